@@ -1,0 +1,91 @@
+/*
+ * weir/file.h: capture files: pcap and pcapng, plain or compressed, in and out.
+ *
+ * pcap: draft-ietf-opsawg-pcap; pcapng: draft-ietf-opsawg-pcapng. Compression: gzip (RFC 1952), Zstandard (RFC 8878) with its
+ * seekable format's table, LZ4 frames. What a file is, is seen in its bytes, never in its name; what to write is chosen by name.
+ */
+#ifndef WEIR_FILE_H
+#define WEIR_FILE_H
+
+#include <weir/pipeline.h>
+
+enum weir_format {
+	WEIR_FORMAT_UNKNOWN,
+	WEIR_FORMAT_PCAP,          /* 0xa1b2c3d4, microseconds */
+	WEIR_FORMAT_PCAP_NS,       /* 0xa1b23c4d */
+	WEIR_FORMAT_PCAP_MODIFIED, /* 0xa1b2cd34, Alexey Kuznetzov's, microseconds, 24-byte record headers */
+	WEIR_FORMAT_PCAPNG,
+};
+
+enum weir_compression {
+	WEIR_COMPRESSION_NONE,
+	WEIR_COMPRESSION_GZIP,
+	WEIR_COMPRESSION_ZSTD,
+	WEIR_COMPRESSION_LZ4,
+};
+
+const char *weir_format_name(enum weir_format format);                /* "pcap", "nanosecond pcap", "modified pcap", "pcapng" */
+const char *weir_compression_name(enum weir_compression compression); /* "none", "gzip", "zstd", "lz4" */
+
+/* What a capture file says of itself. Of a pcapng file the last section read so far counts. */
+struct weir_file_header {
+	enum weir_format format;
+	enum weir_compression compression;
+	bool big_endian;
+	uint16_t version_major, version_minor;
+	uint32_t snaplen;  /* pcap: as in the header; pcapng: of the first interface */
+	uint32_t linktype; /* pcap: the whole 32 bits (FCS length in the top ones); pcapng: of the first interface */
+	uint32_t sections; /* pcapng: sections begun so far; pcap: 1 */
+	struct weir_bytes raw; /* pcap: the 24 bytes of the header; pcapng: the SHB with its options */
+};
+
+struct weir_capture_options {
+	uint32_t packet_limit_bytes; /* a record that claims more is damage; 0 = 64 MiB. Bounds the memory of the reader. */
+	uint32_t window_bytes;       /* how much to read at once; 0 = chosen for the cache */
+	bool tolerant_linktype;      /* reserved link type bits set: take the low 16 bits instead of refusing */
+};
+
+/*
+ * Opens a capture file for reading, "-" for standard input (which need not be seekable), and reads its header. Returns 0
+ * and *source, which is to be closed with weir_source_close; WEIR_E_FORMAT when it is no capture file; WEIR_E_TRUNCATED when it
+ * is empty. options may be NULL. Memory: two windows and the largest record met, at most packet_limit_bytes.
+ * Faults name the file, the offset (in the decompressed bytes) and the packet.
+ */
+int weir_capture_open(const char *path, const struct weir_capture_options *options, struct weir_source **source,
+                      struct weir_fault *fault);
+
+/* As weir_capture_open, over memory that stays the caller's and outlives the source; name is for faults. */
+int weir_capture_open_memory(const void *data, size_t length, const char *name, const struct weir_capture_options *options,
+                             struct weir_source **source, struct weir_fault *fault);
+
+/* The header of a capture source. Valid as long as the source; changes as it reads on. */
+const struct weir_file_header *weir_capture_header(const struct weir_source *source);
+
+/* The interfaces met so far; count receives how many. Entries never move. */
+const struct weir_interface *const *weir_capture_interfaces(const struct weir_source *source, uint32_t *count);
+
+/* The length of the file on disk, 0 when it can't be known (a pipe): for progress bars, against batch->source_bytes. */
+uint64_t weir_capture_size(const struct weir_source *source);
+
+struct weir_capture_writer_options {
+	enum weir_format format;           /* what to write; WEIR_FORMAT_UNKNOWN: by the name's ending, else pcapng */
+	enum weir_compression compression; /* used when by_name is false */
+	bool by_name;                      /* take the compression from the name's ending (.gz .zst .lz4) */
+	int level;                         /* of the compression; 0 = its default */
+	bool merge;                        /* the packets come from several sources: interfaces are gathered into one section, and
+	                                      blocks that are not packets are left out; otherwise blocks and sections are mirrored */
+};
+
+/*
+ * A sink that writes a capture file, "-" for standard output. A new file appears under its name only when it is whole: it
+ * is written beside it and renamed by finish (devices, pipes and "-" are written directly). A pcapng record is copied as it stands
+ * where the target is pcapng in the same byte order. A packet that the target can't hold (another link type in a pcap
+ * file, a time outside its range) is WEIR_E_UNSUPPORTED, and says what to do. Close with weir_sink_close.
+ */
+int weir_capture_writer_open(const char *path, const struct weir_capture_writer_options *options, struct weir_sink **sink,
+                             struct weir_fault *fault);
+
+/* Packets and bytes that a capture writer has written so far. */
+void weir_capture_writer_count(const struct weir_sink *sink, uint64_t *packets, uint64_t *bytes);
+
+#endif

@@ -1,0 +1,93 @@
+/*
+ * weir/pipeline.h: source → stages → sink, the one shape of all packet work.
+ *
+ * A source, stage or sink is a struct that begins with struct weir_source, weir_stage or weir_sink and ends its file
+ * with one constant record of functions. Each owns its state; a batch is with one of them at a time.
+ */
+#ifndef WEIR_PIPELINE_H
+#define WEIR_PIPELINE_H
+
+#include <weir/error.h>
+#include <weir/packet.h>
+
+struct weir_source;
+struct weir_stage;
+struct weir_sink;
+
+struct weir_source_ops {
+	const char *name;
+	/*
+	 * Fills an empty batch. Returns 1 when it did (a live source may give an empty batch after a quiet spell, so that
+	 * sinks can do what is due by time), 0 at the end of the input, or a negative error. Damage in the middle of an input:
+	 * first the batch with everything sound before it, then the error.
+	 */
+	int (*fill)(struct weir_source *source, struct weir_batch *batch, struct weir_fault *fault);
+	void (*close)(struct weir_source *source);
+};
+
+struct weir_source {
+	const struct weir_source_ops *ops;
+};
+
+struct weir_stage_ops {
+	const char *name;
+	/* Looks at, changes or drops (sets the verdict of) the packets of a batch. 0 or a negative error. Never compacts. */
+	int (*process)(struct weir_stage *stage, struct weir_batch *batch, struct weir_fault *fault);
+	void (*close)(struct weir_stage *stage);
+};
+
+struct weir_stage {
+	const struct weir_stage_ops *ops;
+};
+
+struct weir_sink_ops {
+	const char *name;
+	/* Keeps the packets whose verdict is WEIR_KEEP, and the blocks. 0, a negative error, or 1: enough, end the run. */
+	int (*consume)(struct weir_sink *sink, struct weir_batch *batch, struct weir_fault *fault);
+	/* Called once after the last batch, also when the source failed: make what was kept whole. */
+	int (*finish)(struct weir_sink *sink, struct weir_fault *fault);
+	void (*close)(struct weir_sink *sink);
+};
+
+struct weir_sink {
+	const struct weir_sink_ops *ops;
+};
+
+#define WEIR_PIPELINE_STAGES 16
+
+struct weir_pipeline {
+	struct weir_source *source;
+	struct weir_stage *stages[WEIR_PIPELINE_STAGES]; /* in order, up to the first NULL */
+	struct weir_sink *sink;
+	int threads;               /* 0 or 1: all on the caller's thread; 2: the source on one of its own, two batches ahead at least */
+	const _Atomic int *stop;   /* when it becomes non-zero (Ctrl-C) the run ends after the batch in hand; may be NULL */
+	void (*progress)(void *context, const struct weir_batch *batch); /* after each batch, on the caller's thread; may be NULL */
+	void *progress_context;
+};
+
+/*
+ * Runs a pipeline to its end: until the source is empty, the sink has enough, *stop is set, or something fails.
+ * Always calls the sink's finish. Returns 0, or the first error with fault filled in; what came before it is kept.
+ * The result does not depend on the number of threads. Closes nothing: the caller made the parts and closes them.
+ */
+int weir_pipeline_run(const struct weir_pipeline *pipeline, struct weir_fault *fault);
+
+static inline void weir_source_close(struct weir_source *source)
+{
+	if (source)
+		source->ops->close(source);
+}
+
+static inline void weir_stage_close(struct weir_stage *stage)
+{
+	if (stage)
+		stage->ops->close(stage);
+}
+
+static inline void weir_sink_close(struct weir_sink *sink)
+{
+	if (sink)
+		sink->ops->close(sink);
+}
+
+#endif

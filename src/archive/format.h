@@ -1,0 +1,106 @@
+/*
+ * archive/format.h: the layout of segments and their indexes on disk. docs/formats.md tells it in prose; change both.
+ *
+ * A segment is one pcapng section in the byte order of its source (little-endian when recorded), cut into at most 64 chunks.
+ * The first chunk begins with the SHB; an IDB stands in the chunk in which its interface first occurs. Every chunk ends with an
+ * Interface Statistics Block per interface and then a chunk trailer, a Custom Block. By codec a chunk is stored as
+ *   none  the blocks as they are; the trailer is padded so that the next chunk starts at a multiple of 4096
+ *   zstd  one Zstandard frame with checksum and content size, then a skippable frame that pads to a multiple of 4096
+ *   lz4   one LZ4 frame with content checksum and content size, then such a skippable frame
+ * so that every chunk can be written with direct I/O from the buffer that it was made in. A compressed segment ends with the seek
+ * table of Zstandard's seekable format, which has an entry of decompressed size 0 for every padding frame.
+ */
+#ifndef ARCHIVE_FORMAT_H
+#define ARCHIVE_FORMAT_H
+
+#include <stdint.h>
+
+#define SEGMENT_CHUNKS_MAX 64
+#define SEGMENT_ALIGNMENT 4096u
+
+/*
+ * Private Enterprise Number of weir's custom blocks and options. None is assigned yet: 32473 is the one that RFC 5612 reserves
+ * for documentation, so every block and option of ours also begins with a magic of four characters.
+ */
+#define WEIR_PEN 32473u
+
+/* Body of the chunk trailer, behind the PEN, in the byte order of the section. Then zeros up to the block's end. */
+#define CHUNK_TRAILER_MAGIC "wChk"
+struct chunk_trailer {
+	char magic[4];
+	uint32_t number;         /* of the chunk in its segment, from 0 */
+	uint64_t checksum;       /* XXH3, 64 bits, of the chunk's bytes before the trailer block */
+	int64_t first_ns, last_ns; /* least and greatest time; first > last when there are no packets */
+	uint32_t packets;
+	uint32_t flags;          /* enum chunk_flags */
+	uint64_t captured_bytes, wire_bytes;
+};
+
+enum chunk_flags {
+	CHUNK_UNSORTED = 1,  /* times do not ascend */
+	CHUNK_IRREGULAR = 2, /* has packets with WEIR_FACTS_IRREGULAR: the postings must not prune it */
+};
+
+/*
+ * The index file, `SEGMENT.idx`: little-endian, every table aligned to 8, meant to be mapped and bisected.
+ *   header, prologue (SHB and all IDBs as they stand in the segment), names, chunk table, posting tables
+ */
+#define INDEX_MAGIC "weirIDX1"
+#define INDEX_VERSION 1u
+
+enum posting_kind {
+	POSTING_IPV4,      /* key: 4 bytes, address as a number */
+	POSTING_IPV6,      /* key: 16 bytes, network order, sorted as bytes */
+	POSTING_MAC,       /* key: 8 bytes, address as a number in the low 48 bits */
+	POSTING_PORT,      /* key: 2 bytes; TCP, UDP and SCTP, either side */
+	POSTING_PROTOCOL,  /* key: 2 bytes: IP protocol, of every network, extension headers met on the way included */
+	POSTING_ETHERTYPE, /* key: 2 bytes: of every link and VLAN layer */
+	POSTING_VLAN,      /* key: 2 bytes: VLAN id */
+	POSTING_KINDS
+};
+
+/* One table: `count` keys in ascending order, padded to a multiple of 8, then as many masks of 64 bits (bit i: chunk i). */
+struct posting_table {
+	uint64_t offset;
+	uint32_t count;
+	uint32_t key_size;
+};
+
+struct index_header {
+	char magic[8];
+	uint32_t version;
+	uint32_t codec;           /* enum weir_codec */
+	uint64_t file_bytes;      /* of the index itself */
+	uint64_t checksum;        /* XXH3, 64 bits, of everything behind the header, then of the header with this field zero, xored */
+	uint64_t segment_bytes;   /* of the segment file */
+	uint64_t raw_bytes;       /* of the pcapng section, uncompressed */
+	int64_t first_ns, last_ns;
+	uint64_t packets, captured_bytes, wire_bytes;
+	uint32_t chunk_count;
+	uint32_t interface_count;
+	uint32_t prologue_offset, prologue_bytes;
+	uint32_t chunks_offset;
+	uint32_t flags;           /* all chunks' flags */
+	uint32_t big_endian;      /* byte order of the section */
+	uint32_t reserved;
+	struct posting_table postings[POSTING_KINDS];
+};
+
+struct index_chunk {
+	uint64_t offset;          /* of its frame in the segment file */
+	uint64_t raw_offset;      /* of its bytes in the uncompressed section */
+	uint32_t stored_bytes;    /* of the frame, without padding */
+	uint32_t raw_bytes;
+	int64_t first_ns, last_ns;
+	uint64_t checksum;        /* as in the trailer */
+	uint64_t captured_bytes, wire_bytes;
+	uint32_t packets;
+	uint32_t flags;
+	uint32_t interfaces_before; /* IDBs of the prologue that stand in earlier chunks */
+	uint32_t prologue_before;   /* bytes of the prologue that those (and the SHB) take: 0 for chunk 0 */
+};
+
+_Static_assert(sizeof(struct chunk_trailer) == 56, "on disk");
+_Static_assert(sizeof(struct index_chunk) == 80, "on disk");
+
+#endif
