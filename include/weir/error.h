@@ -42,9 +42,9 @@ struct weir_fault {
 };
 
 #if defined(__GNUC__)
-#define WEIR_PRINTF(format, first) __attribute__((format(printf, format, first)))
+#define WEIR_PRINTF(text, first) __attribute__((__format__(__printf__, text, first)))
 #else
-#define WEIR_PRINTF(format, first)
+#define WEIR_PRINTF(text, first)
 #endif
 
 /* Empties a fault. */
