@@ -1,9 +1,9 @@
 /*
  * A bounded queue between one producer and one consumer: core/ring.h.
  *
- * The fast path is two loads and a store. A side that has to wait announces it in `sleepers` and sleeps on a condition
- * variable; the other side looks at that after each operation. Both the announcement and the look are sequentially
- * consistent, so that either the sleeper sees the item or the other side sees the sleeper.
+ * A side that has to wait announces it in `sleepers` and sleeps on a condition variable; the other side looks at that after
+ * each operation. The stores of head and tail, the announcement and the looks at either are sequentially consistent, so that
+ * either the sleeper sees the item or the other side sees the sleeper. Items are batches, so the price does not count.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -49,9 +49,7 @@ void ring_free(struct ring *ring)
 
 static void wake(struct ring *ring)
 {
-	/* Pairs with the announcement in wait_until. */
-	atomic_thread_fence(memory_order_seq_cst);
-	if (atomic_load_explicit(&ring->sleepers, memory_order_relaxed) == 0)
+	if (atomic_load(&ring->sleepers) == 0)
 		return;
 	pthread_mutex_lock(&ring->lock);
 	pthread_cond_broadcast(&ring->changed);
@@ -65,8 +63,8 @@ bool ring_try_push(struct ring *ring, void *item)
 	if (tail - atomic_load_explicit(&ring->head, memory_order_acquire) > ring->mask)
 		return false;
 	ring->items[tail & ring->mask] = item;
-	/* Release: the consumer that sees the new tail sees the item and what it points to. */
-	atomic_store_explicit(&ring->tail, tail + 1, memory_order_release);
+	/* The consumer that sees the new tail sees the item and what it points to. Stronger than release: see the top. */
+	atomic_store(&ring->tail, tail + 1);
 	wake(ring);
 	return true;
 }
@@ -77,7 +75,7 @@ bool ring_try_pop(struct ring *ring, void **item)
 	if (atomic_load_explicit(&ring->tail, memory_order_acquire) == head)
 		return false;
 	*item = ring->items[head & ring->mask];
-	atomic_store_explicit(&ring->head, head + 1, memory_order_release);
+	atomic_store(&ring->head, head + 1);
 	wake(ring);
 	return true;
 }
@@ -85,8 +83,8 @@ bool ring_try_pop(struct ring *ring, void **item)
 size_t ring_length(const struct ring *ring)
 {
 	struct ring *r = (struct ring *)ring;
-	size_t head = atomic_load_explicit(&r->head, memory_order_acquire);
-	return atomic_load_explicit(&r->tail, memory_order_acquire) - head;
+	size_t head = atomic_load(&r->head);
+	return atomic_load(&r->tail) - head;
 }
 
 static bool has_room(struct ring *ring) { return ring_length(ring) <= ring->mask; }
@@ -97,7 +95,6 @@ static void wait_until(struct ring *ring, bool (*ready)(struct ring *))
 {
 	pthread_mutex_lock(&ring->lock);
 	atomic_fetch_add(&ring->sleepers, 1);
-	atomic_thread_fence(memory_order_seq_cst);
 	while (!ready(ring) && !atomic_load_explicit(&ring->closed, memory_order_acquire))
 		pthread_cond_wait(&ring->changed, &ring->lock);
 	atomic_fetch_sub(&ring->sleepers, 1);
