@@ -38,12 +38,13 @@ struct chunk_trailer {
 
 enum chunk_flags {
 	CHUNK_UNSORTED = 1,  /* times do not ascend */
-	CHUNK_IRREGULAR = 2, /* has packets with WEIR_FACTS_IRREGULAR: the postings must not prune it */
+	CHUNK_IRREGULAR = 2, /* has packets that index_terms_of calls irregular: the postings must not prune it */
 };
 
 /*
  * The index file, `SEGMENT.idx`: little-endian, every table aligned to 8, meant to be mapped and bisected.
  *   header, prologue (SHB and all IDBs as they stand in the segment), names, chunk table, posting tables
+ * What a packet adds to the postings, and which packets make a chunk irregular, is in index_terms.h.
  */
 #define INDEX_MAGIC "weirIDX1"
 #define INDEX_VERSION 1u
@@ -93,6 +94,8 @@ struct index_chunk {
 	uint32_t raw_bytes;
 	int64_t first_ns, last_ns;
 	uint64_t checksum;        /* as in the trailer */
+	uint64_t stored_checksum; /* XXH3, 64 bits, of what is stored, from offset to the next chunk's (the last: to the next multiple of
+	                             4096): frame and padding. A decoder ignores some bits of a frame; verify must not. */
 	uint64_t captured_bytes, wire_bytes;
 	uint32_t packets;
 	uint32_t flags;
@@ -101,6 +104,6 @@ struct index_chunk {
 };
 
 _Static_assert(sizeof(struct chunk_trailer) == 56, "on disk");
-_Static_assert(sizeof(struct index_chunk) == 80, "on disk");
+_Static_assert(sizeof(struct index_chunk) == 88, "on disk");
 
 #endif
