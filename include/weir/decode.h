@@ -24,7 +24,7 @@ enum weir_layer_kind {
 	WEIR_LAYER_ARP, WEIR_LAYER_IPV4, WEIR_LAYER_IPV6, WEIR_LAYER_IPV6_EXTENSION, WEIR_LAYER_FRAGMENT,
 	WEIR_LAYER_AH, WEIR_LAYER_ESP,
 	/* tunnel */
-	WEIR_LAYER_GRE, WEIR_LAYER_VXLAN, WEIR_LAYER_GENEVE, WEIR_LAYER_GTPU,
+	WEIR_LAYER_GRE, WEIR_LAYER_VXLAN, WEIR_LAYER_GENEVE, WEIR_LAYER_GTPU, WEIR_LAYER_ERSPAN, WEIR_LAYER_L2TP,
 	/* transport */
 	WEIR_LAYER_ICMP, WEIR_LAYER_ICMPV6, WEIR_LAYER_IGMP, WEIR_LAYER_TCP, WEIR_LAYER_UDP, WEIR_LAYER_SCTP,
 	/* application: found by port and by look, only when the dissector asks for it */
@@ -68,13 +68,20 @@ enum weir_fact_flags {
 	WEIR_FACT_UNKNOWN = 4,   /* ends at something that weir does not decode (link type, EtherType, IP protocol) */
 	WEIR_FACT_DEEP = 8,      /* more layers, networks or VLAN tags than there is room for */
 	WEIR_FACT_QUOTED = 16,   /* an ICMP error: what it quotes is not among the layers */
+	/*
+	 * A pcap filter may find an address, port, protocol, EtherType or VLAN id in this packet that the facts do not list: libpcap's
+	 * programs look at fixed places and check little (the IP version, the datagram's length, ARP's address lengths they don't).
+	 * Not set for what only stands behind a tunnel that filters can't look into, nor for an EtherType or IP protocol that
+	 * is merely unknown: its number and the addresses before it are listed.
+	 */
+	WEIR_FACT_INCOMPLETE = 32,
 };
 
 /*
  * IRREGULAR facts are those from which the index must not conclude that an address or port is absent: whoever prunes by
- * facts keeps every packet that has one of these.
+ * facts keeps every packet that has one of these. Rare in sound traffic, so that pruning stays worth its while.
  */
-#define WEIR_FACTS_IRREGULAR (WEIR_FACT_CUT | WEIR_FACT_MALFORMED | WEIR_FACT_UNKNOWN | WEIR_FACT_DEEP)
+#define WEIR_FACTS_IRREGULAR WEIR_FACT_INCOMPLETE
 
 struct weir_facts {
 	uint8_t layer_count;
@@ -91,8 +98,14 @@ struct weir_facts {
 	struct weir_layer layers[WEIR_LAYERS_MAX];
 };
 
-/* Finds the layers of one packet. packet's data, captured, length and linktype are read; *facts is written whole. */
+/*
+ * Finds the layers of one packet. packet's data, captured, length and linktype are read. Of *facts everything is written but
+ * the entries of networks, layers and vlans beyond their counts.
+ */
 void weir_decode(const struct weir_packet *packet, struct weir_facts *facts);
+
+/* The same without the fast path for common packets; the same facts. For tests and for measuring. */
+void weir_decode_thoroughly(const struct weir_packet *packet, struct weir_facts *facts);
 
 /* Decodes every kept packet of a batch (allocating the batch's facts at first use) and sets packet->facts. */
 int weir_decode_batch(struct weir_batch *batch, struct weir_fault *fault);

@@ -1,0 +1,358 @@
+/*
+ * Decoding a packet: the tables of decoders, the loop over them, and a fast path for what most packets are.
+ */
+#include <stdlib.h>
+
+#include <weir/pipeline.h>
+
+#include "packet/decoding.h"
+
+static const struct decoder_row linktypes[] = {
+	{1, decode_ethernet},
+	{0, decode_null},
+	{108, decode_loop},
+	{9, decode_ppp},
+	{50, decode_ppp},
+	{51, decode_pppoe},
+	{12, decode_raw},
+	{14, decode_raw},
+	{101, decode_raw},
+	{228, decode_ipv4},
+	{229, decode_ipv6},
+	{104, decode_hdlc},
+	{113, decode_sll},
+	{276, decode_sll2},
+	{105, decode_ieee80211},
+	{119, decode_prism},
+	{127, decode_radiotap},
+	{163, decode_avs},
+	{192, decode_ppi},
+};
+
+static const struct decoder_row ethertypes[] = {
+	{0x0800, decode_ipv4},
+	{0x86dd, decode_ipv6},
+	{0x0806, decode_arp},
+	{0x8035, decode_arp},
+	{0x8100, decode_vlan},
+	{0x88a8, decode_vlan},
+	{0x9100, decode_vlan},
+	{0x8847, decode_mpls},
+	{0x8848, decode_mpls},
+	{0x8863, decode_pppoe},
+	{0x8864, decode_pppoe},
+	{0x6558, decode_ethernet},
+	{0x880b, decode_ppp},
+	{0x88be, decode_erspan2},
+	{0x22eb, decode_erspan3},
+};
+
+static decode_step *const protocols[256] = {
+	[0] = decode_ipv6_extension,   /* hop-by-hop options */
+	[1] = decode_icmp,
+	[2] = decode_igmp,
+	[4] = decode_ipip,
+	[6] = decode_tcp,
+	[17] = decode_udp,
+	[41] = decode_ip6ip,
+	[43] = decode_ipv6_extension,  /* routing */
+	[44] = decode_ipv6_fragment,
+	[47] = decode_gre,
+	[50] = decode_esp,
+	[51] = decode_ah,
+	[58] = decode_icmpv6,
+	[60] = decode_ipv6_extension,  /* destination options */
+	[97] = decode_etherip,
+	[132] = decode_sctp,
+	[135] = decode_ipv6_extension, /* mobility */
+	[137] = decode_mpls_in_ip,
+	[139] = decode_ipv6_extension, /* host identity */
+	[140] = decode_ipv6_extension, /* shim6 */
+};
+
+static const struct decoder_row udp_ports[] = {
+	{4789, decode_vxlan},
+	{6081, decode_geneve},
+	{2152, decode_gtpu},
+	{4500, decode_udp_esp},
+	{1701, decode_l2tp},
+	{3544, decode_teredo},
+	{6635, decode_mpls},
+};
+
+#define COUNT(rows) (sizeof(rows) / sizeof(rows)[0])
+
+static decode_step *find(const struct decoder_row *rows, size_t count, uint32_t key)
+{
+	for (size_t i = 0; i < count; i++)
+		if (rows[i].key == key)
+			return rows[i].step;
+	return NULL;
+}
+
+void decode_by_linktype(struct decoding *d, uint32_t linktype)
+{
+	d->next = find(linktypes, COUNT(linktypes), linktype);
+	if (!d->next) {
+		decoding_unknown(d);
+		/* libpcap's filters know more link types than we do. */
+		decoding_incomplete(d);
+	}
+}
+
+void decode_by_ethertype(struct decoding *d, uint16_t type)
+{
+	d->facts->ethertype = type;
+	if (type <= 1500) {
+		decoding_limit(d, type);
+		d->next = decode_llc;
+		return;
+	}
+	d->next = find(ethertypes, COUNT(ethertypes), type);
+	if (!d->next)
+		decoding_unknown(d);
+}
+
+bool looks_like_ethernet(const struct decoding *d, uint32_t at)
+{
+	if (at > d->end || d->end - at < 14)
+		return false;
+	uint16_t type = weir_load_be16(d->data + at + 12);
+	return type <= 1500 ? type <= d->end - at - 14 && type > 3 : find(ethertypes, COUNT(ethertypes), type) != NULL;
+}
+
+void decode_by_protocol(struct decoding *d, uint8_t protocol)
+{
+	struct weir_network *network = decoding_network(d);
+	decode_step *step = protocols[protocol];
+
+	network->protocol = protocol;
+	/* Extension headers are IPv6's alone; authentication headers are in both. */
+	if (network->version == 4 && (step == decode_ipv6_extension || step == decode_ipv6_fragment))
+		step = NULL;
+	if (step != decode_ipv6_extension && step != decode_ipv6_fragment && step != decode_ah)
+		network->transport = d->at;
+	d->next = step;
+	if (!step)
+		decoding_unknown(d);
+}
+
+void decode_by_udp_port(struct decoding *d, uint16_t source, uint16_t destination)
+{
+	d->next = find(udp_ports, COUNT(udp_ports), destination);
+	if (!d->next)
+		d->next = find(udp_ports, COUNT(udp_ports), source);
+}
+
+bool udp_ports_are_plain(uint16_t source, uint16_t destination)
+{
+	for (size_t i = 0; i < COUNT(udp_ports); i++)
+		if (udp_ports[i].key == source || udp_ports[i].key == destination)
+			return false;
+	return true;
+}
+
+/* The high and low half of a 128-bit product, folded: mixes every bit of both with every other. */
+static inline uint64_t mix(uint64_t a, uint64_t b)
+{
+	__extension__ typedef unsigned __int128 wide;
+	wide product = (wide)a * b;
+	return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+#define HASH_KEY_1 UINT64_C(0xa0761d6478bd642f)
+#define HASH_KEY_2 UINT64_C(0xe7037ed1a0b428db)
+
+/* Ends are sorted before they are mixed, so that both directions of a flow hash alike. */
+static inline uint64_t hash_ends(uint64_t a, uint64_t b, uint8_t protocol)
+{
+	uint64_t low = a < b ? a : b, high = a < b ? b : a;
+	uint64_t hash = mix(low ^ HASH_KEY_1, mix(high ^ HASH_KEY_2, HASH_KEY_1 + protocol));
+	return hash ? hash : 1;
+}
+
+static inline uint64_t hash_ipv4(const uint8_t *data, const struct weir_network *network)
+{
+	uint64_t source = (uint64_t)weir_load_native32(data + network->source) << 16 | network->source_port;
+	uint64_t destination = (uint64_t)weir_load_native32(data + network->destination) << 16 | network->destination_port;
+	return hash_ends(source, destination, network->protocol);
+}
+
+static inline uint64_t hash_ipv6(const uint8_t *data, const struct weir_network *network)
+{
+	const uint8_t *s = data + network->source, *t = data + network->destination;
+	uint64_t source = mix(weir_load_native64(s) ^ HASH_KEY_1, weir_load_native64(s + 8) ^ HASH_KEY_2) + network->source_port;
+	uint64_t destination = mix(weir_load_native64(t) ^ HASH_KEY_1, weir_load_native64(t + 8) ^ HASH_KEY_2) +
+	                       network->destination_port;
+	return hash_ends(source, destination, network->protocol);
+}
+
+static void finish(struct decoding *d)
+{
+	struct weir_facts *facts = d->facts;
+
+	facts->payload = d->at;
+	if (facts->network_count == 0)
+		return;
+	const struct weir_network *innermost = &facts->networks[facts->network_count - 1];
+	facts->flow_hash = innermost->version == 4 ? hash_ipv4(d->data, innermost) : hash_ipv6(d->data, innermost);
+}
+
+static void decode_general(const struct weir_packet *packet, struct weir_facts *facts)
+{
+	struct decoding d = {
+		.data = packet->data,
+		.captured = packet->captured,
+		.end = packet->captured,
+		.cut = packet->length > packet->captured,
+		.network = NO_NETWORK,
+		.facts = facts,
+	};
+
+	facts->layer_count = facts->network_count = facts->vlan_count = facts->flags = 0;
+	facts->ethertype = 0;
+	facts->link_source = facts->link_destination = 0;
+	facts->flow_hash = 0;
+	decode_by_linktype(&d, packet->linktype);
+	while (d.next) {
+		decode_step *step = d.next;
+		d.next = NULL;
+		step(&d);
+	}
+	finish(&d);
+}
+
+/*
+ * Most packets are Ethernet, IPv4 without options or IPv6 without extension headers, TCP or plain UDP, all headers captured. One pass
+ * with no indirect call takes a quarter of the general loop's time. Whatever is the least unusual is left to that loop; a test
+ * holds the two to the same facts.
+ */
+static bool decode_fast(const struct weir_packet *packet, struct weir_facts *facts)
+{
+	const uint8_t *p = packet->data;
+	uint32_t captured = packet->captured;
+	uint32_t transport, end;
+	uint8_t protocol;
+	struct weir_network *network = &facts->networks[0];
+
+	if (packet->linktype != 1 || captured < 42)
+		return false;
+	uint16_t type = weir_load_be16(p + 12);
+	if (type == 0x0800) {
+		uint32_t total = weir_load_be16(p + 16);
+		/* Version 4, no options, no fragment, long enough for a UDP header. */
+		if (p[14] != 0x45 || (weir_load_be16(p + 20) & 0x3fff) || total < 28)
+			return false;
+		end = 14 + total < captured ? 14 + total : captured;
+		protocol = p[23];
+		transport = 34;
+		network->hops = p[22];
+		network->source = 26;
+		network->destination = 30;
+	} else if (type == 0x86dd) {
+		uint32_t total = weir_load_be16(p + 18);
+		if (captured < 62 || p[14] >> 4 != 6 || total < 8)
+			return false;
+		end = 54 + total < captured ? 54 + total : captured;
+		protocol = p[20];
+		transport = 54;
+		network->hops = p[21];
+		network->source = 22;
+		network->destination = 38;
+	} else {
+		return false;
+	}
+
+	uint16_t source = weir_load_be16(p + transport), destination = weir_load_be16(p + transport + 2);
+	if (protocol == 6) {
+		uint32_t header;
+		if (end < transport + 20 || (header = (uint32_t)(p[transport + 12] >> 4) * 4) < 20 || end < transport + header)
+			return false;
+		facts->payload = transport + header;
+		facts->layers[2] = (struct weir_layer){WEIR_LAYER_TCP, 0, 0, transport};
+	} else if (protocol == 17) {
+		if (!udp_ports_are_plain(source, destination))
+			return false;
+		facts->payload = transport + 8;
+		facts->layers[2] = (struct weir_layer){WEIR_LAYER_UDP, 0, 0, transport};
+	} else {
+		return false;
+	}
+	bool four = type == 0x0800;
+	network->version = four ? 4 : 6;
+	network->protocol = protocol;
+	network->flags = WEIR_NETWORK_ADDRESSES | WEIR_NETWORK_PORTS;
+	network->source_port = source;
+	network->destination_port = destination;
+	network->offset = 14;
+	network->transport = transport;
+	network->end = end;
+	facts->layers[0] = (struct weir_layer){WEIR_LAYER_ETHERNET, NO_NETWORK, type, 0};
+	facts->layers[1] = (struct weir_layer){four ? WEIR_LAYER_IPV4 : WEIR_LAYER_IPV6, 0, protocol, 14};
+	facts->layer_count = 3;
+	facts->network_count = 1;
+	facts->vlan_count = 0;
+	facts->flags = 0;
+	facts->ethertype = type;
+	facts->link_source = 6;
+	facts->link_destination = 0;
+	facts->flow_hash = four ? hash_ipv4(p, network) : hash_ipv6(p, network);
+	return true;
+}
+
+void weir_decode(const struct weir_packet *packet, struct weir_facts *facts)
+{
+	if (!decode_fast(packet, facts))
+		decode_general(packet, facts);
+}
+
+void weir_decode_thoroughly(const struct weir_packet *packet, struct weir_facts *facts)
+{
+	decode_general(packet, facts);
+}
+
+int weir_decode_batch(struct weir_batch *batch, struct weir_fault *fault)
+{
+	if (!batch->facts) {
+		batch->facts = malloc(WEIR_BATCH_PACKETS * sizeof *batch->facts);
+		if (!batch->facts)
+			return weir_fail(fault, WEIR_E_MEMORY, "no memory to decode packets");
+	}
+	for (uint32_t i = 0; i < batch->count; i++) {
+		struct weir_packet *packet = &batch->packets[i];
+		/* The headers of packets further on are on their way while this one is decoded. */
+		if (i + 6 < batch->count) {
+			__builtin_prefetch(batch->packets[i + 6].data);
+			__builtin_prefetch(&batch->facts[i + 6], 1);
+		}
+		if (packet->verdict != WEIR_KEEP)
+			continue;
+		packet->facts = &batch->facts[i];
+		weir_decode(packet, packet->facts);
+	}
+	return 0;
+}
+
+static int stage_process(struct weir_stage *stage, struct weir_batch *batch, struct weir_fault *fault)
+{
+	return weir_decode_batch(batch, fault);
+}
+
+static void stage_close(struct weir_stage *stage)
+{
+	free(stage);
+}
+
+static const struct weir_stage_ops decode_stage = {
+	.name = "decode",
+	.process = stage_process,
+	.close = stage_close,
+};
+
+struct weir_stage *weir_decode_stage_new(void)
+{
+	struct weir_stage *stage = malloc(sizeof *stage);
+	if (stage)
+		stage->ops = &decode_stage;
+	return stage;
+}
