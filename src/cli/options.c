@@ -230,35 +230,27 @@ void options_free(const struct command *command, void *options)
 			free(((struct option_list *)((char *)options + o->offset))->items);
 }
 
-/* "(default: 64 MiB)", when the command's defaults say one. */
-static void print_default(const struct command *command, const struct option *option)
+const char *option_default(const struct command *command, const struct option *option, char text[static FORMAT_SIZE])
 {
-	char text[FORMAT_SIZE];
-
 	if (!command->defaults)
-		return;
+		return NULL;
 	const void *field = (const char *)command->defaults + option->offset;
 	switch (option->type) {
 	case OPTION_STRING:
 	case OPTION_MOMENT:
 	case OPTION_CHOICE:
-		if (*(const char *const *)field)
-			printf(" (default: %s)", *(const char *const *)field);
-		break;
+		return *(const char *const *)field;
 	case OPTION_UNSIGNED:
-		if (*(const uint64_t *)field)
-			printf(" (default: %" PRIu64 ")", *(const uint64_t *)field);
-		break;
+		if (*(const uint64_t *)field == 0)
+			return NULL;
+		snprintf(text, FORMAT_SIZE, "%" PRIu64, *(const uint64_t *)field);
+		return text;
 	case OPTION_SIZE:
-		if (*(const uint64_t *)field)
-			printf(" (default: %s)", format_size(*(const uint64_t *)field, text));
-		break;
+		return *(const uint64_t *)field ? format_size(*(const uint64_t *)field, text) : NULL;
 	case OPTION_DURATION:
-		if (*(const int64_t *)field)
-			printf(" (default: %s)", format_duration(*(const int64_t *)field, text));
-		break;
+		return *(const int64_t *)field ? format_duration(*(const int64_t *)field, text) : NULL;
 	default:
-		break;
+		return NULL;
 	}
 }
 
@@ -277,7 +269,10 @@ void options_help(const struct command *command)
 		printf("  %-28s %s", names, o->help);
 		if (o->type == OPTION_CHOICE)
 			printf(": %s", o->choices);
-		print_default(command, o);
+		char text[FORMAT_SIZE];
+		const char *value = option_default(command, o, text);
+		if (value)
+			printf(" (default: %s)", value);
 		putchar('\n');
 	}
 	printf("  %-28s %s\n", "-h, --help", "this help");

@@ -11,6 +11,8 @@
 
 #include <weir/error.h>
 
+#include "core/text.h"
+
 enum option_type {
 	OPTION_FLAG,     /* bool */
 	OPTION_STRING,   /* const char *, points into argv */
@@ -63,6 +65,9 @@ struct command {
 int options_parse(const struct command *command, void *options, int argc, char **argv, int *first, bool *help,
                   struct weir_fault *fault);
 void options_free(const struct command *command, void *options);
+
+/* What an option is when it is not given, as a person would write it ("64.00 MiB"); NULL when there is nothing to tell. */
+const char *option_default(const struct command *command, const struct option *option, char text[static FORMAT_SIZE]);
 
 /* Prints what --help prints. */
 void options_help(const struct command *command);
