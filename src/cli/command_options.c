@@ -101,6 +101,14 @@ static void print_summary(const struct command *command)
 	putchar('\n');
 }
 
+/* A line of the list of commands in weir(1). */
+static void print_command(const struct command *command)
+{
+	printf("*weir-%s*(1)\n\t", command->name);
+	print_summary(command);
+	putchar('\n');
+}
+
 static void print_list(const struct command *command)
 {
 	for (const struct option *o = table_of(command); o->name; o++)
@@ -147,7 +155,7 @@ static const struct {
 	void (*print)(const struct command *command);
 } formats[] = {
 	{"list", print_list},       {"summary", print_summary},       {"synopsis", print_synopsis},
-	{"scdoc", print_scdoc},     {"completion", print_completion},
+	{"scdoc", print_scdoc},     {"completion", print_completion}, {"commands", print_command},
 };
 
 static int run(const struct command *command, void *options, int argc, char **argv)
@@ -171,7 +179,7 @@ static int run(const struct command *command, void *options, int argc, char **ar
 
 static const struct option table[] = {
 	{.name = "format", .type = OPTION_CHOICE, .offset = offsetof(struct arguments, format), .metavar = "FORMAT",
-	 .choices = "list|summary|synopsis|scdoc|completion", .help = "what to make of the tables"},
+	 .choices = "list|summary|synopsis|scdoc|completion|commands", .help = "what to make of the tables"},
 	{0},
 };
 
