@@ -46,10 +46,7 @@ struct random {
 	uint64_t s[4];
 };
 
-static inline uint64_t rotate(uint64_t x, int k)
-{
-	return x << k | x >> (64 - k);
-}
+static inline uint64_t rotate(uint64_t x, int k) { return x << k | x >> (64 - k); }
 
 static inline uint64_t random_next(struct random *r)
 {
@@ -253,7 +250,8 @@ static inline uint16_t sum_fold(uint64_t sum)
 }
 
 /* Ethernet and VLAN header; gives where the network header goes. */
-static uint8_t *put_link(struct generator *g, uint8_t *at, const struct host *from, const struct host *to, uint16_t type)
+static uint8_t *put_link(struct generator *g, uint8_t *at, const struct host *from, const struct host *to,
+                         uint16_t type)
 {
 	memcpy(at, to->mac, 6);
 	memcpy(at + 6, from->mac, 6);
@@ -269,8 +267,8 @@ static uint8_t *put_link(struct generator *g, uint8_t *at, const struct host *fr
 }
 
 /* IP header; *sum receives that of the pseudo header without the length. */
-static uint8_t *put_ip(struct generator *g, uint8_t *at, const struct flow *f, const struct host *from, const struct host *to,
-                       size_t transport_length, uint64_t *sum)
+static uint8_t *put_ip(struct generator *g, uint8_t *at, const struct flow *f, const struct host *from,
+                       const struct host *to, size_t transport_length, uint64_t *sum)
 {
 	uint8_t pseudo[4] = {0, f->protocol, (uint8_t)(transport_length >> 8), (uint8_t)transport_length};
 	*sum = sum_add(0, pseudo, 4);
@@ -364,7 +362,9 @@ static void put_application(const struct flow *f, uint8_t *at, size_t length, bo
 static size_t put_flow_packet(struct generator *g, struct flow *f, uint8_t *frame)
 {
 	uint64_t bits = random_next(&g->random), sum;
-	bool forward = f->protocol == 6 && f->sent < 3 ? f->sent != 1 : f->b_port == 53 ? f->sent == 0 : (bits >> 40 & 0xff) < 120;
+	bool forward = f->protocol == 6 && f->sent < 3 ? f->sent != 1
+	               : f->b_port == 53               ? f->sent == 0
+	                                               : (bits >> 40 & 0xff) < 120;
 	const struct host *from = &g->hosts[forward ? f->a : f->b], *to = &g->hosts[forward ? f->b : f->a];
 	size_t header = f->protocol == 6 ? 20 + 12 : 8;
 	size_t length = payload_length(g, f, bits, forward);
@@ -510,7 +510,8 @@ static int generate(struct generator *g)
 
 static void usage(void)
 {
-	fputs("generate [--kind mix|small] [--bytes SIZE] [--span DURATION] [--start MOMENT] [--seed N] [--nanoseconds] FILE|-\n"
+	fputs("generate [--kind mix|small] [--bytes SIZE] [--span DURATION] [--start MOMENT] [--seed N] [--nanoseconds] "
+	      "FILE|-\n"
 	      "Writes a pcap file of about SIZE (64M) bytes whose packets span DURATION (2h) from MOMENT (2026-01-01) on,\n"
 	      "and a line of JSON about it on standard error. The same arguments make the same bytes.\n",
 	      stderr);
@@ -519,10 +520,10 @@ static void usage(void)
 static int options_read(struct options *options, int argc, char **argv)
 {
 	static const struct option known[] = {
-		{"kind", required_argument, NULL, 'k'},  {"bytes", required_argument, NULL, 'b'},
-		{"span", required_argument, NULL, 's'},  {"start", required_argument, NULL, 't'},
-		{"seed", required_argument, NULL, 'r'},  {"nanoseconds", no_argument, NULL, 'n'},
-		{"help", no_argument, NULL, 'h'},        {NULL, 0, NULL, 0},
+		{"kind", required_argument, NULL, 'k'}, {"bytes", required_argument, NULL, 'b'},
+		{"span", required_argument, NULL, 's'}, {"start", required_argument, NULL, 't'},
+		{"seed", required_argument, NULL, 'r'}, {"nanoseconds", no_argument, NULL, 'n'},
+		{"help", no_argument, NULL, 'h'},       {NULL, 0, NULL, 0},
 	};
 	struct weir_fault fault;
 	char text[1200];
@@ -582,7 +583,8 @@ int main(int argc, char **argv)
 	}
 	random_seed(&g->random, g->options.seed);
 	g->output = malloc(OUTPUT_BYTES);
-	g->file = strcmp(g->options.path, "-") == 0 ? STDOUT_FILENO : open(g->options.path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	g->file = strcmp(g->options.path, "-") == 0 ? STDOUT_FILENO
+	                                            : open(g->options.path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
 	if (g->file < 0) {
 		fprintf(stderr, "generate: %s: %s\n", g->options.path, strerror(errno));
 		goto done;
@@ -602,9 +604,11 @@ int main(int argc, char **argv)
 	if (generate(g) != 0)
 		goto done;
 	fprintf(stderr,
-	        "{\"bytes\": %" PRIu64 ", \"packets\": %" PRIu64 ", \"captured_bytes\": %" PRIu64 ", \"mean\": %" PRIu64 ", \"ipv6\": %" PRIu64
-	        ", \"tagged\": %" PRIu64 ", \"repeated\": %" PRIu64 ", \"start_ns\": %" PRId64 ", \"end_ns\": %" PRId64 "}\n",
-	        g->written, g->packets, g->captured, g->captured / g->packets, g->ipv6, g->tagged, g->repeated, g->options.start_ns, g->time_ns);
+	        "{\"bytes\": %" PRIu64 ", \"packets\": %" PRIu64 ", \"captured_bytes\": %" PRIu64 ", \"mean\": %" PRIu64
+	        ", \"ipv6\": %" PRIu64 ", \"tagged\": %" PRIu64 ", \"repeated\": %" PRIu64 ", \"start_ns\": %" PRId64
+	        ", \"end_ns\": %" PRId64 "}\n",
+	        g->written, g->packets, g->captured, g->captured / g->packets, g->ipv6, g->tagged, g->repeated,
+	        g->options.start_ns, g->time_ns);
 	status = 0;
 done:
 	free(g->words.data);

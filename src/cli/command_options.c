@@ -34,7 +34,8 @@ static void put_scdoc_usage(const char *usage)
 {
 	while (*usage) {
 		size_t word = 0;
-		while (isupper((unsigned char)usage[word]) || (word && (isdigit((unsigned char)usage[word]) || usage[word] == '-')))
+		while (isupper((unsigned char)usage[word]) ||
+		       (word && (isdigit((unsigned char)usage[word]) || usage[word] == '-')))
 			word++;
 		if (word) {
 			printf("_%.*s_", (int)word, usage);
@@ -120,7 +121,8 @@ static const char *value_kind(const struct option *o)
 {
 	static const struct {
 		const char *word, *kind;
-	} kinds[] = {{"FILE", "file"}, {"OUT", "file"}, {"PATH", "file"}, {"CAMPAIGN", "file"}, {"FOLDER", "file"}, {"IF", "interface"}};
+	} kinds[] = {{"FILE", "file"},     {"OUT", "file"},    {"PATH", "file"},
+	             {"CAMPAIGN", "file"}, {"FOLDER", "file"}, {"IF", "interface"}};
 
 	for (size_t i = 0; o->metavar && i < sizeof kinds / sizeof kinds[0]; i++)
 		if (strncmp(o->metavar, kinds[i].word, strlen(kinds[i].word)) == 0)
@@ -154,8 +156,8 @@ static const struct {
 	const char *name;
 	void (*print)(const struct command *command);
 } formats[] = {
-	{"list", print_list},       {"summary", print_summary},       {"synopsis", print_synopsis},
-	{"scdoc", print_scdoc},     {"completion", print_completion}, {"commands", print_command},
+	{"list", print_list},   {"summary", print_summary},       {"synopsis", print_synopsis},
+	{"scdoc", print_scdoc}, {"completion", print_completion}, {"commands", print_command},
 };
 
 static int run(const struct command *command, void *options, int argc, char **argv)
@@ -178,8 +180,12 @@ static int run(const struct command *command, void *options, int argc, char **ar
 }
 
 static const struct option table[] = {
-	{.name = "format", .type = OPTION_CHOICE, .offset = offsetof(struct arguments, format), .metavar = "FORMAT",
-	 .choices = "list|summary|synopsis|scdoc|completion|commands", .help = "what to make of the tables"},
+	{.name = "format",
+     .type = OPTION_CHOICE,
+     .offset = offsetof(struct arguments, format),
+     .metavar = "FORMAT",
+     .choices = "list|summary|synopsis|scdoc|completion|commands",
+     .help = "what to make of the tables"},
 	{0},
 };
 
