@@ -15,14 +15,10 @@
 
 #include <stdint.h>
 
+#include "file/pen.h"
+
 #define SEGMENT_CHUNKS_MAX 64
 #define SEGMENT_ALIGNMENT 4096u
-
-/*
- * Private Enterprise Number of weir's custom blocks and options. None is assigned yet: 32473 is the one that RFC 5612 reserves
- * for documentation, so every block and option of ours also begins with a magic of four characters.
- */
-#define WEIR_PEN 32473u
 
 /* Body of the chunk trailer, behind the PEN, in the byte order of the section. Then zeros up to the block's end. */
 #define CHUNK_TRAILER_MAGIC "wChk"
