@@ -40,7 +40,8 @@ struct weir_file_header {
 };
 
 struct weir_capture_options {
-	uint32_t packet_limit_bytes; /* a record that claims more is damage; 0 = 64 MiB. Bounds the memory of the reader. */
+	uint32_t packet_limit_bytes; /* a record that claims more is damage; 0 = as libpcap and Wireshark have it: 256 KiB, 8 MiB for
+	                                EBHSCR, 128 MiB for D-Bus and USBPcap. Bounds the memory of the reader. */
 	uint32_t window_bytes;       /* how much to read at once; 0 = chosen for the cache */
 	bool tolerant_linktype;      /* reserved link type bits set: take the low 16 bits instead of refusing */
 };

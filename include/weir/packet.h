@@ -21,6 +21,7 @@ enum weir_verdict {
 
 enum weir_packet_flags {
 	WEIR_PACKET_NO_TIME = 1, /* the record carries no time (Simple Packet Block): time_ns is that of the packet before */
+	WEIR_PACKET_PCAP_RECORD = 2, /* block is a record of a pcap file; without this it is a pcapng block */
 };
 
 /*
@@ -36,7 +37,8 @@ struct weir_packet {
 	uint16_t linktype;     /* LINKTYPE_…, that of the interface */
 	uint8_t flags;         /* enum weir_packet_flags */
 	uint8_t verdict;       /* enum weir_verdict */
-	const uint8_t *block;  /* the whole record as it stands in its file: a pcapng block or a pcap record; NULL when live */
+	const uint8_t *block;  /* the whole record as it stands in its file: a pcapng block, or a pcap record (see flags); NULL when
+	                          live. A stage that changes the bytes, lengths or time of a packet sets it to NULL. */
 	uint32_t block_length; /* its length with its headers and trailer; 0 when block is NULL */
 	uint32_t reserved;
 	uint64_t ticks;           /* the time as the record has it, in units of the interface's resolution, without offset */
@@ -54,7 +56,12 @@ struct weir_interface {
 	int64_t offset_seconds; /* if_tsoffset */
 	char name[64];          /* if_name, "" when none; cut when longer (options has the whole) */
 	char description[128];  /* if_description, likewise */
-	struct weir_bytes options; /* all options of the block as they stand in the file, in its byte order; owned by the source */
+	/*
+	 * All options of the block as they stand in the file, in its byte order; owned by the source. An interface of a pcap file
+	 * has those that a block for it would have: if_tsresol, if_fcslen, and what was odd about the file's header, in a custom
+	 * option (src/file/pen.h). So an Interface Description Block made of them loses nothing of the pcap file.
+	 */
+	struct weir_bytes options;
 };
 
 /* The time of `ticks` of this interface in ns since the epoch; saturates at the ends of int64_t. */

@@ -1,0 +1,274 @@
+/* Reading: plain and compressed bytes from files, pipes and memory. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "file/codec.h"
+#include "file/stream.h"
+
+#define HEAD_BYTES 512                /* read to see what a file is */
+#define INPUT_BYTES ((size_t)128 << 10) /* compressed bytes read at once */
+
+struct stream {
+	int fd; /* -1: memory */
+	bool owned, pipe;
+	char *name;
+	struct weir_bytes memory;
+
+	const struct codec *codec; /* NULL: plain */
+	void *decoder;
+	bool whole; /* the compressed data may end here */
+
+	uint8_t *input; /* compressed bytes, or the head of a plain file: input_left of them, at input_at */
+	const uint8_t *input_at;
+	size_t input_left;
+	bool input_ended;
+	uint64_t position, size;
+
+	struct weir_fault held; /* an error that waits until what was decoded before it has been read */
+};
+
+/* What people try to open and that has a better answer than "no capture file". */
+static const struct {
+	const char *magic;
+	size_t length;
+	const char *what;
+} others[] = {
+	{"\xfd" "7zXZ", 6, "xz-compressed, which weir does not read: decompress it first (xz -dk)"},
+	{"BZh", 3, "bzip2-compressed, which weir does not read: decompress it first (bzip2 -dk)"},
+	{"age-encryption.org/", 19, "sealed with age: open it first (age -d -i KEY)"},
+	{"PK\x03\x04", 4, "a zip archive: unpack it first"},
+};
+
+static int64_t read_raw(struct stream *stream, uint8_t *out, size_t size, struct weir_fault *fault)
+{
+	if (stream->fd < 0) {
+		size_t left = stream->memory.length - (size_t)stream->position;
+		size = size < left ? size : left;
+		memcpy(out, stream->memory.data + stream->position, size);
+		stream->position += size;
+		return (int64_t)size;
+	}
+	for (;;) {
+		ssize_t n = read(stream->fd, out, size);
+		if (n >= 0) {
+			stream->position += (uint64_t)n;
+			return n;
+		}
+		if (errno != EINTR)
+			return weir_fail_errno(fault, errno, stream->name, "could not be read");
+	}
+}
+
+/* Reads the first bytes, as many as a magic needs, also from a pipe that gives them one by one. */
+static int read_head(struct stream *stream, struct weir_fault *fault)
+{
+	while (stream->input_left < HEAD_BYTES) {
+		int64_t n = read_raw(stream, stream->input + stream->input_left, HEAD_BYTES - stream->input_left, fault);
+		if (n < 0)
+			return (int)n;
+		if (n == 0) {
+			stream->input_ended = true;
+			break;
+		}
+		stream->input_left += (size_t)n;
+		if (stream->input_left >= 24) /* enough for every magic and for a pcap header */
+			break;
+	}
+	stream->input_at = stream->input;
+	return 0;
+}
+
+static int recognise(struct stream *stream, struct weir_fault *fault)
+{
+	for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+		if (stream->input_left >= others[i].length && memcmp(stream->input, others[i].magic, others[i].length) == 0)
+			return weir_fail_at(fault, WEIR_E_UNSUPPORTED, stream->name, WEIR_NOWHERE, WEIR_NOWHERE, "is %s",
+			                    others[i].what);
+	stream->codec = codec_recognise(stream->input, stream->input_left);
+	if (!stream->codec)
+		return 0;
+	if (!stream->codec->decoder_new)
+		return weir_fail_at(fault, WEIR_E_UNSUPPORTED, stream->name, WEIR_NOWHERE, WEIR_NOWHERE,
+		                    "is %s-compressed, and this weir was built without %s", stream->codec->name,
+		                    stream->codec->name);
+	return stream->codec->decoder_new(&stream->decoder, fault);
+}
+
+static struct stream *stream_new(const char *name)
+{
+	struct stream *stream = calloc(1, sizeof *stream);
+
+	if (!stream)
+		return NULL;
+	stream->fd = -1;
+	stream->name = strdup(name);
+	stream->input = malloc(INPUT_BYTES);
+	if (!stream->name || !stream->input) {
+		stream_close(stream);
+		return NULL;
+	}
+	return stream;
+}
+
+static int open_file(struct stream *stream, const char *path, struct weir_fault *fault)
+{
+	struct stat status;
+
+	if (strcmp(path, "-") == 0) {
+		stream->fd = STDIN_FILENO;
+	} else {
+		stream->fd = open(path, O_RDONLY | O_CLOEXEC);
+		stream->owned = true;
+		if (stream->fd < 0)
+			return weir_fail_errno(fault, errno, stream->name, "could not be opened");
+	}
+	if (fstat(stream->fd, &status) < 0)
+		return weir_fail_errno(fault, errno, stream->name, "could not be looked at");
+	if (S_ISDIR(status.st_mode))
+		return weir_fail_errno(fault, EISDIR, stream->name, "could not be read");
+	stream->pipe = S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode) || S_ISCHR(status.st_mode);
+	if (S_ISREG(status.st_mode)) {
+		stream->size = (uint64_t)status.st_size;
+		/* Only advice: what comes of it does not matter. */
+		(void)posix_fadvise(stream->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+	}
+	return 0;
+}
+
+static int begin(struct stream *opened, struct stream **stream, int error, struct weir_fault *fault)
+{
+	if (!error)
+		error = read_head(opened, fault);
+	if (!error)
+		error = recognise(opened, fault);
+	if (error) {
+		stream_close(opened);
+		return error;
+	}
+	*stream = opened;
+	return 0;
+}
+
+int stream_open(const char *path, struct stream **stream, struct weir_fault *fault)
+{
+	struct stream *opened = stream_new(strcmp(path, "-") == 0 ? "standard input" : path);
+
+	if (!opened)
+		return weir_fail(fault, WEIR_E_MEMORY, "no memory to read %s", path);
+	return begin(opened, stream, open_file(opened, path, fault), fault);
+}
+
+int stream_open_memory(const void *data, size_t length, const char *name, struct stream **stream,
+                       struct weir_fault *fault)
+{
+	struct stream *opened = stream_new(name);
+
+	if (!opened)
+		return weir_fail(fault, WEIR_E_MEMORY, "no memory to read %s", name);
+	opened->memory = (struct weir_bytes){data, length};
+	opened->size = length;
+	return begin(opened, stream, 0, fault);
+}
+
+void stream_close(struct stream *stream)
+{
+	if (!stream)
+		return;
+	if (stream->decoder)
+		stream->codec->decoder_free(stream->decoder);
+	if (stream->owned && stream->fd >= 0)
+		close(stream->fd);
+	free(stream->input);
+	free(stream->name);
+	free(stream);
+}
+
+static int64_t read_plain(struct stream *stream, uint8_t *out, size_t size, struct weir_fault *fault)
+{
+	if (!stream->input_left)
+		return read_raw(stream, out, size, fault);
+	size_t piece = size < stream->input_left ? size : stream->input_left;
+	memcpy(out, stream->input_at, piece);
+	stream->input_at += piece;
+	stream->input_left -= piece;
+	return (int64_t)piece;
+}
+
+static int hold(struct stream *stream)
+{
+	/* A damaged compressed file: where it is in the decoded bytes, who reads them knows better. */
+	if (!stream->held.file[0])
+		weir_fail_at(&stream->held, (enum weir_error)stream->held.code, stream->name, WEIR_NOWHERE, WEIR_NOWHERE,
+		             "%s (before byte %llu of the compressed file)", stream->held.message,
+		             (unsigned long long)(stream->position - stream->input_left));
+	return stream->held.code;
+}
+
+/* Decodes until there is something. Errors are held. */
+static int64_t decode_some(struct stream *stream, uint8_t *out, size_t size)
+{
+	for (;;) {
+		if (!stream->input_left && !stream->input_ended) {
+			int64_t n = read_raw(stream, stream->input, INPUT_BYTES, &stream->held);
+			if (n < 0)
+				return hold(stream);
+			stream->input_at = stream->input;
+			stream->input_left = (size_t)n;
+			stream->input_ended = n == 0;
+		}
+		struct codec_io io = {stream->input_at, stream->input_left, out, size};
+		int error = stream->codec->decode(stream->decoder, &io, &stream->whole, &stream->held);
+		size_t made = size - io.out_left;
+		stream->input_at = io.in;
+		stream->input_left = io.in_left;
+		if (error)
+			hold(stream);
+		if (made)
+			return (int64_t)made;
+		if (error)
+			return error;
+		if (stream->input_ended && !stream->input_left) {
+			if (stream->whole)
+				return 0;
+			weir_fail(&stream->held, WEIR_E_TRUNCATED, "the %s data ends in the middle", stream->codec->name);
+			return hold(stream);
+		}
+	}
+}
+
+int64_t stream_read(struct stream *stream, uint8_t *out, size_t size, struct weir_fault *fault)
+{
+	if (!stream->codec)
+		return read_plain(stream, out, size, fault);
+	int64_t n = stream->held.code ? stream->held.code : decode_some(stream, out, size);
+	if (n < 0 && fault)
+		*fault = stream->held;
+	return n;
+}
+
+bool stream_waits(const struct stream *stream)
+{
+	struct pollfd ready = {.fd = stream->fd, .events = POLLIN};
+
+	return stream->pipe && !stream->input_left && !stream->input_ended && poll(&ready, 1, 0) == 0;
+}
+
+enum weir_compression stream_compression(const struct stream *stream)
+{
+	return stream->codec ? stream->codec->compression : WEIR_COMPRESSION_NONE;
+}
+
+uint64_t stream_position(const struct stream *stream) { return stream->position - stream->input_left; }
+
+uint64_t stream_size(const struct stream *stream) { return stream->size; }
+
+struct weir_bytes stream_memory(const struct stream *stream)
+{
+	return stream->codec ? (struct weir_bytes){NULL, 0} : stream->memory;
+}
