@@ -372,7 +372,7 @@ static int unknown_format(const struct capture *capture, struct weir_fault *faul
 			return weir_fail_at(fault, WEIR_E_UNSUPPORTED, capture->name, WEIR_NOWHERE, WEIR_NOWHERE,
 			                    "is %s file, which weir does not read: convert it first (editcap -F pcapng)",
 			                    others[i].what);
-	return weir_fail_at(fault, WEIR_E_FORMAT, capture->name, WEIR_NOWHERE, WEIR_NOWHERE,
+	return weir_fail_at(fault, WEIR_E_FORMAT, capture->name, 0, WEIR_NOWHERE,
 	                    "is neither pcap nor pcapng");
 }
 

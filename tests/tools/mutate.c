@@ -3,10 +3,10 @@
  * filtering, writing again. Thousands in one process, because starting the program costs more than most of the work. Run it as built with the
  * sanitizers. It fails when a fault does not name its file; the sanitizers and a timer see to crashes and hangs.
  *
- *   mutate [--seed N] [--count N] [--only INDEX --write FILE] [--state FILE] FILE...
+ *   mutate [--seed N] [--count N] [--only INDEX] [--write FOLDER] [--state FILE] FILE...
  *
  * The same seed makes the same damage. --state receives the index in hand, so that whoever started this knows it after a crash; --only does that
- * one alone, --write keeps what it reads in a file. Without --count every file is run as it stands, undamaged.
+ * one alone; --write writes the cases into a folder instead of running them. Without --count every file is run as it stands, undamaged.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -95,7 +95,7 @@ static void zero_page(struct work *w)
 }
 
 /* The beginning of one file, then the rest of another. */
-static void splice(struct work *w)
+static void splice_files(struct work *w)
 {
 	const struct sample *other = &w->samples[below(w, w->sample_count)];
 	size_t kept = below(w, w->length + 1), from = below(w, other->length + 1), n = other->length - from;
@@ -120,7 +120,7 @@ static void repeat_part(struct work *w)
 }
 
 static void (*const damages[])(struct work *) = {
-	flip_bits, flip_bits, set_bytes, set_words, set_words, truncate_end, zero_page, splice, cut_out, repeat_part,
+	flip_bits, flip_bits, set_bytes, set_words, set_words, truncate_end, zero_page, splice_files, cut_out, repeat_part,
 };
 
 /* A sink that looks at what it is given, so that a view that leads nowhere is met by the sanitizer. */
@@ -178,7 +178,8 @@ static int read_into(struct work *w, uint64_t index, struct weir_sink *sink, con
 	}
 	if (error < 0 && error != WEIR_E_FILTER && error != WEIR_E_UNSUPPORTED && strcmp(fault.file, "damaged") != 0)
 		complain(w, index, "a fault that does not name the file", weir_fault_text(&fault, text, sizeof text));
-	if ((error == WEIR_E_FORMAT || error == WEIR_E_TRUNCATED || error == WEIR_E_CORRUPT) && fault.offset < 0)
+	if ((error == WEIR_E_FORMAT || error == WEIR_E_TRUNCATED || error == WEIR_E_CORRUPT) && fault.offset < 0 &&
+	    w->length > 0)
 		complain(w, index, "a fault without offset", weir_fault_text(&fault, text, sizeof text));
 	if (error < 0 && fault.message[0] == '\0')
 		complain(w, index, "a fault without words", weir_error_name(error));
@@ -234,11 +235,13 @@ static void note_state(const struct work *w, uint64_t index)
 		perror("mutate: state");
 }
 
-static int keep_case(const struct work *w)
+static int keep_case(const struct work *w, uint64_t index)
 {
-	int file = open(w->write, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	char path[4096];
+	snprintf(path, sizeof path, "%s/%" PRIu64, w->write, index);
+	int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
 	if (file < 0 || write(file, w->bytes, w->length) != (ssize_t)w->length) {
-		perror(w->write);
+		perror(path);
 		return -1;
 	}
 	return close(file);
@@ -254,6 +257,8 @@ static int make_case(struct work *w, uint64_t index)
 		for (size_t n = 1 + below(w, 3); n > 0; n--)
 			if (w->length > 0 && w->length <= FILE_MAX)
 				damages[below(w, sizeof damages / sizeof damages[0])](w);
+	if (w->write)
+		return keep_case(w, index);
 	/* A copy as large as the case, so that the sanitizer sees a read behind its end. */
 	uint8_t *exact = malloc(w->length ? w->length : 1);
 	if (!exact)
@@ -262,11 +267,10 @@ static int make_case(struct work *w, uint64_t index)
 	uint8_t *all = w->bytes;
 	w->bytes = exact;
 	note_state(w, index);
-	int result = w->write ? keep_case(w) : 0;
 	run_case(w, index);
 	free(exact);
 	w->bytes = all;
-	return result;
+	return 0;
 }
 
 static int load(struct sample *sample, const char *path)
@@ -311,7 +315,7 @@ int main(int argc, char **argv)
 		}
 	}
 	if (i >= argc) {
-		fputs("mutate [--seed N] [--count N] [--only INDEX] [--write FILE] [--state FILE] FILE...\n", stderr);
+		fputs("mutate [--seed N] [--count N] [--only INDEX] [--write FOLDER] [--state FILE] FILE...\n", stderr);
 		return 2;
 	}
 	w.samples = calloc((size_t)(argc - i), sizeof *w.samples);
