@@ -25,6 +25,7 @@ struct weir_live_statistics {
 	uint64_t nic_dropped;   /* by card and driver, as far as they tell */
 	uint64_t delivered;     /* in batches */
 	bool down;              /* the interface is down or gone at the moment */
+	bool gone;              /* the interface does not exist at the moment */
 	const char *timestamps; /* "hardware", "software": where times come from */
 	const char *backend;
 };
@@ -36,7 +37,13 @@ struct weir_live_statistics {
  */
 int weir_live_open(const struct weir_live_options *options, struct weir_source **source, struct weir_fault *fault);
 
-/* From the thread that fills, or after the run. */
+/*
+ * Takes no more packets from now on: fill gives what the ring holds, then one empty batch, by which the statistics are final
+ * (received = delivered + ring_dropped), then 0. Any thread; returns at once.
+ */
+void weir_live_stop(struct weir_source *source);
+
+/* Any thread. Exact after fill has given 0; while it runs, received counts what still stands in the ring. */
 void weir_live_statistics(struct weir_source *source, struct weir_live_statistics *statistics);
 
 struct weir_live_interface {
