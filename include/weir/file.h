@@ -69,12 +69,20 @@ const struct weir_interface *const *weir_capture_interfaces(const struct weir_so
 uint64_t weir_capture_size(const struct weir_source *source);
 
 struct weir_capture_writer_options {
-	enum weir_format format;           /* what to write; WEIR_FORMAT_UNKNOWN: by the name's ending, else pcapng */
+	/*
+	 * What to write; WEIR_FORMAT_UNKNOWN: by the name's ending, pcapng when it says nothing. An ending that says pcap (.pcap .cap
+	 * .dmp) means the variant that holds the first batch's interfaces best: modified when they came from such a file,
+	 * nanoseconds when they are finer than microseconds, else microseconds.
+	 */
+	enum weir_format format;
 	enum weir_compression compression; /* used when by_name is false */
 	bool by_name;                      /* take the compression from the name's ending (.gz .zst .lz4) */
 	int level;                         /* of the compression; 0 = its default */
 	bool merge;                        /* the packets come from several sources: interfaces are gathered into one section, and
 	                                      blocks that are not packets are left out; otherwise blocks and sections are mirrored */
+	bool filtered;                     /* packets may be missing: section lengths are written as not known */
+	const _Atomic int *stop;           /* when it becomes non-zero the writing fails with WEIR_E_INTERRUPTED, so that no half of a
+	                                      file gets its name; may be NULL */
 };
 
 /*
@@ -86,7 +94,19 @@ struct weir_capture_writer_options {
 int weir_capture_writer_open(const char *path, const struct weir_capture_writer_options *options, struct weir_sink **sink,
                              struct weir_fault *fault);
 
-/* Packets and bytes that a capture writer has written so far. */
+/* Packets and bytes (before compression) that a capture writer has written so far. */
 void weir_capture_writer_count(const struct weir_sink *sink, uint64_t *packets, uint64_t *bytes);
+
+/* What a capture writer has left out because the target can't hold it: all zero when nothing was lost. */
+struct weir_capture_writer_losses {
+	uint64_t blocks;          /* pcapng blocks that are neither packets nor descriptions (names, statistics, secrets, …) */
+	uint64_t descriptions;    /* sections and interfaces with comments, names or other options that pcap has no place for */
+	uint64_t packet_options;  /* packets with comments or other options, likewise */
+	uint64_t interfaces;      /* how many interfaces became one, less one */
+	uint64_t times_rounded;   /* times finer than the target's */
+	uint64_t times_missing;   /* packets without a time, which were given that of the packet before */
+	uint64_t extra_fields;    /* records of a modified pcap file whose extra fields were set */
+};
+void weir_capture_writer_losses(const struct weir_sink *sink, struct weir_capture_writer_losses *losses);
 
 #endif

@@ -111,7 +111,8 @@ static int add_interface(struct capture *capture, const struct pcap_shape *shape
 		length += pcapng_option_put(options + length, big, PCAPNG_IF_FCSLEN, &bits, 1);
 	}
 	pcap_header_make(shape, canonical);
-	if (memcmp(canonical, capture->header.raw.data, sizeof canonical) != 0 ||
+	/* A snap length of 0 in pcapng is no oddity, and becomes another number in pcap. */
+	if (memcmp(canonical, capture->header.raw.data, sizeof canonical) != 0 || shape->snaplen == 0 ||
 	    shape->format == WEIR_FORMAT_PCAP_MODIFIED) {
 		weir_store32(marked, WEIR_PEN, big);
 		memcpy(marked + 4, PCAP_HEADER_MAGIC, 4);
