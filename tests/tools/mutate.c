@@ -57,7 +57,7 @@ static size_t below(struct work *w, size_t bound) { return bound ? (size_t)(next
 /* Most damage that matters is near the beginning, where the headers of files, sections and interfaces are. */
 static size_t position(struct work *w)
 {
-	return next(w) % 3 == 0 ? below(w, w->length < 512 ? w->length : 512) : below(w, w->length);
+	return next(w) % 4 == 0 ? below(w, w->length < 512 ? w->length : 512) : below(w, w->length);
 }
 
 static void flip_bits(struct work *w)
