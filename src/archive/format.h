@@ -5,9 +5,9 @@
  * The first chunk begins with the SHB; an IDB stands in the chunk in which its interface first occurs. Every chunk ends with an
  * Interface Statistics Block per interface and then a chunk trailer, a Custom Block. By codec a chunk is stored as
  *   none  the blocks as they are; the trailer is padded so that the next chunk starts at a multiple of 4096
- *   zstd  one Zstandard frame with checksum and content size, then a skippable frame that pads to a multiple of 4096
- *   lz4   one LZ4 frame with content checksum and content size, then such a skippable frame
- * so that every chunk can be written with direct I/O from the buffer that it was made in. A compressed segment ends with the seek
+ *   zstd  one Zstandard frame with checksum and content size, then a frame of empty blocks that pads to a multiple of 4096
+ *   lz4   one LZ4 frame with content checksum and content size, then a skippable frame that pads likewise
+ * (a skippable frame would do for both, but Wireshark takes the one behind a Zstandard frame for packets), so that every chunk can be written with direct I/O from the buffer that it was made in. A compressed segment ends with the seek
  * table of Zstandard's seekable format, which has an entry of decompressed size 0 for every padding frame.
  */
 #ifndef ARCHIVE_FORMAT_H
@@ -19,6 +19,14 @@
 
 #define SEGMENT_CHUNKS_MAX 64
 #define SEGMENT_ALIGNMENT 4096u
+
+/* Type of our custom blocks: the one that others do not copy into files that they make (pcapng, section 4.7). */
+#define WEIR_CUSTOM_BLOCK 0x40000BADu
+
+/* Skippable frame magics: LZ4's padding, and the seek table's, whose footer ends in SEEK_TABLE_FOOTER. */
+#define PADDING_FRAME_MAGIC 0x184D2A50u
+#define SEEK_TABLE_MAGIC 0x184D2A5Eu
+#define SEEK_TABLE_FOOTER 0x8F92EAB1u
 
 /* Body of the chunk trailer, behind the PEN, in the byte order of the section. Then zeros up to the block's end. */
 #define CHUNK_TRAILER_MAGIC "wChk"
@@ -38,9 +46,26 @@ enum chunk_flags {
 };
 
 /*
+ * The journal of a chunk that is not in the segment yet, `HHMMSS-SEQ-CHUNK.open` beside the segment (SEGMENT without its
+ * endings, CHUNK two digits): a plain pcapng file that stands alone. It is: the segment's SHB; a Custom Block with the
+ * journal head; the first prologue_bytes of the prologue's IDBs (those of earlier chunks) again; then the chunk's own bytes from
+ * its first block on (chunk 0 without its SHB, which stands at the front already), as far as they had come. It is removed when
+ * the chunk is in the segment, and when the segment is closed.
+ */
+#define JOURNAL_MAGIC "wJnl"
+struct journal_head {
+	char magic[4];
+	uint32_t number;         /* of the chunk */
+	uint32_t prologue_bytes; /* of IDBs behind this block that do not belong to the chunk */
+	uint32_t interfaces;     /* how many IDBs these are */
+};
+
+/*
  * The index file, `SEGMENT.idx`: little-endian, every table aligned to 8, meant to be mapped and bisected.
- *   header, prologue (SHB and all IDBs as they stand in the segment), names, chunk table, posting tables
- * What a packet adds to the postings, and which packets make a chunk irregular, is in index_terms.h.
+ *   header, prologue (SHB and all IDBs as they stand in the segment), chunk table, posting tables
+ * A segment with an index is closed: the index is written last, and appears whole (renamed into place).
+ * What a packet adds to the postings, and which packets make a chunk irregular, is in index_terms.h. A chunk is also irregular when
+ * its packets have more keys than the index may take room for (a scan, a flood of forged addresses).
  */
 #define INDEX_MAGIC "weirIDX1"
 #define INDEX_VERSION 1u
@@ -90,8 +115,8 @@ struct index_chunk {
 	uint32_t raw_bytes;
 	int64_t first_ns, last_ns;
 	uint64_t checksum;        /* as in the trailer */
-	uint64_t stored_checksum; /* XXH3, 64 bits, of what is stored, from offset to the next chunk's (the last: to the next multiple of
-	                             4096): frame and padding. A decoder ignores some bits of a frame; verify must not. */
+	uint64_t stored_checksum; /* XXH3, 64 bits, of what is stored, of frame and padding: from offset to
+	                             chunk_end(offset + stored_bytes). A decoder ignores some bits of a frame; verify must not. */
 	uint64_t captured_bytes, wire_bytes;
 	uint32_t packets;
 	uint32_t flags;
@@ -99,7 +124,16 @@ struct index_chunk {
 	uint32_t prologue_before;   /* bytes of the prologue that those (and the SHB) take: 0 for chunk 0 */
 };
 
+/* Where a chunk's padding ends when its frame ends at `end`: a padding frame takes at least PADDING_LEAST bytes. */
+#define PADDING_LEAST 16u
+static inline uint64_t chunk_end(uint64_t end)
+{
+	uint64_t padded = (end + SEGMENT_ALIGNMENT - 1) / SEGMENT_ALIGNMENT * SEGMENT_ALIGNMENT;
+	return padded != end && padded - end < PADDING_LEAST ? padded + SEGMENT_ALIGNMENT : padded;
+}
+
 _Static_assert(sizeof(struct chunk_trailer) == 56, "on disk");
+_Static_assert(sizeof(struct journal_head) == 16, "on disk");
 _Static_assert(sizeof(struct index_chunk) == 88, "on disk");
 
 #endif

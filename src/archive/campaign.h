@@ -1,0 +1,47 @@
+/*
+ * archive/campaign.h: an open campaign, and the names of what is in its folder.
+ */
+#ifndef ARCHIVE_CAMPAIGN_H
+#define ARCHIVE_CAMPAIGN_H
+
+#include <limits.h>
+#include <pthread.h>
+
+#include <weir/archive.h>
+
+#include "archive/catalog.h"
+
+struct weir_campaign {
+	char *path;
+	enum weir_campaign_mode mode;
+	bool writable;
+	struct catalog *catalog;
+	pthread_mutex_t ledger_lock;
+	int64_t last_entered_ns; /* under ledger_lock: no two entries of a process have the same time */
+};
+
+/* campaign/relative, in out. 0 or WEIR_E_LIMIT. */
+int campaign_path(const struct weir_campaign *campaign, const char *relative, char out[static PATH_MAX],
+                  struct weir_fault *fault);
+
+/* A name as a folder's: no slash, no control characters, no leading dot, at most 200 bytes. */
+#define VANTAGE_NAME_MAX 201
+void vantage_name(const char *name, char out[static VANTAGE_NAME_MAX]);
+
+/*
+ * Makes raw/NODE/INTERFACE and takes its lock (raw/NODE/INTERFACE/.lock). WEIR_E_BUSY when somebody else writes there. *fd is
+ * closed to let go. Names as vantage_name gives them.
+ */
+int vantage_lock(struct weir_campaign *campaign, const char *node, const char *interface, int *fd, struct weir_fault *fault);
+
+/* What a path in the catalog says: "raw/NODE/INTERFACE/DAY/HHMMSS-SEQ.pcapng.zst". 0, or -1 when it is no such path. */
+struct segment_name {
+	char node[VANTAGE_NAME_MAX], interface[VANTAGE_NAME_MAX];
+	char stem[64]; /* HHMMSS-SEQ */
+	uint64_t sequence;
+	enum weir_codec codec;
+};
+int segment_name_parse(const char *path, struct segment_name *name);
+const char *codec_ending(enum weir_codec codec); /* ".pcapng", ".pcapng.zst", ".pcapng.lz4" */
+
+#endif

@@ -1,0 +1,42 @@
+/*
+ * archive/index_write.h: what a segment's index says, as it is gathered, and writing it to disk.
+ */
+#ifndef ARCHIVE_INDEX_WRITE_H
+#define ARCHIVE_INDEX_WRITE_H
+
+#include "archive/campaign.h"
+#include "archive/postings.h"
+
+/* Of one segment. The writer, recovery and rebuilding all fill this and end with index_write. */
+struct index_content {
+	enum weir_codec codec;
+	bool big;
+	uint8_t *prologue; /* SHB and IDBs; freed by index_content_free */
+	uint32_t prologue_bytes, prologue_capacity;
+	uint32_t interfaces;
+	struct index_chunk chunks[SEGMENT_CHUNKS_MAX];
+	uint32_t chunk_count;
+	uint64_t segment_bytes; /* of the file, seek table included */
+};
+void index_content_free(struct index_content *content);
+
+/* Adds a block to the prologue. 0 or WEIR_E_MEMORY. */
+int index_content_prologue(struct index_content *content, const void *block, uint32_t length);
+
+/* Sums over the chunks. */
+void index_content_row(const struct index_content *content, struct segment_row *row);
+
+/* The seek table for the segment: *table is freed with free(); *size 0 for a codec without. 0 or WEIR_E_MEMORY. */
+int seek_table(const struct index_content *content, uint64_t chunks_end, uint8_t **table, size_t *size);
+
+/* Writes SEGMENT.idx, so that it appears whole. *bytes: its size. */
+int index_write(const char *segment, const struct index_content *content, struct postings *postings, uint64_t *bytes,
+                struct weir_fault *fault);
+
+/*
+ * Pads a frame that ends at `end`, in a buffer whose start is aligned, with an empty one up to chunk_end. Returns the padded
+ * size: less than SEGMENT_ALIGNMENT + PADDING_LEAST more.
+ */
+size_t pad_frame(enum weir_codec codec, uint8_t *buffer, size_t end);
+
+#endif

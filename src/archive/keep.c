@@ -1,0 +1,279 @@
+/*
+ * The keeper: what is not the packets' straight way to the disk, on a thread that may wait for the disk. archive/sink.h.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "archive/sink.h"
+#include "core/clock.h"
+#include "os/files.h"
+
+/* Losses that come in bursts are one interval as long as no more than this lies between them. */
+#define LOSS_QUIET_NS (NS_PER_SECOND / 5)
+
+/* What stands before the chunk's own bytes in its journal. */
+static int journal_begin(struct archive_sink *sink, struct slot *slot, struct weir_fault *fault)
+{
+	struct segment *segment = slot->segment;
+	const struct index_content *content = &segment->content;
+	uint32_t before = slot->number ? slot->prologue_before - segment->section_bytes : 0;
+	struct journal_head head = {.number = slot->number, .prologue_bytes = before, .interfaces = slot->interfaces_before};
+	uint32_t size = segment->section_bytes + JOURNAL_BLOCK_SIZE + before;
+	char path[PATH_MAX];
+
+	int error = segment_begin(sink, segment, fault);
+	if (error)
+		return error;
+	uint8_t *start = malloc(size);
+	if (!start)
+		return weir_fail(fault, WEIR_E_MEMORY, "no memory for a journal");
+	/* consume may be adding an interface, and moving the prologue, at this moment. */
+	pthread_mutex_lock(&sink->lock);
+	memcpy(start, content->prologue, segment->section_bytes);
+	put_journal_head(start + segment->section_bytes, &head, content->big);
+	memcpy(start + segment->section_bytes + JOURNAL_BLOCK_SIZE, content->prologue + segment->section_bytes, before);
+	pthread_mutex_unlock(&sink->lock);
+
+	journal_path(sink, segment, slot->number, path);
+	if (segment->journals <= slot->number)
+		segment->journals = slot->number + 1;
+	slot->journal_fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	int system = slot->journal_fd < 0 ? errno : os_write_all(slot->journal_fd, start, size, WEIR_NOWHERE);
+	free(start);
+	slot->journaled = slot->number ? 0 : segment->section_bytes;
+	return system ? weir_fail_errno(fault, system, path, "cannot write the journal") : 0;
+}
+
+/* Appends what has come since the last time. The caller holds a reference. */
+static int journal_flush(struct archive_sink *sink, struct slot *slot, struct weir_fault *fault)
+{
+	int error = slot->journal_fd < 0 ? journal_begin(sink, slot, fault) : 0;
+	/* Acquire: pairs with the release in consume, so that the bytes below it are there. */
+	size_t published = atomic_load_explicit(&slot->published, memory_order_acquire);
+
+	if (error || published <= slot->journaled)
+		return error;
+	int system = os_write_all(slot->journal_fd, slot->raw + slot->journaled, published - slot->journaled, WEIR_NOWHERE);
+	if (!system && fdatasync(slot->journal_fd) != 0)
+		system = errno;
+	if (system)
+		return weir_fail_errno(fault, system, slot->segment->path, "cannot write the journal");
+	slot->journaled = published;
+	return 0;
+}
+
+static bool is_due(const struct slot *slot, int64_t now, int64_t age)
+{
+	return (slot->state == SLOT_FILLING || slot->state == SLOT_WAITING || slot->state == SLOT_WORKING) &&
+	       now - slot->unsaved_since_ns >= age &&
+	       atomic_load_explicit(&slot->published, memory_order_relaxed) > slot->journaled;
+}
+
+static void flush_journals(struct archive_sink *sink, int64_t age)
+{
+	for (size_t i = 0; i < sink->slot_count; i++) {
+		struct slot *slot = &sink->slots[i];
+		struct weir_fault fault;
+
+		pthread_mutex_lock(&sink->lock);
+		int64_t now = clock_monotonic_ns();
+		bool due = sink->trouble == WEIR_LOSS_CAUSES && !sink->failed && is_due(slot, now, age);
+		if (due) {
+			slot->references++;
+			slot->unsaved_since_ns = now;
+		}
+		pthread_mutex_unlock(&sink->lock);
+		if (!due)
+			continue;
+		int error = journal_flush(sink, slot, &fault);
+		pthread_mutex_lock(&sink->lock);
+		slot->references--;
+		if (error)
+			sink_trouble(sink, error, &fault);
+		slot_release(sink, slot);
+		pthread_mutex_unlock(&sink->lock);
+	}
+}
+
+/* The chunk is in the segment: its journal has done its work, once the segment is safe too. */
+static void drop_journals(struct archive_sink *sink)
+{
+	for (size_t i = 0; i < sink->slot_count; i++) {
+		struct slot *slot = &sink->slots[i];
+
+		pthread_mutex_lock(&sink->lock);
+		bool done = slot->state == SLOT_DONE && slot->journal_fd >= 0;
+		pthread_mutex_unlock(&sink->lock);
+		if (!done)
+			continue;
+		char path[PATH_MAX];
+		if (slot->segment->fd >= 0)
+			fdatasync(slot->segment->fd);
+		journal_path(sink, slot->segment, slot->number, path);
+		close(slot->journal_fd);
+		unlink(path);
+		pthread_mutex_lock(&sink->lock);
+		slot->journal_fd = -1;
+		slot_release(sink, slot);
+		pthread_mutex_unlock(&sink->lock);
+	}
+}
+
+/* Closes the segments that have ended, oldest first. True when none is left that could be closed. */
+static bool close_segments(struct archive_sink *sink)
+{
+	for (;;) {
+		struct weir_fault fault;
+
+		pthread_mutex_lock(&sink->lock);
+		struct segment *segment = sink->segments;
+		bool due = segment && segment->ended && segment->outstanding == 0;
+		pthread_mutex_unlock(&sink->lock);
+		if (!due)
+			return true;
+		int error = segment_close(sink, segment, &fault);
+		pthread_mutex_lock(&sink->lock);
+		if (error) {
+			sink->unclosed = fault;
+			sink_trouble(sink, error, &fault);
+			pthread_mutex_unlock(&sink->lock);
+			return false;
+		}
+		sink->segments = segment->next;
+		if (!sink->segments)
+			sink->segments_end = &sink->segments;
+		sink->postings_unused[sink->postings_unused_count++] = segment->postings;
+		pthread_cond_broadcast(&sink->room);
+		pthread_mutex_unlock(&sink->lock);
+		segment_free(segment);
+	}
+}
+
+static int enter_loss(struct archive_sink *sink, enum weir_loss_cause cause, const struct loss_interval *interval,
+                      struct weir_fault *fault)
+{
+	struct weir_loss loss = {
+		.from_ns = interval->from_ns,
+		.to_ns = interval->to_ns,
+		.cause = cause,
+		.packets = interval->packets,
+		.bytes = interval->bytes,
+		.node = sink->node,
+		.interface = sink->interface,
+		.detail = "",
+	};
+	return weir_ledger_enter(sink->campaign, &loss, fault);
+}
+
+/* Enters the intervals that are over: all of them at the end. */
+static void enter_losses(struct archive_sink *sink, bool all)
+{
+	for (int cause = 0; cause < WEIR_LOSS_CAUSES; cause++) {
+		struct loss_interval interval;
+		struct weir_fault fault;
+
+		pthread_mutex_lock(&sink->lock);
+		interval = sink->losses[cause];
+		bool over = interval.packets && (all || (clock_monotonic_ns() - interval.touched_ns > LOSS_QUIET_NS &&
+		                                         sink->trouble != (enum weir_loss_cause)cause));
+		if (over)
+			sink->losses[cause] = (struct loss_interval){0};
+		pthread_mutex_unlock(&sink->lock);
+		if (!over || enter_loss(sink, (enum weir_loss_cause)cause, &interval, &fault) == 0)
+			continue;
+		/* The disk may be full: keep it, joined to what may have come meanwhile, until there is room. */
+		pthread_mutex_lock(&sink->lock);
+		struct loss_interval *now = &sink->losses[cause];
+		if (now->packets && now->to_ns > interval.to_ns)
+			interval.to_ns = now->to_ns;
+		interval.packets += now->packets;
+		interval.bytes += now->bytes;
+		*now = interval;
+		sink->unentered = fault;
+		pthread_mutex_unlock(&sink->lock);
+	}
+}
+
+/* After trouble with the disk: is there room again? */
+static void look_at_disk(struct archive_sink *sink)
+{
+	uint64_t free_bytes = 0;
+
+	pthread_mutex_lock(&sink->lock);
+	enum weir_loss_cause trouble = sink->trouble;
+	pthread_mutex_unlock(&sink->lock);
+	if (trouble == WEIR_LOSS_CAUSES)
+		return;
+	/* The index and the end of what was open when it became full come first. */
+	if (!close_segments(sink))
+		return;
+	if (trouble == WEIR_LOSS_DISK_FULL && (os_free_space(sink->campaign->path, &free_bytes, NULL) != 0 ||
+	                                       free_bytes < 2 * sink->reserve + 4 * sink->chunk_bytes))
+		return;
+	pthread_mutex_lock(&sink->lock);
+	sink->trouble = WEIR_LOSS_CAUSES;
+	sink->statistics.disk_full = false;
+	atomic_store_explicit(&sink->troubled, false, memory_order_relaxed);
+	pthread_mutex_unlock(&sink->lock);
+}
+
+/* Direct I/O puts the bytes on the disk, but not the file system's knowledge of where they are. */
+static void synchronise(struct archive_sink *sink)
+{
+	pthread_mutex_lock(&sink->lock);
+	struct segment *segment = sink->segments;
+	for (; segment; segment = segment->next)
+		if (segment->unsynced && !segment->ended) {
+			segment->unsynced = false;
+			break;
+		}
+	pthread_mutex_unlock(&sink->lock);
+	/* Only this thread frees segments. */
+	if (segment && segment->fd >= 0)
+		fdatasync(segment->fd);
+}
+
+static void wait_for_work(struct archive_sink *sink, int64_t until_ns)
+{
+	struct timespec until = {until_ns / NS_PER_SECOND, until_ns % NS_PER_SECOND};
+	bool work = false;
+
+	pthread_mutex_lock(&sink->lock);
+	while (!work && !sink->keeper_end) {
+		const struct segment *segment = sink->segments;
+		work = segment && segment->ended && segment->outstanding == 0 && sink->trouble == WEIR_LOSS_CAUSES;
+		for (size_t i = 0; !work && i < sink->slot_count; i++)
+			work = sink->slots[i].state == SLOT_DONE && sink->slots[i].journal_fd >= 0;
+		if (!work && pthread_cond_timedwait(&sink->keep, &sink->lock, &until) == ETIMEDOUT)
+			break;
+	}
+	pthread_mutex_unlock(&sink->lock);
+}
+
+void *keeper_run(void *argument)
+{
+	struct archive_sink *sink = argument;
+	int64_t tick = sink->options.flush_ns / 2, second_ns = 0;
+	bool end = false;
+
+	while (!end) {
+		wait_for_work(sink, clock_monotonic_ns() + tick);
+		pthread_mutex_lock(&sink->lock);
+		end = sink->keeper_end;
+		pthread_mutex_unlock(&sink->lock);
+		drop_journals(sink);
+		close_segments(sink);
+		if (!end)
+			flush_journals(sink, tick);
+		enter_losses(sink, end);
+		if (clock_monotonic_ns() - second_ns >= NS_PER_SECOND) {
+			look_at_disk(sink);
+			synchronise(sink);
+			second_ns = clock_monotonic_ns();
+		}
+	}
+	return NULL;
+}

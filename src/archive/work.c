@@ -1,0 +1,270 @@
+/* The threads that finish chunks and write them: archive/sink.h. */
+#include <errno.h>
+#include <string.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "archive/sink.h"
+#include "core/clock.h"
+#include "os/files.h"
+
+/* The level that the backlog allows (automatic), or the one that was asked for. With the lock held. */
+static int level_in_force(struct archive_sink *sink)
+{
+	if (sink->options.codec == WEIR_CODEC_NONE)
+		return 0;
+	if (!sink->options.automatic)
+		return sink->options.level;
+	static const int zstd[] = {3, 1, -5, CODEC_STORE}, lz4[] = {1, -10, -50, CODEC_STORE};
+	size_t fourth = 4 * sink->waiting_count / sink->slot_count;
+	return (sink->options.codec == WEIR_CODEC_ZSTD ? zstd : lz4)[fourth < 4 ? fourth : 3];
+}
+
+static void finish_plain(struct slot *slot, bool big)
+{
+	size_t length = slot->filled + TRAILER_BLOCK_SIZE;
+	uint32_t padding = (uint32_t)((length + SEGMENT_ALIGNMENT - 1) / SEGMENT_ALIGNMENT * SEGMENT_ALIGNMENT - length);
+
+	slot->raw_bytes = slot->filled + put_trailer(slot->raw + slot->filled, &slot->trailer, padding, big);
+	slot->stored = slot->raw;
+	slot->stored_bytes = slot->padded_bytes = slot->raw_bytes;
+}
+
+static bool buffer_fits(struct stored *buffer, size_t capacity)
+{
+	if (buffer->capacity >= capacity)
+		return true;
+	os_pages_free(buffer->data, buffer->capacity);
+	buffer->data = os_pages_new(capacity, false);
+	buffer->capacity = buffer->data ? capacity : 0;
+	return buffer->data != NULL;
+}
+
+static void finish_compressed(struct archive_sink *sink, struct codec_context *context, struct slot *slot, int level, bool big)
+{
+	enum weir_codec codec = sink->options.codec;
+	size_t room;
+
+	slot->raw_bytes = slot->filled + put_trailer(slot->raw + slot->filled, &slot->trailer, 0, big);
+	room = codec_bound(codec, slot->raw_bytes) + 2 * SEGMENT_ALIGNMENT;
+	slot->stored_bytes = 0;
+	if (buffer_fits(slot->buffer, room))
+		slot->stored_bytes = codec_compress(context, codec, level, slot->raw, slot->raw_bytes, slot->buffer->data,
+		                                    room - 2 * SEGMENT_ALIGNMENT);
+	slot->failed = slot->stored_bytes == 0;
+	if (slot->failed)
+		return;
+	slot->stored = slot->buffer->data;
+	slot->padded_bytes = pad_frame(codec, slot->stored, slot->stored_bytes);
+}
+
+static void finish_slot(struct archive_sink *sink, struct codec_context *context, struct slot *slot, int level)
+{
+	bool big = slot->segment->content.big;
+
+	slot->trailer.checksum = XXH3_64bits(slot->raw, slot->filled);
+	if (sink->options.codec == WEIR_CODEC_NONE)
+		finish_plain(slot, big);
+	else
+		finish_compressed(sink, context, slot, level, big);
+	if (!slot->failed)
+		slot->stored_checksum = XXH3_64bits(slot->stored, slot->padded_bytes);
+}
+
+void *worker_run(void *argument)
+{
+	struct archive_sink *sink = argument;
+	struct codec_context *context = codec_context_new();
+	bool compresses = sink->options.codec != WEIR_CODEC_NONE;
+
+	pthread_mutex_lock(&sink->lock);
+	for (;;) {
+		while ((!sink->waiting || (compresses && !sink->stored_unused)) && !(sink->workers_end && !sink->waiting))
+			pthread_cond_wait(&sink->work, &sink->lock);
+		struct slot *slot = sink->waiting;
+		if (!slot)
+			break;
+		int level = level_in_force(sink);
+		sink->waiting = slot->next;
+		if (!sink->waiting)
+			sink->waiting_end = &sink->waiting;
+		sink->waiting_count--;
+		slot->state = SLOT_WORKING;
+		if (compresses) {
+			slot->buffer = sink->stored_unused;
+			sink->stored_unused = slot->buffer->next;
+		}
+		sink->statistics.level = level == CODEC_STORE ? 0 : level;
+		pthread_mutex_unlock(&sink->lock);
+		if (context)
+			finish_slot(sink, context, slot, level);
+		else
+			slot->failed = true;
+		pthread_mutex_lock(&sink->lock);
+		slot->state = SLOT_READY;
+		pthread_cond_signal(&sink->ready);
+	}
+	pthread_mutex_unlock(&sink->lock);
+	codec_context_free(context);
+	return NULL;
+}
+
+/* The slot's chunk is on disk, or given up. With the lock held. */
+static void slot_done(struct archive_sink *sink, struct slot *slot)
+{
+	struct segment *segment = slot->segment;
+
+	if (slot->buffer) {
+		slot->buffer->next = sink->stored_unused;
+		sink->stored_unused = slot->buffer;
+		slot->buffer = NULL;
+		pthread_cond_broadcast(&sink->work);
+	}
+	slot->state = SLOT_DONE;
+	segment->outstanding--;
+	if ((segment->ended && segment->outstanding == 0) || slot->journal_fd >= 0)
+		pthread_cond_signal(&sink->keep);
+	slot_release(sink, slot);
+}
+
+/* The chunk can't be kept: it and what follows in its segment is lost. With the lock held. */
+static void give_up(struct archive_sink *sink, struct slot *slot)
+{
+	enum weir_loss_cause cause = sink->trouble != WEIR_LOSS_CAUSES ? sink->trouble : sink->last_trouble;
+
+	if (slot->number < slot->segment->broken)
+		slot->segment->broken = slot->number;
+	sink_lost(sink, cause, slot->trailer.first_ns, slot->trailer.last_ns, slot->trailer.packets, slot->trailer.wire_bytes);
+	sink->kept.packets -= slot->trailer.packets;
+	sink->kept.captured -= slot->trailer.captured_bytes;
+	sink->kept.wire -= slot->trailer.wire_bytes;
+	slot_done(sink, slot);
+}
+
+static int check_space(struct archive_sink *sink, size_t bytes, struct weir_fault *fault)
+{
+	uint64_t free_bytes;
+	int error = os_free_space(sink->campaign->path, &free_bytes, fault);
+
+	if (!error && free_bytes < sink->reserve + bytes)
+		return weir_fail_at(fault, WEIR_E_NO_SPACE, sink->campaign->path, WEIR_NOWHERE, WEIR_NOWHERE,
+		                    "the disk is full: %llu MiB are free, and %llu MiB are to stay free",
+		                    (unsigned long long)(free_bytes >> 20), (unsigned long long)(sink->reserve >> 20));
+	return error;
+}
+
+static void enter_chunk(struct segment *segment, const struct slot *slot)
+{
+	segment->content.chunks[slot->number] = (struct index_chunk){
+		.offset = segment->offset,
+		.raw_offset = segment->raw_offset,
+		.stored_bytes = (uint32_t)slot->stored_bytes,
+		.raw_bytes = (uint32_t)slot->raw_bytes,
+		.first_ns = slot->trailer.first_ns,
+		.last_ns = slot->trailer.last_ns,
+		.checksum = slot->trailer.checksum,
+		.stored_checksum = slot->stored_checksum,
+		.captured_bytes = slot->trailer.captured_bytes,
+		.wire_bytes = slot->trailer.wire_bytes,
+		.packets = slot->trailer.packets,
+		.flags = slot->trailer.flags,
+		.interfaces_before = slot->interfaces_before,
+		.prologue_before = slot->prologue_before,
+	};
+	segment->interfaces_after[slot->number] = slot->interfaces_after;
+	segment->prologue_after[slot->number] = slot->prologue_after;
+	segment->submitted = slot->number + 1;
+	segment->offset += slot->padded_bytes;
+	segment->raw_offset += slot->raw_bytes;
+}
+
+/* Begins to write a slot. True when a write is under way. */
+static bool write_slot(struct archive_sink *sink, struct output *output, struct slot *slot)
+{
+	struct segment *segment = slot->segment;
+	struct weir_fault fault = {0};
+	int error = 0;
+
+	pthread_mutex_lock(&sink->lock);
+	bool hopeless = sink->trouble != WEIR_LOSS_CAUSES || sink->failed || segment->broken != SEGMENT_CHUNKS_MAX;
+	slot->state = SLOT_WRITING;
+	pthread_mutex_unlock(&sink->lock);
+	if (!hopeless && slot->failed)
+		error = weir_fail(&fault, WEIR_E_MEMORY, "a chunk of packets could not be compressed");
+	if (!hopeless && !error)
+		error = check_space(sink, slot->padded_bytes, &fault);
+	if (!hopeless && !error)
+		error = segment_begin(sink, segment, &fault);
+	if (!hopeless && !error) {
+		int system = output->ops->submit(output, segment->fd, slot->stored, slot->padded_bytes, segment->offset, slot);
+		if (!system) {
+			enter_chunk(segment, slot);
+			return true;
+		}
+		error = weir_fail_errno(&fault, system, segment->path, "cannot write");
+	}
+	pthread_mutex_lock(&sink->lock);
+	if (error)
+		sink_trouble(sink, error, &fault);
+	give_up(sink, slot);
+	pthread_mutex_unlock(&sink->lock);
+	return false;
+}
+
+static void reap(struct archive_sink *sink, struct output *output)
+{
+	struct weir_fault fault;
+	void *tag;
+	int result;
+
+	if (output->ops->reap(output, &tag, &result))
+		return;
+	struct slot *slot = tag;
+	pthread_mutex_lock(&sink->lock);
+	if (result) {
+		if (slot->number < slot->segment->broken)
+			slot->segment->broken = slot->number;
+		int error = weir_fail_errno(&fault, result, slot->segment->path, "cannot write");
+		sink_trouble(sink, error, &fault);
+	} else {
+		sink->statistics.written_bytes += slot->padded_bytes;
+		sink->statistics.chunks++;
+		slot->segment->unsynced = true;
+	}
+	slot_done(sink, slot);
+	pthread_mutex_unlock(&sink->lock);
+}
+
+void *writer_run(void *argument)
+{
+	struct archive_sink *sink = argument;
+	struct output *output = sink->output;
+	unsigned under_way = 0;
+
+	for (;;) {
+		struct slot *slot = NULL;
+		pthread_mutex_lock(&sink->lock);
+		for (;;) {
+			if (sink->next_write < sink->next_order)
+				slot = sink->ordered[sink->next_write % sink->slot_count];
+			if (slot && slot->state != SLOT_READY)
+				slot = NULL;
+			if (slot || under_way || (sink->writer_end && sink->next_write == sink->next_order))
+				break;
+			pthread_cond_wait(&sink->ready, &sink->lock);
+		}
+		if (slot && under_way < WRITES_UNDER_WAY)
+			sink->next_write++;
+		pthread_mutex_unlock(&sink->lock);
+		if (slot && under_way < WRITES_UNDER_WAY) {
+			under_way += write_slot(sink, output, slot);
+		} else if (under_way) {
+			reap(sink, output);
+			under_way--;
+		} else {
+			break;
+		}
+	}
+	return NULL;
+}
