@@ -1,11 +1,13 @@
 /* The table of commands: a new one is its file and a row here. */
 #include "cli/cli.h"
 
-extern const struct command convert_command, help_command, info_command, options_command, version_command;
+extern const struct command convert_command, help_command, import_command, info_command, options_command,
+	version_command;
 
 const struct command *const commands[] = {
 	&convert_command,
 	&help_command,
+	&import_command,
 	&info_command,
 	&options_command,
 	&version_command,
