@@ -1,0 +1,669 @@
+/*
+ * Queries: the packets that match, in time order over all nodes and interfaces.
+ *
+ * Chunks are tasks in the order of their first time. Workers take them in that order, load them, and keep the packets that match.
+ * The consumer merges: a loaded chunk enters its heap when its turn comes, and a packet leaves when no chunk that is
+ * still to come can hold an earlier one. What is loaded and what is being loaded is bounded by memory_bytes: a worker takes a
+ * task only when there is room for it, and when the consumer can't go on without a chunk for which there is none, then more
+ * chunks overlap in time than may be in memory, and the query says so.
+ */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <weir/filter.h>
+
+#include "archive/query.h"
+#include "archive/query_load.h"
+#include "core/clock.h"
+
+#define MEMORY_DEFAULT (UINT64_C(512) << 20)
+#define THREADS_MAX 64
+#define CHUNK_USUAL (UINT64_C(4352) << 10)
+#define COPY_BYTES (UINT64_C(1) << 20)
+/* With more chunks than this under way batches get packets copied: they can hold WEIR_BATCH_BUFFERS buffers only. */
+#define MERGE_WITHOUT_COPY 6
+
+/* A task that was taken. */
+struct load {
+	struct load *next; /* in query->loads, by first time */
+	struct query_task task; /* its segment only until it is loaded */
+	uint32_t vantage;
+	uint64_t sequence;
+	struct loaded loaded;
+	uint64_t memory;   /* what it counts for in query->memory_used */
+	uint32_t at;       /* of loaded.items: the next to go out */
+	bool ready;
+};
+
+struct query {
+	struct weir_source source;
+	struct weir_campaign *campaign;
+	char *filter;
+	struct weir_query settings;
+	struct buffer_pool *pool;
+	pthread_t threads[THREADS_MAX];
+	int thread_count, threads_wanted;
+
+	pthread_mutex_t lock;
+	pthread_cond_t room, ready; /* for workers; for the consumer */
+	struct query_tasks *tasks;  /* lock */
+	struct load *loads, **loads_end;
+	unsigned load_count;
+	uint64_t memory_used;
+	bool tasks_ended, closing;
+	struct weir_fault failure;  /* ends the query */
+	struct weir_fault damage;   /* the first of what was damaged; told at the end */
+	uint64_t damaged_chunks;
+	struct weir_query_statistics statistics;
+	uint64_t not_compiled;
+
+	/* The consumer's own. */
+	struct load **heap;
+	uint32_t heap_count, heap_capacity;
+	struct weir_buffer *copies;
+	size_t copied;
+	uint64_t delivered;
+	bool ended;
+};
+
+/* ---- Workers ---- */
+
+static void remember(struct weir_fault *kept, const struct weir_fault *fault)
+{
+	if (!kept->code)
+		*kept = *fault;
+}
+
+static uint64_t memory_of(const struct query_task *task)
+{
+	return (uint64_t)task->chunk.raw_bytes + task->chunk.packets / 4 * sizeof(struct found);
+}
+
+static bool has_room(const struct query *query, uint64_t memory)
+{
+	/* One alone always may, unless it is larger than all that is allowed. */
+	return query->memory_used + memory <= query->settings.memory_bytes ||
+	       (query->memory_used == 0 && memory <= 2 * query->settings.memory_bytes);
+}
+
+/* Takes the next task when there is room; waits otherwise. NULL: nothing is left, or the end is near. With the lock. */
+static struct load *take_load(struct query *query)
+{
+	for (;;) {
+		const struct query_task *task;
+		struct weir_fault fault = {0};
+
+		if (query->closing || query->failure.code || query->tasks_ended)
+			return NULL;
+		if (query->load_count < (unsigned)query->threads_wanted * 2 + 2) {
+			int code = query_tasks_peek(query->tasks, &task, &fault);
+
+			if (code <= 0) {
+				query->tasks_ended = true;
+				if (code < 0)
+					query->failure = fault;
+				pthread_cond_broadcast(&query->ready);
+				pthread_cond_broadcast(&query->room);
+				return NULL;
+			}
+			if (has_room(query, memory_of(task))) {
+				struct load *load = calloc(1, sizeof *load);
+				if (!load) {
+					weir_fail(&query->failure, WEIR_E_MEMORY, "no memory for a query");
+					pthread_cond_broadcast(&query->ready);
+					return NULL;
+				}
+				load->task = *task;
+				load->vantage = task->segment->vantage;
+				load->sequence = task->segment->sequence;
+				load->memory = memory_of(task);
+				query_tasks_take(query->tasks);
+				query->memory_used += load->memory;
+				*query->loads_end = load;
+				query->loads_end = &load->next;
+				query->load_count++;
+				return load;
+			}
+			/* The consumer may be waiting for just this one. */
+			pthread_cond_signal(&query->ready);
+		}
+		pthread_cond_wait(&query->room, &query->lock);
+	}
+}
+
+static void account(struct query *query, struct load *load)
+{
+	query->memory_used = query->memory_used - load->memory + load->loaded.memory;
+	load->memory = load->loaded.memory;
+	query->statistics.chunks_read++;
+	query->statistics.packets_read += load->loaded.packets;
+	query->statistics.packets_matched += load->loaded.count;
+	query->statistics.bytes_read += load->loaded.bytes_read;
+	query->statistics.bytes_decompressed += load->loaded.bytes_decompressed;
+	query->not_compiled += load->loaded.not_compiled;
+	if (load->loaded.damage.code) {
+		remember(&query->damage, &load->loaded.damage);
+		query->damaged_chunks++;
+	}
+}
+
+static void *work(void *argument)
+{
+	struct query *query = argument;
+	struct loader *loader = loader_new(&query->settings, query->pool);
+	struct load *load;
+
+	pthread_mutex_lock(&query->lock);
+	if (!loader)
+		weir_fail(&query->failure, WEIR_E_MEMORY, "no memory for a query");
+	while (loader && (load = take_load(query))) {
+		struct weir_fault fault = {0};
+
+		pthread_mutex_unlock(&query->lock);
+		int code = loader_load(loader, &load->task, &load->loaded, &fault);
+		query_segment_drop(load->task.segment);
+		load->task.segment = NULL;
+		pthread_mutex_lock(&query->lock);
+		if (code < 0)
+			remember(&query->failure, &fault);
+		account(query, load);
+		load->ready = true;
+		pthread_cond_signal(&query->ready);
+		pthread_cond_broadcast(&query->room);
+	}
+	pthread_cond_broadcast(&query->ready);
+	pthread_mutex_unlock(&query->lock);
+	loader_free(loader);
+	return NULL;
+}
+
+/* ---- The merge ---- */
+
+/* By time, then vantage, then the order in the archive. */
+static int compare(const struct load *a, const struct load *b)
+{
+	int64_t x = a->loaded.items[a->at].time_ns, y = b->loaded.items[b->at].time_ns;
+
+	if (x != y)
+		return x < y ? -1 : 1;
+	if (a->vantage != b->vantage)
+		return a->vantage < b->vantage ? -1 : 1;
+	if (a->sequence != b->sequence)
+		return a->sequence < b->sequence ? -1 : 1;
+	return (int)a->task.number - (int)b->task.number;
+}
+
+static void sift_down(struct query *query, uint32_t at)
+{
+	struct load **heap = query->heap;
+
+	for (;;) {
+		uint32_t least = at, left = 2 * at + 1, right = left + 1;
+
+		if (left < query->heap_count && compare(heap[left], heap[least]) < 0)
+			least = left;
+		if (right < query->heap_count && compare(heap[right], heap[least]) < 0)
+			least = right;
+		if (least == at)
+			return;
+		struct load *load = heap[at];
+		heap[at] = heap[least];
+		heap[least] = load;
+		at = least;
+	}
+}
+
+static int heap_push(struct query *query, struct load *load, struct weir_fault *fault)
+{
+	if (query->heap_count == query->heap_capacity) {
+		uint32_t capacity = query->heap_capacity ? query->heap_capacity * 2 : 32;
+		struct load **heap = realloc(query->heap, capacity * sizeof *heap);
+		if (!heap)
+			return weir_fail(fault, WEIR_E_MEMORY, "no memory to merge the packets of a query");
+		query->heap = heap;
+		query->heap_capacity = capacity;
+	}
+	uint32_t at = query->heap_count++;
+	query->heap[at] = load;
+	while (at && compare(query->heap[at], query->heap[(at - 1) / 2]) < 0) {
+		struct load *above = query->heap[(at - 1) / 2];
+		query->heap[(at - 1) / 2] = query->heap[at];
+		query->heap[at] = above;
+		at = (at - 1) / 2;
+	}
+	return 0;
+}
+
+/* Lets go of a chunk of which all is out; its memory is free for another. With the lock. */
+static void release(struct query *query, struct load *load)
+{
+	query->memory_used -= load->memory;
+	loaded_free(&load->loaded);
+	free(load);
+	pthread_cond_broadcast(&query->room);
+}
+
+static int too_many(struct query *query, struct weir_fault *fault)
+{
+	return weir_fail(fault, WEIR_E_LIMIT,
+	                 "more chunks overlap in time than fit into %llu MiB of memory; allow more (--memory), or ask for less: a shorter "
+	                 "time, one node or one interface",
+	                 (unsigned long long)(query->settings.memory_bytes >> 20));
+}
+
+static bool stopped(const struct query *query)
+{
+	return query->settings.stop && atomic_load_explicit(query->settings.stop, memory_order_relaxed);
+}
+
+/* Waits for news from the workers, but looks up ten times a second: Ctrl-C wakes nobody. */
+static void wait_ready(struct query *query)
+{
+	struct timespec until;
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += 100 * 1000 * 1000;
+	if (until.tv_nsec >= 1000 * 1000 * 1000) {
+		until.tv_nsec -= 1000 * 1000 * 1000;
+		until.tv_sec++;
+	}
+	pthread_cond_timedwait(&query->ready, &query->lock, &until);
+}
+
+/*
+ * Moves loaded chunks into the heap until its first packet is certain to be the next of all. 1: it is, up to *bound; 0: nothing is left;
+ * 2: that would take waiting, and can_wait is false; or an error. *bound: no packet before it is still to come from other chunks.
+ */
+static int advance(struct query *query, bool can_wait, int64_t *bound, struct weir_fault *fault)
+{
+	int result;
+
+	pthread_mutex_lock(&query->lock);
+	for (;;) {
+		const struct query_task *next = NULL;
+		struct load *first = query->loads;
+		bool more = first != NULL;
+
+		if (query->failure.code) {
+			*fault = query->failure;
+			result = fault->code;
+			break;
+		}
+		if (stopped(query)) {
+			result = 0;
+			break;
+		}
+		if (first) {
+			*bound = first->task.chunk.first_ns;
+		} else if (!query->tasks_ended) {
+			struct weir_fault found = {0};
+			int code = query_tasks_peek(query->tasks, &next, &found);
+			if (code < 0) {
+				*fault = query->failure = found;
+				result = code;
+				break;
+			}
+			more = code == 1;
+			if (more)
+				*bound = next->chunk.first_ns;
+		}
+		if (!more)
+			*bound = INT64_MAX;
+		if (query->heap_count) {
+			const struct load *top = query->heap[0];
+			if (!more || top->loaded.items[top->at].time_ns < *bound) {
+				result = 1;
+				break;
+			}
+		} else if (!more) {
+			result = 0;
+			break;
+		}
+		if (first && first->ready) {
+			query->loads = first->next;
+			if (!query->loads)
+				query->loads_end = &query->loads;
+			query->load_count--;
+			pthread_cond_broadcast(&query->room);
+			if (!first->loaded.count) {
+				release(query, first);
+				continue;
+			}
+			result = heap_push(query, first, fault);
+			if (result < 0) {
+				release(query, first);
+				break;
+			}
+			continue;
+		}
+		if (!first && next && !has_room(query, memory_of(next))) {
+			result = too_many(query, fault);
+			break;
+		}
+		if (!can_wait) {
+			result = 2;
+			break;
+		}
+		wait_ready(query);
+	}
+	pthread_mutex_unlock(&query->lock);
+	return result;
+}
+
+static int put_copy(struct query *query, struct weir_batch *batch, const struct load *load, const struct found *item,
+                    struct weir_packet *packet)
+{
+	if (!query->copies || query->copies->size - query->copied < item->block_length) {
+		if (query->copies)
+			weir_buffer_drop(query->copies);
+		query->copied = 0;
+		query->copies = buffer_take(query->pool, item->block_length > COPY_BYTES ? item->block_length : COPY_BYTES);
+		if (!query->copies)
+			return WEIR_E_MEMORY;
+	}
+	int code = weir_batch_hold(batch, query->copies);
+	if (code < 0)
+		return code;
+	uint8_t *copy = query->copies->data + query->copied;
+	memcpy(copy, load->loaded.buffer->data + item->block, item->block_length);
+	query->copied += item->block_length;
+	packet->block = copy;
+	packet->data = copy + (item->data - item->block);
+	return 0;
+}
+
+/* Puts one packet into the batch. 0; WEIR_E_LIMIT when the batch can hold no more buffers; WEIR_E_MEMORY. */
+static inline int put_packet(struct query *query, struct weir_batch *batch, const struct load *load, const struct found *item,
+                             bool copy)
+{
+	struct weir_packet *packet = &batch->packets[batch->count];
+
+	if (copy) {
+		int code = put_copy(query, batch, load, item, packet);
+		if (code < 0)
+			return code;
+	} else {
+		packet->data = load->loaded.buffer->data + item->data;
+		packet->block = load->loaded.buffer->data + item->block;
+	}
+	packet->time_ns = item->time_ns;
+	packet->captured = item->captured;
+	packet->length = item->length;
+	packet->interface_id = item->interface_id;
+	packet->linktype = item->linktype;
+	packet->flags = item->flags;
+	packet->verdict = WEIR_KEEP;
+	packet->block_length = item->block_length;
+	packet->reserved = 0;
+	packet->ticks = item->ticks;
+	packet->facts = NULL;
+	batch->count++;
+	return 0;
+}
+
+/* The first chunk of the heap gives its packets as long as they are before the next chunk's and before bound. */
+static int put_run(struct query *query, struct weir_batch *batch, int64_t bound, bool last)
+{
+	struct load *load = query->heap[0];
+	const struct loaded *loaded = &load->loaded;
+	bool copy = query->heap_count > MERGE_WITHOUT_COPY;
+	const struct load *second = NULL;
+	int code = 0;
+
+	if (query->heap_count > 1) {
+		second = query->heap[1];
+		if (query->heap_count > 2 && compare(query->heap[2], second) < 0)
+			second = query->heap[2];
+	}
+	if (!copy)
+		code = weir_batch_hold(batch, loaded->buffer);
+	while (code == 0 && batch->count < WEIR_BATCH_PACKETS && load->at < loaded->count) {
+		if ((!last && loaded->items[load->at].time_ns >= bound) || (second && compare(load, second) > 0))
+			break;
+		code = put_packet(query, batch, load, &loaded->items[load->at], copy);
+		load->at += code == 0;
+	}
+	if (load->at == loaded->count) {
+		query->heap[0] = query->heap[--query->heap_count];
+		pthread_mutex_lock(&query->lock);
+		release(query, load);
+		pthread_mutex_unlock(&query->lock);
+	}
+	sift_down(query, 0);
+	return code;
+}
+
+/* All packets are out: tells what was damaged on the way. */
+static int end_of_query(struct query *query, struct weir_fault *fault)
+{
+	query->ended = true;
+	pthread_mutex_lock(&query->lock);
+	if (!query->damage.code)
+		remember(&query->damage, query_tasks_damage(query->tasks));
+	if (query->damage.code)
+		*fault = query->damage;
+	int code = query->damage.code;
+	pthread_mutex_unlock(&query->lock);
+	return code;
+}
+
+static void start_threads(struct query *query)
+{
+	while (query->thread_count < query->threads_wanted) {
+		int system = pthread_create(&query->threads[query->thread_count], NULL, work, query);
+		if (system != 0) {
+			pthread_mutex_lock(&query->lock);
+			/* With one at least it goes on, slower. */
+			if (query->thread_count == 0)
+				weir_fail_errno(&query->failure, system, NULL, "cannot start a thread for the query");
+			pthread_mutex_unlock(&query->lock);
+			query->threads_wanted = query->thread_count;
+			return;
+		}
+		query->thread_count++;
+	}
+}
+
+static int query_fill(struct weir_source *source, struct weir_batch *batch, struct weir_fault *fault)
+{
+	struct query *query = (struct query *)source;
+	struct weir_fault own;
+	int64_t bound = 0;
+	int code = 0;
+
+	if (!fault)
+		fault = &own;
+	if (query->ended)
+		return 0;
+	if (!query->thread_count)
+		start_threads(query);
+	batch->first_number = query->delivered + 1;
+	while (code == 0 && batch->count < WEIR_BATCH_PACKETS) {
+		int state = advance(query, batch->count == 0, &bound, fault);
+
+		if (state < 0) {
+			code = state;
+			break;
+		}
+		if (state != 1)
+			break;
+		code = put_run(query, batch, bound, bound == INT64_MAX);
+	}
+	if (code == WEIR_E_LIMIT && batch->count) /* buffers, or memory: the error, if it is one, comes again */
+		code = 0;
+	if (code == WEIR_E_MEMORY)
+		weir_fail(fault, WEIR_E_MEMORY, "no memory for the packets of a query");
+	if (code < 0) {
+		query->ended = true;
+		return code;
+	}
+	pthread_mutex_lock(&query->lock);
+	batch->interfaces = query_tasks_interfaces(query->tasks, &batch->interface_count);
+	batch->source_bytes = query->statistics.bytes_read;
+	pthread_mutex_unlock(&query->lock);
+	query->delivered += batch->count;
+	return batch->count ? 1 : end_of_query(query, fault);
+}
+
+/* ---- Open and close ---- */
+
+static void query_close(struct weir_source *source)
+{
+	struct query *query = (struct query *)source;
+
+	pthread_mutex_lock(&query->lock);
+	query->closing = true;
+	pthread_cond_broadcast(&query->room);
+	pthread_mutex_unlock(&query->lock);
+	for (int i = 0; i < query->thread_count; i++)
+		pthread_join(query->threads[i], NULL);
+	for (uint32_t i = 0; i < query->heap_count; i++) {
+		loaded_free(&query->heap[i]->loaded);
+		free(query->heap[i]);
+	}
+	while (query->loads) {
+		struct load *load = query->loads;
+		query->loads = load->next;
+		loaded_free(&load->loaded);
+		free(load);
+	}
+	if (query->copies)
+		weir_buffer_drop(query->copies);
+	buffer_pool_free(query->pool);
+	query_tasks_free(query->tasks);
+	pthread_cond_destroy(&query->room);
+	pthread_cond_destroy(&query->ready);
+	pthread_mutex_destroy(&query->lock);
+	free(query->heap);
+	free(query->filter);
+	free(query);
+}
+
+static const struct weir_source_ops query_ops = {
+	.name = "query",
+	.fill = query_fill,
+	.close = query_close,
+};
+
+/*
+ * The expression must compile for a link type that there is. Which these are is known from the first segment only: later ones
+ * for which it does not compile are counted.
+ */
+static int check_filter(struct query *query, const struct query_task *first, struct weir_fault *fault)
+{
+	struct weir_filter *filter;
+	struct weir_fault other;
+	int code = weir_filter_new(query->filter, 1, &filter, fault);
+
+	for (uint32_t i = 0; code == WEIR_E_FILTER && first && i < first->segment->interface_count; i++)
+		code = weir_filter_new(query->filter, first->segment->interfaces[i].linktype, &filter, &other);
+	if (code == 0)
+		weir_filter_free(filter);
+	return code;
+}
+
+static uint64_t largest_chunk(const struct query_task *task)
+{
+	uint64_t largest = CHUNK_USUAL;
+
+	for (uint32_t i = 0; task && i < task->segment->chunk_count; i++)
+		if (task->segment->chunks[i].raw_bytes > largest)
+			largest = task->segment->chunks[i].raw_bytes;
+	return largest;
+}
+
+static int threads_of(const struct weir_query *settings)
+{
+	long threads = settings->threads > 0 ? settings->threads : sysconf(_SC_NPROCESSORS_ONLN);
+	return threads < 1 ? 1 : threads > THREADS_MAX ? THREADS_MAX : (int)threads;
+}
+
+static int prepare(struct query *query, struct weir_fault *fault)
+{
+	const struct query_task *first = NULL;
+	struct plan *plan;
+	int code = plan_new(query->filter, &plan, fault);
+
+	if (code == 0)
+		code = query_tasks_new(query->campaign, &query->settings, plan, &query->tasks, fault);
+	if (code == 0)
+		code = query_tasks_peek(query->tasks, &first, fault);
+	if (code < 0)
+		return code;
+	if (code == 0)
+		first = NULL;
+	code = check_filter(query, first, fault);
+	if (code < 0)
+		return code;
+	query->pool = buffer_pool_new(largest_chunk(first));
+	return query->pool ? 0 : weir_fail(fault, WEIR_E_MEMORY, "no memory for a query");
+}
+
+int weir_query_open(struct weir_campaign *campaign, const struct weir_query *settings, struct weir_source **source,
+                    struct weir_fault *fault)
+{
+	struct query *query = calloc(1, sizeof *query);
+	pthread_condattr_t attributes;
+
+	*source = NULL;
+	if (!query)
+		return weir_fail(fault, WEIR_E_MEMORY, "no memory for a query");
+	query->source.ops = &query_ops;
+	query->campaign = campaign;
+	query->settings = *settings;
+	query->loads_end = &query->loads;
+	query->threads_wanted = threads_of(settings);
+	if (!query->settings.memory_bytes)
+		query->settings.memory_bytes = MEMORY_DEFAULT;
+	pthread_mutex_init(&query->lock, NULL);
+	pthread_cond_init(&query->room, NULL);
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&query->ready, &attributes);
+	pthread_condattr_destroy(&attributes);
+	query->filter = strdup(settings->filter ? settings->filter : "");
+	query->settings.filter = query->filter;
+	int code = query->filter ? prepare(query, fault) : weir_fail(fault, WEIR_E_MEMORY, "no memory for a query");
+	if (code < 0) {
+		query_close(&query->source);
+		return code;
+	}
+	*source = &query->source;
+	return 0;
+}
+
+static uint64_t count_segments(struct query *query)
+{
+	sqlite3_stmt *statement;
+	uint64_t count = 0;
+
+	if (sqlite3_prepare_v2(catalog_database(query->campaign->catalog), "SELECT count(*) FROM segments", -1, &statement, NULL) !=
+	    SQLITE_OK)
+		return 0;
+	if (sqlite3_step(statement) == SQLITE_ROW)
+		count = (uint64_t)sqlite3_column_int64(statement, 0);
+	sqlite3_finalize(statement);
+	return count;
+}
+
+void weir_query_statistics(const struct weir_source *source, struct weir_query_statistics *statistics)
+{
+	struct query *query = (struct query *)source;
+
+	pthread_mutex_lock(&query->lock);
+	*statistics = query->statistics;
+	query_tasks_count(query->tasks, statistics);
+	pthread_mutex_unlock(&query->lock);
+	statistics->segments = count_segments(query);
+}
+
+uint64_t query_not_compiled(const struct weir_source *source)
+{
+	struct query *query = (struct query *)source;
+
+	pthread_mutex_lock(&query->lock);
+	uint64_t packets = query->not_compiled;
+	pthread_mutex_unlock(&query->lock);
+	return packets;
+}
