@@ -71,7 +71,7 @@ struct weir_cursor {
 static inline struct weir_cursor weir_cursor_over(const void *data, size_t length)
 {
 	const uint8_t *p = data;
-	return (struct weir_cursor){p, p + length, false};
+	return (struct weir_cursor){p, length ? p + length : p, false}; /* an empty view may be of NULL */
 }
 
 static inline size_t weir_cursor_left(const struct weir_cursor *c) { return (size_t)(c->end - c->at); }

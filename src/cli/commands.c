@@ -2,7 +2,7 @@
 #include "cli/cli.h"
 
 extern const struct command convert_command, help_command, import_command, info_command, options_command,
-	query_command, verify_command, version_command;
+	query_command, verify_command, version_command, watch_command;
 
 const struct command *const commands[] = {
 	&convert_command,
@@ -13,5 +13,6 @@ const struct command *const commands[] = {
 	&query_command,
 	&verify_command,
 	&version_command,
+	&watch_command,
 	NULL,
 };

@@ -46,6 +46,11 @@ static bool make_room(struct text *text, size_t more)
 	return true;
 }
 
+bool text_reserve(struct text *text, size_t length)
+{
+	return make_room(text, length);
+}
+
 void text_add_bytes(struct text *text, const void *data, size_t length)
 {
 	if (length == 0 || !make_room(text, length))

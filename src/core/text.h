@@ -25,6 +25,12 @@ void text_clear(struct text *text); /* empties it and keeps the memory */
 void text_add(struct text *text, const char *string);
 void text_add_bytes(struct text *text, const void *data, size_t length);
 void text_add_char(struct text *text, char c);
+
+/*
+ * Makes room for `length` more bytes and the terminator: true when they may be written at data + length, by whoever then moves
+ * length on and sets the terminator. For text that is written by the million.
+ */
+bool text_reserve(struct text *text, size_t length);
 void text_add_unsigned(struct text *text, uint64_t value); /* decimal, without the price of printf */
 void text_add_format(struct text *text, const char *format, ...) WEIR_PRINTF(2, 3);
 const char *text_string(const struct text *text); /* never NULL */

@@ -1,0 +1,278 @@
+/* weir watch: a line a packet, from a file. */
+#include <errno.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <weir/file.h>
+#include <weir/filter.h>
+
+#include "cli/cli.h"
+#include "packet/print.h"
+
+extern char **environ;
+
+struct options {
+	const char *read;
+	uint64_t count, snaplen;
+	bool numeric, link, quiet, absolute, json, line, full, utc, local;
+	unsigned verbose, hex, hex_ascii, ascii, time;
+};
+
+static const struct option table[] = {
+	{.name = "read", .letter = 'r', .type = OPTION_STRING, .offset = offsetof(struct options, read), .metavar = "FILE",
+	 .help = "the capture file to print; - is standard input"},
+	{.name = "count", .letter = 'c', .type = OPTION_UNSIGNED, .offset = offsetof(struct options, count), .metavar = "N", .least = 1,
+	 .most = UINT64_MAX, .help = "end after so many packets"},
+	{.name = "numeric", .letter = 'n', .type = OPTION_FLAG, .offset = offsetof(struct options, numeric),
+	 .help = "ports as numbers (addresses always are)"},
+	{.name = "verbose", .letter = 'v', .type = OPTION_COUNT, .offset = offsetof(struct options, verbose),
+	 .help = "more of each packet; twice: more still"},
+	{.name = "full", .letter = 'V', .type = OPTION_FLAG, .offset = offsetof(struct options, full),
+	 .help = "everything in each packet, as tshark -V tells it (needs tshark)"},
+	{.name = "link", .letter = 'e', .type = OPTION_FLAG, .offset = offsetof(struct options, link), .help = "the link layer too"},
+	{.name = "quiet", .letter = 'q', .type = OPTION_FLAG, .offset = offsetof(struct options, quiet), .help = "less of each packet"},
+	{.name = "absolute", .letter = 'S', .type = OPTION_FLAG, .offset = offsetof(struct options, absolute),
+	 .help = "TCP sequence numbers as they are, not from where the connection began"},
+	{.name = "hex", .letter = 'x', .type = OPTION_COUNT, .offset = offsetof(struct options, hex),
+	 .help = "the bytes in hex; twice: from the link layer on"},
+	{.name = "hex-ascii", .letter = 'X', .type = OPTION_COUNT, .offset = offsetof(struct options, hex_ascii),
+	 .help = "the bytes in hex and as characters; twice: from the link layer on"},
+	{.name = "ascii", .letter = 'A', .type = OPTION_COUNT, .offset = offsetof(struct options, ascii),
+	 .help = "the bytes as characters; twice: from the link layer on"},
+	{.name = "time", .letter = 't', .type = OPTION_COUNT, .offset = offsetof(struct options, time),
+	 .help = "-t no time, -tt since 1970, -ttt since the packet before, -tttt with the date, -ttttt since the first packet"},
+	{.name = "snaplen", .letter = 's', .type = OPTION_SIZE, .offset = offsetof(struct options, snaplen), .metavar = "BYTES",
+	 .help = "look at so many bytes of each packet"},
+	{.name = "utc", .type = OPTION_FLAG, .offset = offsetof(struct options, utc), .help = "times in UTC (they are, unless --local)"},
+	{.name = "local", .type = OPTION_FLAG, .offset = offsetof(struct options, local), .help = "times in local time"},
+	{.name = "json", .type = OPTION_FLAG, .offset = offsetof(struct options, json), .help = "a JSON object a packet, with every field"},
+	{.name = "line-buffered", .letter = 'l', .type = OPTION_FLAG, .offset = offsetof(struct options, line),
+	 .help = "write lines out at once, also into pipes and files"},
+	{0},
+};
+
+static enum print_hex hex_of(const struct options *options)
+{
+	if (options->hex_ascii)
+		return options->hex_ascii > 1 ? PRINT_HEX_ASCII_LINK : PRINT_HEX_ASCII;
+	if (options->hex)
+		return options->hex > 1 ? PRINT_HEX_LINK : PRINT_HEX;
+	if (options->ascii)
+		return options->ascii > 1 ? PRINT_ASCII_LINK : PRINT_ASCII;
+	return PRINT_HEX_NONE;
+}
+
+static struct print_options print_options_of(const struct options *options)
+{
+	return (struct print_options){
+		.json = options->json,
+		.numeric = options->numeric,
+		.link = options->link,
+		.quiet = options->quiet,
+		.absolute = options->absolute,
+		.local = options->local,
+		.verbose = options->verbose,
+		.hex = hex_of(options),
+		.time = (enum print_time)options->time,
+		.snaplen = (uint32_t)(options->snaplen > UINT32_MAX ? UINT32_MAX : options->snaplen),
+	};
+}
+
+/* A sink that hands so many packets on to another one, and then has enough. */
+struct limited_sink {
+	struct weir_sink sink;
+	struct weir_sink *target;
+	uint64_t left;
+};
+
+static int limited_consume(struct weir_sink *base, struct weir_batch *batch, struct weir_fault *fault)
+{
+	struct limited_sink *sink = (struct limited_sink *)base;
+
+	for (uint32_t i = 0; i < batch->count; i++) {
+		if (batch->packets[i].verdict != WEIR_KEEP)
+			continue;
+		if (sink->left == 0)
+			batch->packets[i].verdict = WEIR_DROP;
+		else
+			sink->left--;
+	}
+	int result = sink->target->ops->consume(sink->target, batch, fault);
+	return result == 0 && sink->left == 0 ? 1 : result;
+}
+
+static int limited_finish(struct weir_sink *base, struct weir_fault *fault)
+{
+	struct limited_sink *sink = (struct limited_sink *)base;
+	return sink->target->ops->finish(sink->target, fault);
+}
+
+static void limited_close(struct weir_sink *base)
+{
+	weir_sink_close(((struct limited_sink *)base)->target);
+}
+
+static const struct weir_sink_ops limited_sink = {
+	.name = "limited",
+	.consume = limited_consume,
+	.finish = limited_finish,
+	.close = limited_close,
+};
+
+/* Whether there is a program of this name in PATH. */
+static bool is_installed(const char *program)
+{
+	const char *path = getenv("PATH");
+	char candidate[4096];
+
+	while (path && *path) {
+		size_t length = strcspn(path, ":");
+		int n = snprintf(candidate, sizeof candidate, "%.*s/%s", (int)length, path, program);
+		if (n > 0 && (size_t)n < sizeof candidate && access(candidate, X_OK) == 0)
+			return true;
+		path += length + (path[length] == ':');
+	}
+	return false;
+}
+
+static int run_tshark(const char *file, struct weir_fault *fault)
+{
+	char *arguments[] = {"tshark", "-n", "-V", "-r", (char *)file, NULL};
+	posix_spawnattr_t attributes;
+	sigset_t defaults;
+	pid_t child;
+	int status;
+
+	/* We ignore SIGPIPE; what we start should not. */
+	sigemptyset(&defaults);
+	sigaddset(&defaults, SIGPIPE);
+	posix_spawnattr_init(&attributes);
+	posix_spawnattr_setsigdefault(&attributes, &defaults);
+	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
+	int failed = posix_spawnp(&child, arguments[0], NULL, &attributes, arguments, environ);
+	posix_spawnattr_destroy(&attributes);
+	if (failed)
+		return weir_fail_errno(fault, failed, NULL, "could not start tshark");
+	while (waitpid(child, &status, 0) < 0)
+		if (errno != EINTR)
+			return weir_fail_errno(fault, errno, NULL, "could not wait for tshark");
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGPIPE)
+		return 0;
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+		return weir_fail(fault, WEIR_E_SYSTEM, "tshark failed");
+	return 0;
+}
+
+/* Writes the packets into a file of their own and has tshark print them. */
+static int print_by_tshark(struct weir_pipeline *pipeline, uint64_t count, struct weir_fault *fault)
+{
+	const struct weir_capture_writer_options writer = {.format = WEIR_FORMAT_PCAPNG, .merge = true};
+	char folder[] = "/tmp/weir-watch.XXXXXX", file[64];
+	struct limited_sink limited = {.sink.ops = &limited_sink, .left = count ? count : UINT64_MAX};
+
+	if (!is_installed("tshark"))
+		return weir_fail(fault, WEIR_E_NOT_FOUND, "-V needs tshark, which is not installed: apt-get install tshark");
+	if (!mkdtemp(folder))
+		return weir_fail_errno(fault, errno, folder, "could not make a folder");
+	snprintf(file, sizeof file, "%s/packets.pcapng", folder);
+	int result = weir_capture_writer_open(file, &writer, &limited.target, fault);
+	if (result == 0) {
+		pipeline->sink = &limited.sink;
+		/* What came before an error is printed all the same. */
+		result = weir_pipeline_run(pipeline, fault);
+		weir_sink_close(&limited.sink);
+		if (access(file, R_OK) == 0) {
+			int printed = run_tshark(file, result ? NULL : fault);
+			result = result ? result : printed;
+		}
+	}
+	unlink(file);
+	rmdir(folder);
+	return result;
+}
+
+static int print(struct weir_pipeline *pipeline, const struct options *options, struct weir_fault *fault)
+{
+	const struct print_options print_options = print_options_of(options);
+
+	pipeline->sink = print_sink_new(&print_options, STDOUT_FILENO, options->count, options->line || isatty(STDOUT_FILENO));
+	if (!pipeline->sink)
+		return weir_fail(fault, WEIR_E_MEMORY, "no memory to print packets");
+	int result = weir_pipeline_run(pipeline, fault);
+	weir_sink_close(pipeline->sink);
+	return result;
+}
+
+static int open_filter(struct weir_pipeline *pipeline, int argc, char **argv, uint16_t linktype, struct weir_fault *fault)
+{
+	struct weir_filter *filter;
+	char *expression = join_arguments(0, argc, argv);
+
+	if (!expression)
+		return weir_fail(fault, WEIR_E_MEMORY, "no memory for a filter");
+	int result = weir_filter_new(expression, linktype, &filter, fault);
+	free(expression);
+	if (result < 0)
+		return result;
+	pipeline->stages[0] = weir_filter_stage_new(filter);
+	if (!pipeline->stages[0]) {
+		weir_filter_free(filter);
+		return weir_fail(fault, WEIR_E_MEMORY, "no memory for a filter");
+	}
+	return 0;
+}
+
+static int watch(const struct options *options, int argc, char **argv, struct weir_fault *fault)
+{
+	struct weir_pipeline pipeline = {.threads = 1, .stop = stop_requested()};
+
+	if (!options->read)
+		return weir_fail(fault, WEIR_E_USAGE, "say what to watch: -r FILE");
+	if (options->time > 5)
+		return weir_fail(fault, WEIR_E_USAGE, "-t is given five times at most");
+	if (options->utc && options->local)
+		return weir_fail(fault, WEIR_E_USAGE, "--utc and --local exclude each other");
+	int result = weir_capture_open(options->read, NULL, &pipeline.source, fault);
+	if (result < 0)
+		return result;
+	if (argc > 0)
+		result = open_filter(&pipeline, argc, argv, (uint16_t)weir_capture_header(pipeline.source)->linktype, fault);
+	if (result == 0)
+		result = options->full ? print_by_tshark(&pipeline, options->count, fault) : print(&pipeline, options, fault);
+	weir_stage_close(pipeline.stages[0]);
+	weir_source_close(pipeline.source);
+	return result;
+}
+
+static int run(const struct command *command, void *values, int argc, char **argv)
+{
+	struct weir_fault fault;
+
+	weir_fault_clear(&fault);
+	catch_interrupts();
+	/* A reader that goes away shows as EPIPE, and ends the run quietly. */
+	signal(SIGPIPE, SIG_IGN);
+	if (watch(values, argc, argv, &fault) < 0)
+		return report(command, &fault);
+	return EXIT_FINE;
+}
+
+const struct command watch_command = {
+	.name = "watch",
+	.summary = "print packets, a line each",
+	.usage = "-r FILE [FILTER]",
+	.description = "Prints the packets of a capture file that match FILTER (a pcap-filter expression, as tcpdump takes it), a line\n"
+	               "each in tcpdump's form, or as JSON. Times are in UTC unless --local is given. Relative TCP sequence numbers are\n"
+	               "kept for the last 262,144 connections.",
+	.options = table,
+	.options_size = sizeof(struct options),
+	.most_arguments = -1,
+	.options_anywhere = true,
+	.run = run,
+};
