@@ -46,7 +46,7 @@ static const struct option table[] = {
 	{.name = "ascii", .letter = 'A', .type = OPTION_COUNT, .offset = offsetof(struct options, ascii),
 	 .help = "the bytes as characters; twice: from the link layer on"},
 	{.name = "time", .letter = 't', .type = OPTION_COUNT, .offset = offsetof(struct options, time),
-	 .help = "-t no time, -tt since 1970, -ttt since the packet before, -tttt with the date, -ttttt since the first packet"},
+	 .help = "once: no time, twice: since 1970, three times: since the packet before, four: with the date, five: since the first"},
 	{.name = "snaplen", .letter = 's', .type = OPTION_SIZE, .offset = offsetof(struct options, snaplen), .metavar = "BYTES",
 	 .help = "look at so many bytes of each packet"},
 	{.name = "utc", .type = OPTION_FLAG, .offset = offsetof(struct options, utc), .help = "times in UTC (they are, unless --local)"},
