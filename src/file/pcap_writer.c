@@ -125,8 +125,10 @@ static const uint8_t *original_record(const struct pcap_shape *shape, const stru
 	uint32_t first = weir_load32(record.data + 8, shape->big_endian), second = weir_load32(record.data + 12, shape->big_endian);
 	bool agrees = weir_load32(record.data, shape->big_endian) * units + weir_load32(record.data + 4, shape->big_endian) ==
 	              packet->ticks;
-	agrees &= (first == packet->captured && second == packet->length) ||
-	          (second == packet->captured && first == packet->length);
+	bool captured_first = first == packet->captured && second == packet->length;
+	bool length_first = first == packet->length && second == packet->captured;
+	agrees &= (captured_first && shape->lengths != PCAP_LENGTH_FIRST) ||
+	          (length_first && shape->lengths != PCAP_CAPTURED_FIRST);
 	return agrees ? record.data : NULL;
 }
 
@@ -141,8 +143,7 @@ static int write_packet(struct writer *writer, const struct weir_interface *inte
 		struct weir_bytes options = pcapng_packet_options(packet->block, packet->block_length, interface->big_endian);
 		if (options.length) {
 			writer->losses.packet_options += has_other_options(options, interface->big_endian);
-			if (writer->pcap.restored)
-				original = original_record(shape, packet, options, interface->big_endian);
+			original = original_record(shape, packet, options, interface->big_endian);
 		}
 	} else if (packet->block && packet->block_length == packet->captured + PCAP_MODIFIED_RECORD_BYTES) {
 		writer->losses.extra_fields += weir_load_native64(packet->block + PCAP_RECORD_BYTES) != 0;
