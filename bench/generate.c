@@ -115,7 +115,7 @@ struct generator {
 	int file;
 	uint8_t *output;
 	size_t output_used;
-	uint64_t written, packets, captured, ipv6, tagged, repeated;
+	uint64_t flows_begun, written, packets, captured, ipv6, tagged, repeated;
 	int64_t time_ns;
 	uint64_t ns_per_byte_32; /* 32.32 fixed point */
 };
@@ -167,7 +167,8 @@ static void flow_begin(struct generator *g, struct flow *f)
 		f->b = (uint16_t)((f->a + 1) % HOSTS);
 	f->b_port = services[bits >> 12 & 15];
 	f->a_port = (uint16_t)(32768 + (bits >> 16 & 0x6fff));
-	f->ipv6 = (bits >> 32 & 0xff) < 38; /* 15 % */
+	/* 15 %, spread evenly over the ranks, so that a short capture has its share too. */
+	f->ipv6 = ((g->flows_begun++ * 157 + 100) & 0xff) < 38;
 	f->protocol = f->b_port == 53 || f->b_port == 123 || (bits >> 40 & 15) == 0 ? 17 : 6;
 	f->words = (bits >> 48 & 0xff) < (g->options.kind == KIND_MIX ? 137 : 128);
 	f->a_sequence = (uint32_t)random_next(r);
@@ -321,7 +322,7 @@ static size_t payload_length(const struct generator *g, const struct flow *f, ui
 	}
 	if (!forward) {
 		unsigned choice = bits >> 8 & 63;
-		return choice < 44 ? 1448 : choice < 53 ? 200 + (bits & 1023) : 0;
+		return choice < 43 ? 1448 : choice < 52 ? 200 + (bits & 1023) : 0;
 	}
 	unsigned choice = bits >> 8 & 63;
 	return choice < 52 ? 0 : choice < 60 ? 80 + (bits & 511) : 1448;
@@ -597,8 +598,12 @@ int main(int argc, char **argv)
 	zipf_fill(g->host_picks, 4096, HOSTS);
 	for (unsigned i = 0; i < HOSTS; i++)
 		host_init(g, i);
-	for (unsigned i = 0; i < FLOWS; i++)
+	for (unsigned i = 0; i < FLOWS; i++) {
 		flow_begin(g, &g->flows[i]);
+		/* Most were there before the capture began: they do not start with a handshake. */
+		if (i % 16 != 15 && g->flows[i].left > 2)
+			g->flows[i].sent = 3;
+	}
 	g->time_ns = g->options.start_ns;
 	g->ns_per_byte_32 = (uint64_t)((double)g->options.span_ns / (double)g->options.bytes * 4294967296.0);
 	if (generate(g) != 0)
