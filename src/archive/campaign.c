@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "archive/recover.h"
 #include "core/clock.h"
 #include "core/text.h"
 #include "os/files.h"
@@ -176,7 +177,7 @@ static int open_parts(struct weir_campaign *campaign, struct weir_fault *fault)
 	return catalog_open(path, mode, &campaign->catalog, fault);
 }
 
-static int campaign_open_unlisted(const char *path, enum weir_campaign_mode mode, struct weir_campaign **out, struct weir_fault *fault)
+int campaign_open_unlisted(const char *path, enum weir_campaign_mode mode, struct weir_campaign **out, struct weir_fault *fault)
 {
 	struct weir_campaign *campaign = calloc(1, sizeof *campaign);
 	char *copy = strdup(path);
@@ -204,8 +205,11 @@ int weir_campaign_open(const char *path, enum weir_campaign_mode mode, struct we
 	if (error)
 		return error;
 	error = open_parts(campaign, fault);
-	if (!error)
+	if (!error) {
 		campaign->writable = catalog_writable(campaign->catalog);
+		if (campaign->writable)
+			error = recover_campaign(campaign, fault);
+	}
 	if (error) {
 		weir_campaign_close(campaign);
 		return error;

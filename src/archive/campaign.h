@@ -20,6 +20,10 @@ struct weir_campaign {
 	int64_t last_entered_ns; /* under ledger_lock: no two entries of a process have the same time */
 };
 
+/* A campaign without its catalog, for what makes one. 0 or WEIR_E_MEMORY. */
+int campaign_open_unlisted(const char *path, enum weir_campaign_mode mode, struct weir_campaign **campaign,
+                           struct weir_fault *fault);
+
 /* campaign/relative, in out. 0 or WEIR_E_LIMIT. */
 int campaign_path(const struct weir_campaign *campaign, const char *relative, char out[static PATH_MAX],
                   struct weir_fault *fault);

@@ -19,6 +19,7 @@ static const char schema[] =
 	" WITHOUT ROWID;\n"
 	"CREATE INDEX IF NOT EXISTS segments_time ON segments(span_class, first_ns);\n"
 	"CREATE INDEX IF NOT EXISTS segments_vantage ON segments(node, interface, seq);\n"
+	"CREATE INDEX IF NOT EXISTS segments_age ON segments(state, last_ns, path);\n"
 	"CREATE INDEX IF NOT EXISTS segments_open ON segments(path) WHERE state = 'open';\n"
 	"CREATE TABLE IF NOT EXISTS ledger(node TEXT NOT NULL, interface TEXT NOT NULL, cause TEXT NOT NULL,"
 	" entered_ns INTEGER NOT NULL, from_ns INTEGER NOT NULL, to_ns INTEGER NOT NULL, packets INTEGER, bytes INTEGER,"

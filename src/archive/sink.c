@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "archive/recover.h"
 #include "core/clock.h"
 #include "os/files.h"
 
@@ -198,9 +199,8 @@ static void put_record(uint8_t *at, const struct weir_packet *packet, const stru
 	weir_store32(at + 12, (uint32_t)(ticks >> 32), big);
 	weir_store32(at + 16, (uint32_t)ticks, big);
 	weir_store32(at + 20, packet->captured, big);
-	/* The padding; the last bytes of the packet go over it, and, when nothing was captured, the length on the wire. */
-	memset(at + length - 8, 0, 4);
 	weir_store32(at + 24, packet->length, big);
+	memset(at + length - 8, 0, 4); /* the padding; the last bytes of the packet go over it */
 	memcpy(at + PACKET_HEAD, packet->data, packet->captured);
 	weir_store32(at + length - 4, length, big);
 }
@@ -468,6 +468,11 @@ static int sink_finish(struct weir_sink *base, struct weir_fault *fault)
 	sink->finished = true;
 	fill_end_segment(sink);
 	join_threads(sink);
+	if (!sink->opened)
+		return 0;
+	/* What could not be closed is for recovery: the mark stays. */
+	if (!sink->segments && vantage_mark(sink->lock_fd, "", &sink->unentered) != 0)
+		return sink->unentered.code;
 	const struct weir_fault *failure = sink->failed ? &sink->failure : sink->segments ? &sink->unclosed : NULL;
 	for (int i = 0; i < WEIR_LOSS_CAUSES && !failure; i++)
 		if (sink->losses[i].packets)
@@ -616,6 +621,8 @@ static int open_vantage(struct archive_sink *sink, struct weir_fault *fault)
 	if (!error)
 		error = catalog_last_sequence(campaign->catalog, sink->node, sink->interface, &sink->next_sequence, fault);
 	sink->next_sequence++;
+	if (!error)
+		error = vantage_mark(sink->lock_fd, sink->options.shed ? "live\n" : "import\n", fault);
 	return error;
 }
 
@@ -661,6 +668,7 @@ int weir_archive_sink_open(struct weir_campaign *campaign, const struct weir_arc
 		sink_close(&sink->base);
 		return error;
 	}
+	sink->opened = true;
 	*out = &sink->base;
 	return 0;
 }

@@ -150,7 +150,7 @@ struct archive_sink {
 	pthread_t workers[WORKERS_MAX], writer, keeper;
 	int worker_count;
 	bool writer_runs, keeper_runs;
-	bool finished;
+	bool opened, finished;
 	struct output *output;
 };
 

@@ -1,0 +1,382 @@
+/* Recovery after a crash: archive/recover.h. */
+#include "archive/recover.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "archive/folders.h"
+#include "archive/index_read.h"
+#include "archive/scan.h"
+#include "core/clock.h"
+#include "os/files.h"
+
+/* A crash tears what was under way: four writes of a chunk each, and nothing more. */
+#define TORN_MAX (5u * (64u << 20))
+
+/* One segment that is being looked at. */
+struct patient {
+	struct weir_campaign *campaign;
+	const char *path; /* relative */
+	struct segment_name name;
+	char file[PATH_MAX];
+	int fd;
+	uint64_t size;
+	struct scan scan;
+};
+
+static void journal_file(const struct patient *patient, unsigned number, char out[static PATH_MAX])
+{
+	size_t stem = strlen(patient->file) - strlen(codec_ending(patient->name.codec));
+	if (snprintf(out, PATH_MAX, "%.*s-%02u.open", (int)stem, patient->file, number) >= PATH_MAX)
+		out[0] = '\0';
+}
+
+static struct segment_row row_of(const struct patient *patient)
+{
+	return (struct segment_row){
+		.path = patient->path,
+		.node = patient->name.node,
+		.interface = patient->name.interface,
+		.sequence = patient->name.sequence,
+		.codec = patient->name.codec,
+	};
+}
+
+static void remove_journals(const struct patient *patient)
+{
+	char path[PATH_MAX];
+	for (unsigned i = 0; i < SEGMENT_CHUNKS_MAX; i++) {
+		journal_file(patient, i, path);
+		unlink(path);
+	}
+}
+
+/* The segment has an index that fits it: it was closed, and only the catalog did not hear of it. 1, or 0 when not. */
+static int enter_closed(struct patient *patient, struct weir_fault *fault)
+{
+	char path[PATH_MAX];
+	struct index index;
+	struct segment_row row = row_of(patient);
+
+	if (snprintf(path, sizeof path, "%s.idx", patient->file) >= (int)sizeof path)
+		return 0;
+	if (index_open(path, &index, NULL) != 0)
+		return 0;
+	bool fits = index_check(&index, path, NULL) == 0 && index.header.segment_bytes == patient->size &&
+	            index.header.codec == (uint32_t)patient->name.codec;
+	row.first_ns = index.header.first_ns;
+	row.last_ns = index.header.last_ns;
+	row.packets = index.header.packets;
+	row.captured_bytes = index.header.captured_bytes;
+	row.wire_bytes = index.header.wire_bytes;
+	row.raw_bytes = index.header.raw_bytes;
+	row.stored_bytes = index.header.segment_bytes;
+	row.index_bytes = index.header.file_bytes;
+	row.chunks = index.header.chunk_count;
+	index_close(&index);
+	if (!fits)
+		return 0;
+	int error = catalog_segment_closed(patient->campaign->catalog, &row, fault);
+	if (error)
+		return error;
+	remove_journals(patient);
+	return 1;
+}
+
+static int scan_file(struct patient *patient, struct weir_fault *fault)
+{
+	if (patient->size == 0)
+		return 0;
+	void *data = mmap(NULL, patient->size, PROT_READ, MAP_SHARED, patient->fd, 0);
+	if (data == MAP_FAILED)
+		return weir_fail_errno(fault, errno, patient->file, "cannot map the segment");
+	madvise(data, patient->size, MADV_SEQUENTIAL);
+	int error = scan_chunks(&patient->scan, data, patient->size, fault);
+	munmap(data, patient->size);
+	return error;
+}
+
+static int append_journal(struct patient *patient, const char *path, struct weir_fault *fault)
+{
+	uint8_t *raw, *stored;
+	size_t size, raw_bytes, stored_bytes;
+	char *data;
+
+	int error = os_read_file(path, SCAN_CHUNK_MAX, &data, &size, fault);
+	if (error)
+		return error;
+	uint64_t at = patient->scan.end;
+	error = scan_journal(&patient->scan, (const uint8_t *)data, size, &raw, &raw_bytes, fault);
+	free(data);
+	if (error)
+		return error == WEIR_E_NOT_FOUND ? 0 : error;
+	error = scan_append(&patient->scan, raw, raw_bytes, &stored, &stored_bytes, fault);
+	free(raw);
+	if (error)
+		return error;
+	int system = os_write_all(patient->fd, stored, stored_bytes, (int64_t)at);
+	free(stored);
+	return system ? weir_fail_errno(fault, system, patient->file, "cannot write") : 0;
+}
+
+/* Those of chunks that the segment has are done with. One that is missing was too young: what it would have held is lost. */
+static int take_journals(struct patient *patient, struct weir_fault *fault)
+{
+	char path[PATH_MAX];
+
+	for (unsigned i = patient->scan.content.chunk_count; i < SEGMENT_CHUNKS_MAX; i++) {
+		journal_file(patient, i, path);
+		if (access(path, F_OK) != 0 || patient->scan.content.chunk_count == SEGMENT_CHUNKS_MAX)
+			continue;
+		int error = append_journal(patient, path, fault);
+		if (error)
+			return error;
+	}
+	return 0;
+}
+
+static int close_segment(struct patient *patient, struct weir_fault *fault)
+{
+	struct index_content *content = &patient->scan.content;
+	struct segment_row row = row_of(patient);
+	uint8_t *table;
+	size_t size;
+
+	if (seek_table(content, patient->scan.end, &table, &size))
+		return weir_fail(fault, WEIR_E_MEMORY, "no memory for a seek table");
+	int system = os_write_all(patient->fd, table, size, (int64_t)patient->scan.end);
+	free(table);
+	content->segment_bytes = patient->scan.end + size;
+	if (!system && ftruncate(patient->fd, (off_t)content->segment_bytes) != 0)
+		system = errno;
+	if (!system && fdatasync(patient->fd) != 0)
+		system = errno;
+	if (system)
+		return weir_fail_errno(fault, system, patient->file, "cannot close the segment");
+	int error = index_write(patient->file, content, patient->scan.postings, &row.index_bytes, fault);
+	if (error)
+		return error;
+	remove_journals(patient);
+	index_content_row(content, &row);
+	return catalog_segment_closed(patient->campaign->catalog, &row, fault);
+}
+
+static int bury(struct patient *patient, struct weir_fault *fault)
+{
+	char path[PATH_MAX];
+
+	unlink(patient->file);
+	if (snprintf(path, sizeof path, "%s.idx", patient->file) < (int)sizeof path)
+		unlink(path);
+	remove_journals(patient);
+	return catalog_segment_gone(patient->campaign->catalog, patient->path, fault);
+}
+
+/* Behind the sound chunks stands more than a crash leaves: nothing of that is thrown away. */
+static bool is_damaged(const struct patient *patient)
+{
+	return patient->size > patient->scan.end && patient->size - patient->scan.end > TORN_MAX;
+}
+
+static int mend(struct patient *patient, struct recover_report *report, int64_t *last_ns, struct weir_fault *fault)
+{
+	int error = scan_file(patient, fault);
+	if (error)
+		return error;
+	if (is_damaged(patient)) {
+		if (!report->damaged++)
+			snprintf(report->first_damage, sizeof report->first_damage, "%s: offset %llu: no sound chunk, and %llu MiB behind it",
+			         patient->path, (unsigned long long)patient->scan.end,
+			         (unsigned long long)((patient->size - patient->scan.end) >> 20));
+		return 0;
+	}
+	error = take_journals(patient, fault);
+	if (error)
+		return error;
+	report->recovered++;
+	report->packets += patient->scan.packets;
+	if (patient->scan.last_ns > *last_ns)
+		*last_ns = patient->scan.last_ns;
+	return patient->scan.content.chunk_count ? close_segment(patient, fault) : bury(patient, fault);
+}
+
+static int look_at(struct weir_campaign *campaign, const char *path, struct recover_report *report, int64_t *last_ns,
+                   struct weir_fault *fault)
+{
+	struct patient patient = {.campaign = campaign, .path = path, .fd = -1};
+	struct stat status;
+
+	if (segment_name_parse(path, &patient.name) != 0)
+		return 0;
+	int error = campaign_path(campaign, path, patient.file, fault);
+	if (error)
+		return error;
+	/* Its row came first: the file may not be there. A journal may be, all the same. */
+	patient.fd = open(patient.file, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+	if (patient.fd < 0 && errno == ENOENT)
+		return catalog_segment_gone(campaign->catalog, path, fault);
+	if (patient.fd < 0 || fstat(patient.fd, &status) != 0) {
+		error = weir_fail_errno(fault, errno, patient.file, "cannot open the segment");
+		goto out;
+	}
+	patient.size = (uint64_t)status.st_size;
+	report->segments++;
+	error = enter_closed(&patient, fault);
+	if (error)
+		goto out;
+	error = scan_new(patient.name.codec, &patient.scan, fault);
+	if (!error)
+		error = mend(&patient, report, last_ns, fault);
+	scan_free(&patient.scan);
+out:
+	if (patient.fd >= 0)
+		close(patient.fd);
+	return error < 0 ? error : 0;
+}
+
+static int list_open(struct weir_campaign *campaign, const char *node, const char *interface, struct folder_list *paths,
+                     struct weir_fault *fault)
+{
+	sqlite3 *database = catalog_database(campaign->catalog);
+	sqlite3_stmt *statement;
+	int error = 0;
+
+	if (sqlite3_prepare_v2(database,
+	                       "SELECT path FROM segments WHERE state = 'open' AND node = ? AND interface = ? ORDER BY path", -1,
+	                       &statement, NULL) != SQLITE_OK)
+		return weir_fail(fault, WEIR_E_IO, "cannot read the catalog: %s", sqlite3_errmsg(database));
+	sqlite3_bind_text(statement, 1, node, -1, SQLITE_STATIC);
+	sqlite3_bind_text(statement, 2, interface, -1, SQLITE_STATIC);
+	while (!error && sqlite3_step(statement) == SQLITE_ROW)
+		error = folder_list_add(paths, (const char *)sqlite3_column_text(statement, 0), fault);
+	sqlite3_finalize(statement);
+	return error;
+}
+
+int vantage_mark(int lock_fd, const char *text, struct weir_fault *fault)
+{
+	int system = ftruncate(lock_fd, 0) != 0 ? errno : os_write_all(lock_fd, text, strlen(text), 0);
+	return system ? weir_fail_errno(fault, system, NULL, "cannot mark the lock") : 0;
+}
+
+/* When the last packet of a vantage came that is in the archive; INT64_MIN when there is none. */
+static int64_t last_archived(struct weir_campaign *campaign, const char *node, const char *interface)
+{
+	sqlite3_stmt *statement;
+	int64_t last = INT64_MIN;
+
+	if (sqlite3_prepare_v2(catalog_database(campaign->catalog),
+	                       "SELECT max(last_ns) FROM segments WHERE state = 'closed' AND packets > 0 AND node = ? AND interface = ?",
+	                       -1, &statement, NULL) != SQLITE_OK)
+		return last;
+	sqlite3_bind_text(statement, 1, node, -1, SQLITE_STATIC);
+	sqlite3_bind_text(statement, 2, interface, -1, SQLITE_STATIC);
+	if (sqlite3_step(statement) == SQLITE_ROW && sqlite3_column_type(statement, 0) == SQLITE_INTEGER)
+		last = sqlite3_column_int64(statement, 0);
+	sqlite3_finalize(statement);
+	return last;
+}
+
+/*
+ * From the last packet that there is to now, when it was recording; an import lost nothing that its file does not have any more,
+ * so that its row is a moment: everything behind it in that file is missing.
+ */
+static int enter_crash(struct weir_campaign *campaign, const char *node, const char *interface, bool live, int64_t last_ns,
+                       struct weir_fault *fault)
+{
+	int64_t now = clock_wall_ns();
+
+	if (last_ns == INT64_MIN)
+		last_ns = last_archived(campaign, node, interface);
+	if (last_ns == INT64_MIN)
+		last_ns = now;
+	struct weir_loss loss = {
+		.from_ns = last_ns,
+		.to_ns = live && now > last_ns ? now : last_ns,
+		.cause = WEIR_LOSS_CRASH,
+		.packets = WEIR_UNKNOWN_COUNT,
+		.bytes = WEIR_UNKNOWN_COUNT,
+		.node = node,
+		.interface = interface,
+		.detail = live ? "the recorder died" : "the import died",
+	};
+	return weir_ledger_enter(campaign, &loss, fault);
+}
+
+int recover_vantage(struct weir_campaign *campaign, const char *node, const char *interface, enum recover_scope scope,
+                    struct recover_report *report, struct weir_fault *fault)
+{
+	char relative[2 * VANTAGE_NAME_MAX + 16], path[PATH_MAX], mark[16] = "";
+	struct folder_list paths = {0};
+	int64_t last_ns = INT64_MIN;
+
+	snprintf(relative, sizeof relative, "raw/%s/%s/.lock", node, interface);
+	int error = campaign_path(campaign, relative, path, fault);
+	int fd = error ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		if (os_read_at(fd, mark, sizeof mark - 1, 0) < 0)
+			mark[0] = '\0';
+		close(fd);
+	}
+	if (!error)
+		error = scope == RECOVER_FILES ? list_segments(campaign, node, interface, &paths, fault)
+		                               : list_open(campaign, node, interface, &paths, fault);
+	for (size_t i = 0; i < paths.count && !error; i++)
+		error = look_at(campaign, paths.names[i], report, &last_ns, fault);
+	folder_list_free(&paths);
+	if (!error && mark[0])
+		error = enter_crash(campaign, node, interface, strncmp(mark, "live", 4) == 0, last_ns, fault);
+	return error;
+}
+
+/* A vantage whose lock is marked and can be had. */
+static int recover_dead(struct weir_campaign *campaign, const char *node, const char *interface, struct weir_fault *fault)
+{
+	char relative[2 * VANTAGE_NAME_MAX + 16], path[PATH_MAX];
+	struct recover_report report = {0};
+	struct stat status;
+	int fd;
+
+	snprintf(relative, sizeof relative, "raw/%s/%s/.lock", node, interface);
+	int error = campaign_path(campaign, relative, path, fault);
+	if (error)
+		return error;
+	if (stat(path, &status) != 0 || status.st_size == 0 || access(path, W_OK) != 0)
+		return 0;
+	error = os_lock(path, &fd, fault);
+	if (error)
+		return error == WEIR_E_BUSY ? 0 : error;
+	/* It may have been recovered by another while we came here. */
+	if (fstat(fd, &status) == 0 && status.st_size > 0) {
+		error = recover_vantage(campaign, node, interface, RECOVER_LISTED, &report, fault);
+		if (!error)
+			error = vantage_mark(fd, "", fault);
+	}
+	close(fd);
+	return error;
+}
+
+int recover_campaign(struct weir_campaign *campaign, struct weir_fault *fault)
+{
+	struct folder_list nodes = {0};
+	int error = list_folders(campaign, "raw", &nodes, fault);
+
+	for (size_t i = 0; i < nodes.count && !error; i++) {
+		char relative[VANTAGE_NAME_MAX + 16];
+		struct folder_list interfaces = {0};
+		snprintf(relative, sizeof relative, "raw/%s", nodes.names[i]);
+		error = list_folders(campaign, relative, &interfaces, fault);
+		for (size_t k = 0; k < interfaces.count && !error; k++)
+			error = recover_dead(campaign, nodes.names[i], interfaces.names[k], fault);
+		folder_list_free(&interfaces);
+	}
+	folder_list_free(&nodes);
+	return error;
+}
