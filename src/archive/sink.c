@@ -199,8 +199,9 @@ static void put_record(uint8_t *at, const struct weir_packet *packet, const stru
 	weir_store32(at + 12, (uint32_t)(ticks >> 32), big);
 	weir_store32(at + 16, (uint32_t)ticks, big);
 	weir_store32(at + 20, packet->captured, big);
+	/* The padding; the last bytes of the packet go over it, and, when nothing was captured, the length on the wire. */
+	memset(at + length - 8, 0, 4);
 	weir_store32(at + 24, packet->length, big);
-	memset(at + length - 8, 0, 4); /* the padding; the last bytes of the packet go over it */
 	memcpy(at + PACKET_HEAD, packet->data, packet->captured);
 	weir_store32(at + length - 4, length, big);
 }
