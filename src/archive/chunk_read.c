@@ -5,10 +5,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include <xxhash.h>
-
 #include "archive/blocks.h"
 #include "archive/codec.h"
+#include "core/checksum.h"
 
 struct chunk_reader {
 	struct codec_context *codec;
@@ -16,7 +15,12 @@ struct chunk_reader {
 	size_t stored_size;
 	char *path;
 	int file;
+	uint8_t *window;
+	size_t window_size;
+	struct checksum *hash;
 };
+
+#define WINDOW_BYTES (256u << 10) /* with what is kept of the one before it stays within the second-level cache */
 
 struct chunk_reader *chunk_reader_new(void)
 {
@@ -40,7 +44,9 @@ void chunk_reader_free(struct chunk_reader *reader)
 	if (reader->file >= 0)
 		close(reader->file);
 	codec_context_free(reader->codec);
+	checksum_free(reader->hash);
 	free(reader->stored);
+	free(reader->window);
 	free(reader->path);
 	free(reader);
 }
@@ -95,7 +101,7 @@ int chunk_check(const uint8_t *data, uint32_t length, bool big, struct chunk_tra
 		trailer = &own;
 	if (!block_is_trailer(&block, big, trailer))
 		return WEIR_E_FORMAT;
-	return XXH3_64bits(data, length - size) == trailer->checksum ? 0 : WEIR_E_CORRUPT;
+	return checksum_of(data, length - size) == trailer->checksum ? 0 : WEIR_E_CORRUPT;
 }
 
 static int decompress(struct chunk_reader *reader, enum weir_codec codec, const struct index_chunk *chunk, uint8_t *out,
@@ -145,4 +151,106 @@ int chunk_read(struct chunk_reader *reader, const char *path, enum weir_codec co
 		return weir_fail_at(fault, code, path, (int64_t)chunk->offset, WEIR_NOWHERE,
 		                    code == WEIR_E_CORRUPT ? "the checksum of a chunk does not hold" : "a chunk has no trailer");
 	return 0;
+}
+
+/* ---- Window by window ---- */
+
+static int fail_chunk(const struct chunk_reader *reader, const struct chunk_window *window, enum weir_error code, const char *what,
+                      struct weir_fault *fault)
+{
+	return weir_fail_at(fault, code, reader->path, (int64_t)window->chunk_offset, WEIR_NOWHERE, "%s", what);
+}
+
+/* Reads up to `most` bytes of what is behind to the window's end, and hashes them. */
+static int read_on(struct chunk_reader *reader, struct chunk_window *window, size_t most, struct weir_fault *fault)
+{
+	size_t bytes = window->behind < most ? (size_t)window->behind : most;
+	uint8_t *to = reader->window + window->length;
+	int code = read_exactly(reader, window->offset, to, bytes, fault);
+
+	if (code < 0)
+		return code;
+	checksum_add(reader->hash, to, bytes);
+	window->offset += bytes;
+	window->behind -= bytes;
+	window->length += bytes;
+	window->data = reader->window;
+	return 0;
+}
+
+static int window_room(struct chunk_reader *reader, size_t size, struct weir_fault *fault)
+{
+	if (reader->window_size >= size)
+		return 0;
+	uint8_t *more = realloc(reader->window, size);
+	if (!more)
+		return weir_fail(fault, WEIR_E_MEMORY, "no memory to read a chunk");
+	reader->window = more;
+	reader->window_size = size;
+	return 0;
+}
+
+/* The trailer's checksum and where it begins. */
+static int read_trailer(struct chunk_reader *reader, const struct index_chunk *chunk, bool big, struct chunk_window *window,
+                        uint32_t *at, struct weir_fault *fault)
+{
+	uint8_t tail[SEGMENT_ALIGNMENT + TRAILER_BLOCK_SIZE];
+	uint32_t bytes = chunk->raw_bytes < sizeof tail ? chunk->raw_bytes : (uint32_t)sizeof tail;
+	struct chunk_trailer trailer;
+	struct block block;
+	int code = read_exactly(reader, chunk->offset + chunk->raw_bytes - bytes, tail, bytes, fault);
+
+	if (code < 0)
+		return code;
+	uint32_t size = weir_load32(tail + bytes - 4, big);
+	if (size > bytes || block_at(tail, bytes, bytes - size, big, &block) != 1 || !block_is_trailer(&block, big, &trailer))
+		return fail_chunk(reader, window, WEIR_E_FORMAT, "a chunk has no trailer", fault);
+	if (trailer.checksum != chunk->checksum)
+		return fail_chunk(reader, window, WEIR_E_CORRUPT, "the checksum of a chunk is not that of the index", fault);
+	*at = chunk->raw_bytes - size;
+	return 0;
+}
+
+int chunk_window_open(struct chunk_reader *reader, const char *path, const struct index_chunk *chunk, bool big,
+                      struct chunk_window *window, struct weir_fault *fault)
+{
+	uint32_t trailer_at;
+
+	*window = (struct chunk_window){.offset = chunk->offset, .chunk_offset = chunk->offset, .checksum = chunk->checksum};
+	int code = open_segment(reader, path, fault);
+	if (code == 0)
+		code = window_room(reader, 2 * WINDOW_BYTES, fault);
+	if (code == 0 && !reader->hash && !(reader->hash = checksum_new()))
+		code = weir_fail(fault, WEIR_E_MEMORY, "no memory to read a chunk");
+	if (code == 0)
+		code = read_trailer(reader, chunk, big, window, &trailer_at, fault);
+	if (code < 0)
+		return code;
+	checksum_reset(reader->hash);
+	window->behind = trailer_at;
+	return read_on(reader, window, WINDOW_BYTES, fault);
+}
+
+int chunk_window_slide(struct chunk_reader *reader, struct chunk_window *window, size_t from, size_t need, struct weir_fault *fault)
+{
+	size_t rest = window->length - from;
+	size_t more = need > rest + WINDOW_BYTES ? need - rest : WINDOW_BYTES;
+
+	memmove(reader->window, reader->window + from, rest);
+	window->length = rest;
+	int code = window_room(reader, rest + more, fault);
+	return code < 0 ? code : read_on(reader, window, more, fault);
+}
+
+int chunk_window_close(struct chunk_reader *reader, struct chunk_window *window, struct weir_fault *fault)
+{
+	while (window->behind) {
+		window->length = 0;
+		int code = read_on(reader, window, WINDOW_BYTES, fault);
+		if (code < 0)
+			return code;
+	}
+	if (checksum_value(reader->hash) == window->checksum)
+		return 0;
+	return fail_chunk(reader, window, WEIR_E_CORRUPT, "the checksum of a chunk does not hold", fault);
 }

@@ -74,10 +74,12 @@ int chunk_walk_next(struct chunk_walk *walk, struct weir_packet *packet)
 		const uint8_t *p = walk->at;
 		size_t left = (size_t)(walk->end - p);
 		if (left < 12)
-			return WEIR_E_FORMAT;
+			return left + walk->behind < 12 ? WEIR_E_FORMAT : WALK_MORE;
 		uint32_t type = weir_load32(p, walk->big), length = weir_load32(p + 4, walk->big);
 		int result = 0;
 
+		if (length > left && length <= left + walk->behind)
+			return WALK_MORE;
 		if (length < 12 || length % 4 || length > left || weir_load32(p + length - 4, walk->big) != length)
 			return WEIR_E_FORMAT;
 		if (__builtin_expect(type == BLOCK_PACKET, 1))
@@ -98,5 +100,5 @@ int chunk_walk_next(struct chunk_walk *walk, struct weir_packet *packet)
 			return 1;
 		}
 	}
-	return 0;
+	return walk->behind ? WALK_MORE : 0;
 }

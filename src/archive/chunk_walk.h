@@ -25,13 +25,15 @@ struct chunk_walk {
 	const struct walk_interface *interfaces;
 	uint32_t interface_count;
 	bool big;
+	uint64_t behind; /* bytes of the chunk that follow `end` and are not in memory */
 	int64_t last_ns; /* time of the packet before, for packets without one: begin with the chunk's first */
 };
 
 /*
- * The next packet: 1; 0 at the end; WEIR_E_FORMAT where no sound block stands: walk->at is there. Fills data, lengths, times, linktype,
+ * The next packet: 1; 0 at the end; WALK_MORE when the block at walk->at goes on behind `end`; WEIR_E_FORMAT where no sound block stands: walk->at is there. Fills data, lengths, times, linktype,
  * interface_id (walk_interface's number), flags and block.
  */
+#define WALK_MORE 2
 int chunk_walk_next(struct chunk_walk *walk, struct weir_packet *packet);
 
 #endif

@@ -20,6 +20,8 @@ struct loader {
 	unsigned filter_count;
 	struct found *items; /* of the chunk in hand, kept for the next */
 	uint32_t capacity;
+	uint8_t *scratch; /* a chunk, decompressed */
+	uint32_t scratch_size;
 };
 
 struct loader *loader_new(const struct weir_query *query, struct buffer_pool *pool)
@@ -48,6 +50,7 @@ void loader_free(struct loader *loader)
 		weir_filter_free(loader->filters[i].filter);
 	chunk_reader_free(loader->reader);
 	free(loader->items);
+	free(loader->scratch);
 	free(loader);
 }
 
@@ -100,57 +103,115 @@ static int grow(struct loader *loader, struct weir_fault *fault)
 	return 0;
 }
 
-/* Walks over the blocks in begin…end; the packets that match are in loader->items, *count of them. */
-static int select_packets(struct loader *loader, const struct query_task *task, const uint8_t *begin, uint32_t length,
-                          uint32_t *count, uint64_t *kept, struct loaded *loaded, struct weir_fault *fault)
-{
-	const struct query_segment *segment = task->segment;
-	struct chunk_walk walk = {
-		.begin = begin, .at = begin, .end = begin + length, .interfaces = segment->interfaces,
-		.interface_count = segment->interface_count, .big = segment->big, .last_ns = task->chunk.first_ns,
-	};
-	const int64_t from_ns = loader->from_ns, to_ns = loader->to_ns;
-	struct weir_filter *filter = NULL;
-	int linktype = -1, found;
-	struct weir_packet packet;
+/* What one chunk is walked with. */
+struct selection {
+	struct loader *loader;
+	const struct query_task *task;
+	struct loaded *loaded;
+	struct chunk_walk walk;
+	struct weir_filter *filter; /* for linktype */
+	int linktype;
+	uint32_t count;             /* in loader->items */
+	uint64_t kept;              /* bytes of their blocks */
+	struct weir_buffer *kept_in; /* where the blocks are copied to; NULL: they stay where they are, behind `base` */
+	const uint8_t *base;
+};
 
-	while ((found = chunk_walk_next(&walk, &packet)) == 1) {
-		loaded->packets++;
-		if (packet.time_ns < from_ns || packet.time_ns > to_ns)
-			continue;
-		if (loader->expression) {
-			if (packet.linktype != linktype) {
-				int code = filter_for(loader, packet.linktype, &filter, fault);
-				if (code < 0)
-					return code;
-				linktype = packet.linktype;
-			}
-			if (!filter) {
-				loaded->not_compiled++;
-				continue;
-			}
-			int match = weir_filter_match(filter, &packet, fault);
-			if (match < 0)
-				return match;
-			if (!match)
-				continue;
-		}
-		if (*count == loader->capacity) {
-			int code = grow(loader, fault);
-			if (code < 0)
-				return code;
-		}
-		loader->items[(*count)++] = (struct found){
-			.time_ns = packet.time_ns, .ticks = packet.ticks, .block = (uint32_t)(packet.block - begin),
-			.block_length = packet.block_length, .data = (uint32_t)(packet.data - begin), .captured = packet.captured,
-			.length = packet.length, .interface_id = packet.interface_id, .linktype = packet.linktype, .flags = packet.flags,
-		};
-		*kept += packet.block_length;
+/* Whether the packet is asked for: 1, 0, or an error. */
+static inline int is_wanted(struct selection *selection, const struct weir_packet *packet, struct weir_fault *fault)
+{
+	struct loader *loader = selection->loader;
+
+	if (packet->time_ns < loader->from_ns || packet->time_ns > loader->to_ns)
+		return 0;
+	if (!loader->expression)
+		return 1;
+	if (packet->linktype != selection->linktype) {
+		int code = filter_for(loader, packet->linktype, &selection->filter, fault);
+		if (code < 0)
+			return code;
+		selection->linktype = packet->linktype;
 	}
-	if (found < 0)
-		weir_fail_at(&loaded->damage, WEIR_E_FORMAT, segment->path, (int64_t)task->chunk.offset, (int64_t)loaded->packets + 1,
-		             "no sound block %lld bytes behind the start of the chunk", (long long)(walk.at - begin));
+	if (!selection->filter) {
+		selection->loaded->not_compiled++;
+		return 0;
+	}
+	return weir_filter_match(selection->filter, packet, fault);
+}
+
+static inline int take(struct selection *selection, const struct weir_packet *packet, struct weir_fault *fault)
+{
+	struct loader *loader = selection->loader;
+	uint32_t at = (uint32_t)selection->kept;
+
+	if (selection->count == loader->capacity) {
+		int code = grow(loader, fault);
+		if (code < 0)
+			return code;
+	}
+	/* All blocks together are no more than the chunk, for which there is room. */
+	if (selection->kept_in)
+		memcpy(selection->kept_in->data + at, packet->block, packet->block_length);
+	else
+		at = (uint32_t)(packet->block - selection->base);
+	loader->items[selection->count++] = (struct found){
+		.time_ns = packet->time_ns, .ticks = packet->ticks, .block = at, .block_length = packet->block_length,
+		.data = at + (uint32_t)(packet->data - packet->block), .captured = packet->captured, .length = packet->length,
+		.interface_id = packet->interface_id, .linktype = packet->linktype, .flags = packet->flags,
+	};
+	selection->kept += packet->block_length;
 	return 0;
+}
+
+/* Takes what is wanted of the blocks in the walk. As chunk_walk_next: 0 at the end, WALK_MORE, WEIR_E_FORMAT; or another error. */
+static int select_packets(struct selection *selection, struct weir_fault *fault)
+{
+	struct weir_packet packet;
+	int found;
+
+	while ((found = chunk_walk_next(&selection->walk, &packet)) == 1) {
+		selection->loaded->packets++;
+		int wanted = is_wanted(selection, &packet, fault);
+		if (wanted > 0)
+			wanted = take(selection, &packet, fault);
+		if (wanted < 0)
+			return wanted;
+	}
+	if (found == WEIR_E_FORMAT)
+		weir_fail_at(fault, WEIR_E_FORMAT, selection->task->segment->path, (int64_t)selection->task->chunk.offset,
+		             (int64_t)selection->loaded->packets + 1, "no sound block stands here in the chunk");
+	return found;
+}
+
+static int select_in_memory(struct selection *selection, const uint8_t *data, uint32_t length, struct weir_fault *fault)
+{
+	selection->base = selection->walk.at = data;
+	selection->walk.end = data + length;
+	selection->walk.behind = 0;
+	return select_packets(selection, fault);
+}
+
+/* A chunk that is not compressed, through a window. */
+static int select_in_windows(struct selection *selection, struct weir_fault *fault)
+{
+	const struct query_task *task = selection->task;
+	struct chunk_reader *reader = selection->loader->reader;
+	struct chunk_window window;
+	int code = chunk_window_open(reader, task->segment->path, &task->chunk, task->segment->big, &window, fault);
+
+	selection->walk.at = window.data;
+	while (code == 0) {
+		selection->walk.end = window.data + window.length;
+		selection->walk.behind = window.behind;
+		code = select_packets(selection, fault);
+		if (code != WALK_MORE)
+			break;
+		size_t from = (size_t)(selection->walk.at - window.data), left = window.length - from;
+		size_t need = left >= 8 ? weir_load32(selection->walk.at + 4, task->segment->big) : 12;
+		code = chunk_window_slide(reader, &window, from, need, fault);
+		selection->walk.at = window.data;
+	}
+	return code < 0 ? code : chunk_window_close(reader, &window, fault);
 }
 
 /* Stable, by halves; nearly sorted chunks are the rule, so that runs in order cost one look each. */
@@ -194,58 +255,111 @@ static struct weir_buffer *compact(struct found *items, uint32_t count, const ui
 	return buffer;
 }
 
-static int keep(struct loader *loader, uint32_t count, uint64_t kept, struct weir_buffer *chunk, uint32_t raw_bytes, const uint8_t *begin,
-                bool unsorted, struct loaded *loaded, struct weir_fault *fault)
+/*
+ * What was found goes into loaded. Its blocks lie behind base, which is the buffer's memory if there is a buffer. Where they are few,
+ * they get memory of their own, so that the buffer can be used again.
+ */
+static int keep(struct selection *selection, struct weir_buffer *buffer, const uint8_t *base, struct weir_fault *fault)
 {
+	struct loaded *loaded = selection->loaded;
+	uint32_t count = selection->count;
+	bool unsorted = selection->task->chunk.flags & CHUNK_UNSORTED;
+
 	loaded->items = malloc(count * sizeof *loaded->items * (unsorted ? 2 : 1));
 	if (!loaded->items)
 		return weir_fail(fault, WEIR_E_MEMORY, "no memory for the packets of a query");
-	memcpy(loaded->items, loader->items, count * sizeof *loaded->items);
+	memcpy(loaded->items, selection->loader->items, count * sizeof *loaded->items);
 	if (unsorted)
 		merge_sort(loaded->items, loaded->items + count, count);
-	/* Fresh memory costs more than a copy: only where little matched is the chunk given back at once. */
-	if (chunk && kept >= raw_bytes / 8) {
-		weir_buffer_hold(chunk);
-		loaded->buffer = chunk;
-		loaded->memory = chunk->size;
+	/* Fresh memory costs more than a copy: only where little matched is the buffer given back at once. */
+	if (buffer && selection->kept >= buffer->size / 8) {
+		weir_buffer_hold(buffer);
+		loaded->buffer = buffer;
+		loaded->memory = buffer->size;
 	} else {
-		loaded->buffer = compact(loaded->items, count, begin, kept);
+		loaded->buffer = compact(loaded->items, count, base, selection->kept);
 		if (!loaded->buffer)
 			return weir_fail(fault, WEIR_E_MEMORY, "no memory for the packets of a query");
-		loaded->memory = kept;
+		loaded->memory = selection->kept;
 	}
 	loaded->count = count;
 	loaded->memory += count * sizeof *loaded->items;
 	return 0;
 }
 
+static bool room_for(struct loader *loader, uint32_t bytes)
+{
+	if (loader->scratch_size >= bytes)
+		return true;
+	free(loader->scratch);
+	loader->scratch = malloc(bytes);
+	loader->scratch_size = loader->scratch ? bytes : 0;
+	return loader->scratch;
+}
+
+/*
+ * A chunk from its segment. Without a filter nearly all of it is wanted: it stays whole in the buffer. With one it passes through
+ * memory that stays in the cache, and what is wanted is copied into the buffer.
+ */
+static int load_chunk(struct selection *selection, struct weir_buffer *buffer, struct weir_fault *fault)
+{
+	struct loader *loader = selection->loader;
+	const struct query_task *task = selection->task;
+	const struct query_segment *segment = task->segment;
+	uint8_t *raw = buffer->data;
+
+	if (loader->expression) {
+		selection->kept_in = buffer;
+		if (segment->codec == WEIR_CODEC_NONE)
+			return select_in_windows(selection, fault);
+		if (!room_for(loader, task->chunk.raw_bytes))
+			return weir_fail(fault, WEIR_E_MEMORY, "no memory for a chunk of %u bytes", task->chunk.raw_bytes);
+		raw = loader->scratch;
+	}
+	int code = chunk_read(loader->reader, segment->path, segment->codec, &task->chunk, segment->big, raw, fault);
+	return code < 0 ? code : select_in_memory(selection, raw, task->chunk.raw_bytes, fault);
+}
+
+static bool is_damage(int code)
+{
+	return code != WEIR_E_MEMORY && code != WEIR_E_FILTER;
+}
+
 int loader_load(struct loader *loader, const struct query_task *task, struct loaded *loaded, struct weir_fault *fault)
 {
 	const struct query_segment *segment = task->segment;
-	const uint8_t *begin = segment->journal;
+	struct selection selection = {
+		.loader = loader, .task = task, .loaded = loaded, .linktype = -1,
+		.walk = {.interfaces = segment->interfaces, .interface_count = segment->interface_count, .big = segment->big,
+		         .last_ns = task->chunk.first_ns},
+	};
 	struct weir_buffer *buffer = NULL;
-	uint32_t count = 0;
-	uint64_t kept = 0;
-	int code = 0;
+	const uint8_t *base = segment->journal;
+	struct weir_fault found = {0};
+	int code;
 
 	*loaded = (struct loaded){0};
-	if (!begin) {
+	if (base) {
+		code = select_in_memory(&selection, base, task->chunk.raw_bytes, &found);
+	} else {
 		buffer = buffer_take(loader->pool, task->chunk.raw_bytes);
 		if (!buffer)
 			return weir_fail(fault, WEIR_E_MEMORY, "no memory for a chunk of %u bytes", task->chunk.raw_bytes);
-		begin = buffer->data;
-		code = chunk_read(loader->reader, segment->path, segment->codec, &task->chunk, segment->big, buffer->data, &loaded->damage);
+		base = buffer->data;
+		code = load_chunk(&selection, buffer, &found);
 		loaded->bytes_read = task->chunk.stored_bytes;
 	}
-	if (code == WEIR_E_MEMORY)
-		*fault = loaded->damage;
-	else if (code < 0)
-		code = 0; /* told in loaded->damage; what else there is goes on */
-	else
-		code = select_packets(loader, task, begin, task->chunk.raw_bytes, &count, &kept, loaded, fault);
 	loaded->bytes_decompressed = task->chunk.raw_bytes;
-	if (code == 0 && count)
-		code = keep(loader, count, kept, buffer, task->chunk.raw_bytes, begin, task->chunk.flags & CHUNK_UNSORTED, loaded, fault);
+	if (code < 0 && is_damage(code)) {
+		/* Nothing of a chunk whose checksum does not hold; the rest of the query goes on. */
+		loaded->damage = found;
+		selection.count = 0;
+		code = 0;
+	}
+	if (code < 0)
+		*fault = found;
+	else if (selection.count)
+		code = keep(&selection, buffer, base, fault);
 	if (buffer)
 		weir_buffer_drop(buffer);
 	if (code < 0)
