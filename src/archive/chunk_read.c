@@ -7,7 +7,7 @@
 
 #include "archive/blocks.h"
 #include "archive/codec.h"
-#include "core/checksum.h"
+#include "core/xxh3.h"
 
 struct chunk_reader {
 	struct codec_context *codec;
@@ -17,7 +17,7 @@ struct chunk_reader {
 	int file;
 	uint8_t *window;
 	size_t window_size;
-	struct checksum *hash;
+	struct xxh3 *hash;
 };
 
 #define WINDOW_BYTES (256u << 10) /* with what is kept of the one before it stays within the second-level cache */
@@ -44,7 +44,7 @@ void chunk_reader_free(struct chunk_reader *reader)
 	if (reader->file >= 0)
 		close(reader->file);
 	codec_context_free(reader->codec);
-	checksum_free(reader->hash);
+	xxh3_free(reader->hash);
 	free(reader->stored);
 	free(reader->window);
 	free(reader->path);
@@ -101,7 +101,7 @@ int chunk_check(const uint8_t *data, uint32_t length, bool big, struct chunk_tra
 		trailer = &own;
 	if (!block_is_trailer(&block, big, trailer))
 		return WEIR_E_FORMAT;
-	return checksum_of(data, length - size) == trailer->checksum ? 0 : WEIR_E_CORRUPT;
+	return xxh3_of(data, length - size) == trailer->checksum ? 0 : WEIR_E_CORRUPT;
 }
 
 static int decompress(struct chunk_reader *reader, enum weir_codec codec, const struct index_chunk *chunk, uint8_t *out,
@@ -170,7 +170,7 @@ static int read_on(struct chunk_reader *reader, struct chunk_window *window, siz
 
 	if (code < 0)
 		return code;
-	checksum_add(reader->hash, to, bytes);
+	xxh3_add(reader->hash, to, bytes);
 	window->offset += bytes;
 	window->behind -= bytes;
 	window->length += bytes;
@@ -220,13 +220,13 @@ int chunk_window_open(struct chunk_reader *reader, const char *path, const struc
 	int code = open_segment(reader, path, fault);
 	if (code == 0)
 		code = window_room(reader, 2 * WINDOW_BYTES, fault);
-	if (code == 0 && !reader->hash && !(reader->hash = checksum_new()))
+	if (code == 0 && !reader->hash && !(reader->hash = xxh3_new()))
 		code = weir_fail(fault, WEIR_E_MEMORY, "no memory to read a chunk");
 	if (code == 0)
 		code = read_trailer(reader, chunk, big, window, &trailer_at, fault);
 	if (code < 0)
 		return code;
-	checksum_reset(reader->hash);
+	xxh3_reset(reader->hash);
 	window->behind = trailer_at;
 	return read_on(reader, window, WINDOW_BYTES, fault);
 }
@@ -250,7 +250,7 @@ int chunk_window_close(struct chunk_reader *reader, struct chunk_window *window,
 		if (code < 0)
 			return code;
 	}
-	if (checksum_value(reader->hash) == window->checksum)
+	if (xxh3_value(reader->hash) == window->checksum)
 		return 0;
 	return fail_chunk(reader, window, WEIR_E_CORRUPT, "the checksum of a chunk does not hold", fault);
 }

@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/checksum.h"
+#include "core/xxh3.h"
 
 #define BLOCK_INTERFACE 1u
 
@@ -249,7 +249,7 @@ int index_check(const struct index *index, const char *path, struct weir_fault *
 
 	memcpy(header, index->data, sizeof header);
 	memset(header + offsetof(struct index_header, checksum), 0, 8);
-	uint64_t sum = checksum_of(index->data + sizeof header, index->length - sizeof header) ^ checksum_of(header, sizeof header);
+	uint64_t sum = xxh3_of(index->data + sizeof header, index->length - sizeof header) ^ xxh3_of(header, sizeof header);
 	if (sum == index->header.checksum)
 		return 0;
 	return weir_fail_at(fault, WEIR_E_CORRUPT, path, WEIR_NOWHERE, WEIR_NOWHERE, "the checksum of the index does not hold");

@@ -65,6 +65,7 @@ struct query {
 	struct weir_buffer *copies;
 	size_t copied;
 	uint64_t delivered;
+	uint32_t most; /* packets in the batch in hand */
 	bool ended;
 };
 
@@ -418,7 +419,7 @@ static int put_run(struct query *query, struct weir_batch *batch, int64_t bound,
 	}
 	if (!copy)
 		code = weir_batch_hold(batch, loaded->buffer);
-	while (code == 0 && batch->count < WEIR_BATCH_PACKETS && load->at < loaded->count) {
+	while (code == 0 && batch->count < query->most && load->at < loaded->count) {
 		if ((!last && loaded->items[load->at].time_ns >= bound) || (second && compare(load, second) > 0))
 			break;
 		code = put_packet(query, batch, load, &loaded->items[load->at], copy);
@@ -476,10 +477,15 @@ static int query_fill(struct weir_source *source, struct weir_batch *batch, stru
 		fault = &own;
 	if (query->ended)
 		return 0;
+	if (query->settings.limit && query->delivered == query->settings.limit)
+		return end_of_query(query, fault);
 	if (!query->thread_count)
 		start_threads(query);
 	batch->first_number = query->delivered + 1;
-	while (code == 0 && batch->count < WEIR_BATCH_PACKETS) {
+	query->most = WEIR_BATCH_PACKETS;
+	if (query->settings.limit && query->settings.limit - query->delivered < query->most)
+		query->most = (uint32_t)(query->settings.limit - query->delivered);
+	while (code == 0 && batch->count < query->most) {
 		int state = advance(query, batch->count == 0, &bound, fault);
 
 		if (state < 0) {

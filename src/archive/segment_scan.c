@@ -11,7 +11,7 @@
 #include "archive/chunk_read.h"
 #include "archive/codec.h"
 #include "archive/index_write.h"
-#include "core/checksum.h"
+#include "core/xxh3.h"
 
 /* No chunk is larger: a segment's would be 64 of them. */
 #define CHUNK_BYTES_MAX (UINT64_C(1) << 30)
@@ -158,7 +158,7 @@ static int take_chunk(struct file *file, struct segment_scan *scan, uint64_t off
 	*chunk = (struct index_chunk){
 		.offset = offset, .raw_offset = before ? before->raw_offset + before->raw_bytes : 0, .stored_bytes = (uint32_t)stored,
 		.raw_bytes = (uint32_t)length, .first_ns = trailer.first_ns, .last_ns = trailer.last_ns, .checksum = trailer.checksum,
-		.stored_checksum = checksum_of(file->data + offset, (*end < file->size ? *end : file->size) - offset),
+		.stored_checksum = xxh3_of(file->data + offset, (*end < file->size ? *end : file->size) - offset),
 		.captured_bytes = trailer.captured_bytes, .wire_bytes = trailer.wire_bytes, .packets = trailer.packets, .flags = trailer.flags,
 		.interfaces_before = scan->interface_count, .prologue_before = scan->prologue_bytes,
 	};

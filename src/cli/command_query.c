@@ -1,13 +1,16 @@
 /* weir query: the packets of a campaign that match. */
+#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <weir/archive.h>
 
 #include "archive/query.h"
 #include "cli/cli.h"
 #include "cli/gaps.h"
+#include "cli/print_options.h"
 #include "core/clock.h"
 #include "core/text.h"
 
@@ -15,7 +18,8 @@ struct options {
 	const char *from, *to, *node, *interface, *write;
 	int64_t last;
 	uint64_t count, memory, threads;
-	bool explain, local, quiet;
+	bool explain, no_gaps;
+	struct print_switches print;
 };
 
 static const struct option table[] = {
@@ -39,49 +43,13 @@ static const struct option table[] = {
 	 .help = "for chunks that overlap in time"},
 	{.name = "threads", .type = OPTION_UNSIGNED, .offset = offsetof(struct options, threads), .metavar = "N", .least = 0,
 	 .most = 64, .help = "0: one a core"},
-	{.name = "local", .type = OPTION_FLAG, .offset = offsetof(struct options, local), .help = "times are local, not UTC"},
-	{.name = "quiet", .letter = 'q', .type = OPTION_FLAG, .offset = offsetof(struct options, quiet),
-	 .help = "say nothing of gaps"},
+	{.name = "no-gaps", .type = OPTION_FLAG, .offset = offsetof(struct options, no_gaps),
+	 .help = "say nothing of the gaps in what was asked for"},
+	PRINT_OPTION_ROWS(struct options, print),
 	{0},
 };
 
 static const struct options defaults = {.memory = UINT64_C(512) << 20};
-
-/* A sink before another that ends the run after so many packets. */
-struct limit {
-	struct weir_sink sink;
-	struct weir_sink *behind;
-	uint64_t left;
-};
-
-static int limit_consume(struct weir_sink *sink, struct weir_batch *batch, struct weir_fault *fault)
-{
-	struct limit *limit = (struct limit *)sink;
-
-	if (batch->count > limit->left)
-		batch->count = (uint32_t)limit->left;
-	limit->left -= batch->count;
-	int code = limit->behind->ops->consume(limit->behind, batch, fault);
-	return code == 0 && limit->left == 0 ? 1 : code;
-}
-
-static int limit_finish(struct weir_sink *sink, struct weir_fault *fault)
-{
-	struct limit *limit = (struct limit *)sink;
-	return limit->behind->ops->finish ? limit->behind->ops->finish(limit->behind, fault) : 0;
-}
-
-static void limit_close(struct weir_sink *sink)
-{
-	weir_sink_close(((struct limit *)sink)->behind);
-}
-
-static const struct weir_sink_ops limit_ops = {
-	.name = "limit",
-	.consume = limit_consume,
-	.finish = limit_finish,
-	.close = limit_close,
-};
 
 static int read_times(const struct options *options, struct weir_query *query, struct weir_fault *fault)
 {
@@ -95,9 +63,9 @@ static int read_times(const struct options *options, struct weir_query *query, s
 	if (options->last)
 		query->from_ns = now_ns - options->last;
 	if (options->from)
-		code = parse_moment(options->from, now_ns, options->local, &query->from_ns, fault);
+		code = parse_moment(options->from, now_ns, options->print.local, &query->from_ns, fault);
 	if (code == 0 && options->to)
-		code = parse_moment(options->to, now_ns, options->local, &query->to_ns, fault);
+		code = parse_moment(options->to, now_ns, options->print.local, &query->to_ns, fault);
 	if (code == 0 && query->from_ns > query->to_ns)
 		code = weir_fail(fault, WEIR_E_USAGE, "the time asked for ends before it begins");
 	return code;
@@ -123,10 +91,15 @@ static void explain(const struct weir_source *source)
 static int open_sink(const struct options *options, struct weir_sink **sink, struct weir_fault *fault)
 {
 	struct weir_capture_writer_options writer = {.by_name = true, .merge = true};
+	struct print_options print;
 
-	if (!options->write)
-		return weir_fail(fault, WEIR_E_USAGE, "say where the packets go: -w FILE");
-	return weir_capture_writer_open(options->write, &writer, sink, fault);
+	if (options->write)
+		return weir_capture_writer_open(options->write, &writer, sink, fault);
+	int code = print_options_of(&options->print, &print, fault);
+	if (code < 0)
+		return code;
+	*sink = print_sink_new(&print, STDOUT_FILENO, 0, options->print.line || isatty(STDOUT_FILENO));
+	return *sink ? 0 : weir_fail(fault, WEIR_E_MEMORY, "no memory to print packets");
 }
 
 static int run_pipeline(const struct command *command, const struct options *options, struct weir_source *source,
@@ -137,8 +110,7 @@ static int run_pipeline(const struct command *command, const struct options *opt
 
 	if (code < 0)
 		return code;
-	struct limit limit = {.sink.ops = &limit_ops, .behind = sink, .left = options->count};
-	struct weir_pipeline pipeline = {.source = source, .sink = options->count ? &limit.sink : sink, .stop = stop_requested()};
+	struct weir_pipeline pipeline = {.source = source, .sink = sink, .stop = stop_requested()};
 	code = weir_pipeline_run(&pipeline, fault);
 	weir_sink_close(sink);
 	uint64_t missed = query_not_compiled(source);
@@ -152,7 +124,7 @@ static int query(const struct command *command, const struct options *options, s
 {
 	struct weir_query query = {
 		.filter = filter, .node = options->node, .interface = options->interface, .memory_bytes = options->memory,
-		.threads = (int)options->threads, .stop = stop_requested(),
+		.threads = (int)options->threads, .limit = options->count, .stop = stop_requested(),
 	};
 	struct weir_source *source;
 	int code = read_times(options, &query, fault);
@@ -166,7 +138,7 @@ static int query(const struct command *command, const struct options *options, s
 		explain(source);
 	weir_source_close(source);
 	struct weir_fault gaps_fault;
-	if (!options->quiet && gaps_show(stderr, "weir query: ", campaign, &query, options->local, &gaps_fault) < 0)
+	if (!options->no_gaps && gaps_show(stderr, "weir query: ", campaign, &query, options->print.local, &gaps_fault) < 0)
 		report(command, &gaps_fault);
 	return code;
 }
@@ -180,6 +152,8 @@ static int run(const struct command *command, void *values, int argc, char **arg
 	int code = filter ? 0 : weir_fail(&fault, WEIR_E_MEMORY, "no memory for the filter");
 
 	catch_interrupts();
+	/* A reader that goes away shows as EPIPE, and ends the run quietly. */
+	signal(SIGPIPE, SIG_IGN);
 	if (code == 0)
 		code = weir_campaign_open(argv[0], WEIR_CAMPAIGN_READ, &campaign, &fault);
 	if (code == 0)
@@ -195,8 +169,9 @@ const struct command query_command = {
 	.usage = "CAMPAIGN [FILTER]",
 	.description =
 		"Finds the packets of a campaign that match a pcap-filter expression, over all nodes and interfaces, in the order of time,\n"
-		"and writes them into a capture file. What cannot hold a match is not read. Gaps in the\n"
-		"capture that touch what was asked for are told on standard error.",
+		"and prints them as watch does, or writes them into a capture file. What cannot hold a match is not read. Gaps in the\n"
+		"capture that touch what was asked for are told on standard error. Times are in UTC unless --local is given; what has no date is\n"
+		"of today.",
 	.options = table,
 	.options_size = sizeof(struct options),
 	.defaults = &defaults,

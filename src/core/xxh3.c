@@ -1,0 +1,51 @@
+#include "core/xxh3.h"
+
+#include <stdlib.h>
+
+#define XXH_STATIC_LINKING_ONLY
+#include <xxhash.h>
+
+#include "config.h"
+
+/* Where the library can choose by processor it is twice as fast as what every machine of the architecture has (14 against 7 GB/s). */
+#ifdef HAVE_XXHASH_DISPATCH
+#include <xxh_x86dispatch.h>
+#endif
+
+uint64_t xxh3_of(const void *data, size_t length)
+{
+	return XXH3_64bits(data, length);
+}
+
+struct xxh3 {
+	XXH3_state_t state;
+};
+
+struct xxh3 *xxh3_new(void)
+{
+	struct xxh3 *hash = aligned_alloc(64, (sizeof *hash + 63) & ~(size_t)63);
+
+	if (hash)
+		xxh3_reset(hash);
+	return hash;
+}
+
+void xxh3_free(struct xxh3 *hash)
+{
+	free(hash);
+}
+
+void xxh3_reset(struct xxh3 *hash)
+{
+	XXH3_64bits_reset(&hash->state);
+}
+
+void xxh3_add(struct xxh3 *hash, const void *data, size_t length)
+{
+	XXH3_64bits_update(&hash->state, data, length);
+}
+
+uint64_t xxh3_value(const struct xxh3 *hash)
+{
+	return XXH3_64bits_digest(&hash->state);
+}

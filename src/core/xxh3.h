@@ -1,0 +1,20 @@
+/*
+ * core/xxh3.h: XXH3 in 64 bits, by the widest instructions that the machine has.
+ */
+#ifndef CORE_XXH3_H
+#define CORE_XXH3_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+uint64_t xxh3_of(const void *data, size_t length);
+
+/* Of data that comes in pieces: the same as over all of them at once. */
+struct xxh3;
+struct xxh3 *xxh3_new(void); /* NULL: no memory */
+void xxh3_free(struct xxh3 *hash);
+void xxh3_reset(struct xxh3 *hash);
+void xxh3_add(struct xxh3 *hash, const void *data, size_t length);
+uint64_t xxh3_value(const struct xxh3 *hash);
+
+#endif
