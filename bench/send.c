@@ -24,6 +24,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <weir/bytes.h>
@@ -191,12 +192,12 @@ static int bpf(int command, union bpf_attr *attributes)
 #define BE(register, bits) INSN(BPF_ALU | BPF_END | BPF_TO_BE, register, 0, 0, bits)
 
 /*
- * For each frame: takes a number from the map's one entry, writes it into the payload, and spreads the packet over addresses by its low
+ * For each frame: takes a number from the map's one entry (number, start, interval), waits until it is due, writes it into the payload, and spreads the packet over addresses by its low
  * byte: what is added to the source is taken from the destination, so that the checksum of the IPv4 header still holds.
  */
 static int program_load(int map, int action, int redirect_to)
 {
-	struct bpf_insn program[64];
+	struct bpf_insn program[80];
 	size_t n = 0;
 #define ADD(...) program[n++] = INSN(__VA_ARGS__)
 	ADD(BPF_ALU64 | BPF_MOV | BPF_X, 6, 1, 0, 0);            /* r6 = ctx */
@@ -213,6 +214,18 @@ static int program_load(int map, int action, int redirect_to)
 	ADD(BPF_ALU64 | BPF_MOV | BPF_X, 1, 7, 0, 0);
 	ADD(BPF_ALU64 | BPF_ADD | BPF_K, 1, 0, 0, 1);
 	ADD(BPF_STX | BPF_MEM | BPF_DW, 0, 1, 0, 0);
+	/* Paced: not before start + number * interval. The verifier wants an end: some 100 us, then it goes out early. */
+	ADD(BPF_LDX | BPF_MEM | BPF_DW, 8, 0, 16, 0);            /* interval, in 1024ths of a ns */
+	ADD(BPF_JMP | BPF_JEQ | BPF_K, 8, 0, 9, 0);
+	ADD(BPF_ALU64 | BPF_MUL | BPF_X, 8, 7, 0, 0);
+	ADD(BPF_ALU64 | BPF_RSH | BPF_K, 8, 0, 0, 10);
+	ADD(BPF_LDX | BPF_MEM | BPF_DW, 1, 0, 8, 0);             /* start */
+	ADD(BPF_ALU64 | BPF_ADD | BPF_X, 8, 1, 0, 0);
+	ADD(BPF_ALU64 | BPF_MOV | BPF_K, 9, 0, 0, 0);
+	ADD(BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_ktime_get_ns); /* again: */
+	ADD(BPF_JMP | BPF_JGE | BPF_X, 0, 8, 2, 0);
+	ADD(BPF_ALU64 | BPF_ADD | BPF_K, 9, 0, 0, 1);
+	ADD(BPF_JMP | BPF_JLT | BPF_K, 9, 0, -4, 4000);
 	ADD(BPF_LDX | BPF_MEM | BPF_W, 8, 6, 0, 0);              /* data */
 	ADD(BPF_LDX | BPF_MEM | BPF_W, 9, 6, 4, 0);              /* data_end */
 	ADD(BPF_ALU64 | BPF_MOV | BPF_X, 1, 8, 0, 0);
@@ -238,20 +251,14 @@ static int program_load(int map, int action, int redirect_to)
 		ADD(BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0, action);
 	}
 	ADD(BPF_JMP | BPF_EXIT, 0, 0, 0, 0);
-	static char log[65536];
 	union bpf_attr load = {0};
 	load.prog_type = BPF_PROG_TYPE_XDP;
 	load.insn_cnt = (uint32_t)n;
 	load.insns = (uintptr_t)program;
 	load.license = (uintptr_t)"GPL";
-	load.log_level = 1;
-	load.log_size = sizeof log;
-	load.log_buf = (uintptr_t)log;
 	int file = bpf(BPF_PROG_LOAD, &load);
-	if (file < 0) {
-		fprintf(stderr, "%s", log);
+	if (file < 0)
 		die("load of the XDP program");
-	}
 	return file;
 }
 
@@ -261,7 +268,7 @@ static void send_live_frames(struct sender *s)
 	union bpf_attr create = {0};
 	create.map_type = BPF_MAP_TYPE_ARRAY;
 	create.key_size = 4;
-	create.value_size = 8;
+	create.value_size = 24;
 	create.max_entries = 1;
 	int map = bpf(BPF_MAP_CREATE, &create);
 	if (map < 0)
@@ -274,8 +281,24 @@ static void send_live_frames(struct sender *s)
 	weir_store_be16(ip + 10, 0);
 	weir_store_be16(ip + 10, checksum(ip, 20));
 	struct xdp_md context = {.data_end = (uint32_t)s->size, .ingress_ifindex = redirect ? 1 : (uint32_t)s->index};
-	/* Large runs make no difference to the rate, but to how soon it stops. */
-	for (uint64_t number; (number = due(s, s->rate > 0 ? 256 : 16384));) {
+	/*
+	 * Each call costs some 20 ms in which nothing is sent (the kernel puts the program in place and waits for all cores). So there is one for the whole
+	 * run, which the alarm interrupts, and the program itself keeps the pace.
+	 */
+	if (s->seconds > 0) {
+		struct itimerval timer = {.it_value = {(time_t)s->seconds, (suseconds_t)((s->seconds - (double)(time_t)s->seconds) * 1e6)}};
+		setitimer(ITIMER_REAL, &timer, NULL);
+	}
+	uint64_t state[3] = {0, (uint64_t)clock_monotonic_ns() + 30000000, s->rate > 0 ? (uint64_t)(1024e9 / s->rate) : 0};
+	uint32_t key = 0;
+	union bpf_attr update = {0};
+	update.map_fd = (uint32_t)map;
+	update.key = (uintptr_t)&key;
+	update.value = (uintptr_t)state;
+	if (bpf(BPF_MAP_UPDATE_ELEM, &update) < 0)
+		die("map");
+	s->rate = 0; /* the program sees to it */
+	for (uint64_t number; (number = due(s, INT32_MAX));) {
 		union bpf_attr test = {0};
 		test.test.prog_fd = (uint32_t)program;
 		test.test.data_in = (uintptr_t)s->frame;
@@ -288,15 +311,13 @@ static void send_live_frames(struct sender *s)
 		if (bpf(BPF_PROG_TEST_RUN, &test) < 0 && errno != EINTR)
 			die("live frames");
 		/* How many of them there were if a signal came between, only the program knows. */
-		uint32_t key = 0;
-		uint64_t value = 0;
 		union bpf_attr look = {0};
 		look.map_fd = (uint32_t)map;
 		look.key = (uintptr_t)&key;
-		look.value = (uintptr_t)&value;
+		look.value = (uintptr_t)state;
 		if (bpf(BPF_MAP_LOOKUP_ELEM, &look) < 0)
 			die("map");
-		s->sent = value;
+		s->sent = state[0];
 		s->calls++;
 	}
 }
@@ -342,6 +363,7 @@ int main(int argc, char **argv)
 		die(s.log_path);
 	signal(SIGINT, on_signal);
 	signal(SIGTERM, on_signal);
+	signal(SIGALRM, on_signal);
 	frame_make(&s);
 	uint64_t packets = counter(s.interface, "tx_packets"), dropped = counter(s.interface, "tx_dropped");
 	s.started_ns = clock_monotonic_ns();

@@ -1,0 +1,78 @@
+/* What recorder.h says of losses: the counters of rings and cards, links, the clock, into the ledger. */
+#include <stdio.h>
+
+#include "cli/recorder.h"
+#include "core/clock.h"
+#include "core/text.h"
+
+static void enter(struct recorder *recorder, const struct lane *lane, enum weir_loss_cause cause, const struct loss_span *span,
+                  uint64_t packets, const char *detail)
+{
+	struct weir_fault fault;
+	char text[1200];
+	struct weir_loss loss = {
+		.from_ns = span->from_ns,
+		.to_ns = span->to_ns,
+		.cause = cause,
+		.packets = packets,
+		.bytes = packets == 0 ? 0 : WEIR_UNKNOWN_COUNT,
+		.node = recorder->node,
+		.interface = lane->vantage,
+		.detail = detail,
+	};
+	/* Told once: a disk that is full fails at every one, and the recording goes on. */
+	if (weir_ledger_enter(recorder->campaign, &loss, &fault) && !recorder->ledger_failed) {
+		recorder->ledger_failed = true;
+		warn(recorder->command, "a loss could not be entered in the ledger: %s", weir_fault_text(&fault, text, sizeof text));
+	}
+}
+
+static void look_at_lane(struct recorder *recorder, struct lane *lane, int64_t now, bool last)
+{
+	struct loss_span span;
+
+	weir_live_statistics(lane->source, &lane->live);
+	weir_archive_sink_statistics(lane->sink, &lane->archive);
+	const struct weir_live_statistics *live = &lane->live;
+	/* After the end all has been delivered that was received. What was not, if the kernel kept a block back, is lost in the ring. */
+	uint64_t lost = live->ring_dropped;
+	if (last && live->received > live->delivered + lost)
+		lost = live->received - live->delivered;
+	lane->live.ring_dropped = lost;
+	weir_archive_sink_counters(lane->sink, live->received, lane->first ? live->nic_dropped : 0, lost);
+	if (loss_counter_look(&lane->ring_losses, lost, now, last, &span))
+		enter(recorder, lane, WEIR_LOSS_RING, &span, span.packets, "the ring was full");
+	if (!lane->first)
+		return;
+	if (loss_counter_look(&lane->card_losses, live->nic_dropped, now, last, &span))
+		enter(recorder, lane, WEIR_LOSS_NIC, &span, span.packets, "dropped by card or driver");
+	if (live->gone)
+		lane->was_gone = true;
+	if (loss_state_look(&lane->link, live->down, now, last, &span)) {
+		enter(recorder, lane, WEIR_LOSS_LINK_DOWN, &span, WEIR_UNKNOWN_COUNT,
+		      lane->was_gone ? "the interface did not exist" : "the interface was down");
+		lane->was_gone = live->gone;
+	}
+}
+
+void recorder_look(struct recorder *recorder, bool last)
+{
+	/* Both clocks at one moment, as nearly as may be: whoever was interrupted between them looks again. */
+	int64_t before, wall, after, step;
+	int tries = 0;
+	do {
+		before = clock_monotonic_ns();
+		wall = clock_wall_ns();
+		after = clock_monotonic_ns();
+	} while (after - before > CLOCK_STEP_NS / 4 && ++tries < 10);
+	bool sure = after - before <= CLOCK_STEP_NS / 4;
+	if (sure && clock_watch_look(&recorder->clock, wall, before, &step)) {
+		char detail[128];
+		struct loss_span span = {step > 0 ? wall - step : wall, step > 0 ? wall : wall - step, 0};
+		snprintf(detail, sizeof detail, "the clock was stepped by %+.6f s", (double)step / 1e9);
+		for (size_t i = 0; i < recorder->lane_count; i++)
+			enter(recorder, &recorder->lanes[i], WEIR_LOSS_CLOCK, &span, 0, detail);
+	}
+	for (size_t i = 0; i < recorder->lane_count; i++)
+		look_at_lane(recorder, &recorder->lanes[i], wall, last);
+}

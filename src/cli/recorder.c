@@ -1,0 +1,343 @@
+/* Interfaces into a campaign: cli/recorder.h. */
+#include "cli/recorder.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <weir/decode.h>
+
+#include "cli/archive_options.h"
+#include "core/clock.h"
+#include "core/text.h"
+#include "os/privileges.h"
+#include "os/sandbox.h"
+
+#define LOOK_MS 50
+#define RETENTION_NS (10 * NS_PER_SECOND)
+
+/* With --count: what comes after the last packet that is wanted is dropped. */
+struct limit {
+	struct weir_stage stage;
+	_Atomic uint64_t *wanted;
+};
+
+static int limit_process(struct weir_stage *stage, struct weir_batch *batch, struct weir_fault *fault)
+{
+	_Atomic uint64_t *wanted = ((struct limit *)stage)->wanted;
+	uint64_t left = atomic_load(wanted), take;
+	do {
+		take = left < batch->count ? left : batch->count;
+	} while (!atomic_compare_exchange_weak(wanted, &left, left - take));
+	for (uint32_t i = (uint32_t)take; i < batch->count; i++)
+		batch->packets[i].verdict = WEIR_DROP;
+	return 0;
+}
+
+static void limit_close(struct weir_stage *stage)
+{
+	free(stage);
+}
+
+static const struct weir_stage_ops limit_ops = {.name = "limit", .process = limit_process, .close = limit_close};
+
+static struct weir_stage *limit_new(_Atomic uint64_t *wanted)
+{
+	struct limit *limit = malloc(sizeof *limit);
+	if (!limit)
+		return NULL;
+	*limit = (struct limit){{&limit_ops}, wanted};
+	return &limit->stage;
+}
+
+/* After each batch, on the lane's thread. The last one is empty and comes before the sink's end: it has the final counters in it. */
+static void lane_progress(void *context, const struct weir_batch *batch)
+{
+	struct lane *lane = context;
+	struct weir_live_statistics live;
+	if (batch->count)
+		return;
+	weir_live_statistics(lane->source, &live);
+	weir_archive_sink_counters(lane->sink, live.received, lane->first ? live.nic_dropped : 0, live.ring_dropped);
+}
+
+static void *lane_run(void *argument)
+{
+	struct lane *lane = argument;
+	struct weir_pipeline pipeline = {
+		.source = lane->source,
+		.stages = {lane->stages[0], lane->stages[1]},
+		.sink = lane->sink,
+		.threads = 1,
+		.progress = lane_progress,
+		.progress_context = lane,
+	};
+	lane->status = weir_pipeline_run(&pipeline, &lane->fault);
+	/* Release: whoever sees it also sees the status. */
+	atomic_store_explicit(&lane->ended, true, memory_order_release);
+	return NULL;
+}
+
+static int open_lane(struct recorder *recorder, struct lane *lane, const char *interface, unsigned ring, int group, struct weir_fault *fault)
+{
+	const struct recorder_options *options = recorder->options;
+	*lane = (struct lane){.first = ring == 0, .recorder = recorder};
+	snprintf(lane->interface, sizeof lane->interface, "%s", interface);
+	if (ring)
+		snprintf(lane->vantage, sizeof lane->vantage, "%s.r%u", lane->interface, ring);
+	else
+		snprintf(lane->vantage, sizeof lane->vantage, "%s", lane->interface);
+	struct weir_live_options live = {
+		.interface = interface,
+		.filter = options->filter,
+		.backend = options->backend,
+		.snaplen = (uint32_t)options->snaplen,
+		.ring_bytes = options->ring_bytes,
+		.no_promiscuous = !options->promiscuous,
+		.fanout_group = options->fanout > 1 ? group : 0,
+		.fanout_rings = (int)options->fanout,
+		.quiet_ms = LOOK_MS,
+	};
+	return weir_live_open(&live, &lane->source, fault);
+}
+
+static void close_lane(struct lane *lane)
+{
+	weir_sink_close(lane->sink);
+	for (size_t i = 0; i < 2; i++)
+		weir_stage_close(lane->stages[i]);
+	weir_source_close(lane->source);
+}
+
+/* Opens the rings of all interfaces. 0 or the exit status. */
+static int open_sources(struct recorder *recorder, const char *const *interfaces, size_t count, bool skip_failing)
+{
+	struct weir_fault fault;
+	recorder->lanes = calloc(count * recorder->options->fanout, sizeof *recorder->lanes);
+	if (!recorder->lanes) {
+		weir_fail(&fault, WEIR_E_MEMORY, "no memory for %zu interfaces", count);
+		return report(recorder->command, &fault);
+	}
+	for (size_t i = 0; i < count; i++) {
+		/* A group is known by its number in the whole network namespace; 0 is ours for none. */
+		int group = (int)((((unsigned)getpid() + (unsigned)i) & 0x7fff) + 1);
+		for (unsigned ring = 0; ring < recorder->options->fanout; ring++) {
+			struct lane *lane = &recorder->lanes[recorder->lane_count];
+			int status = open_lane(recorder, lane, interfaces[i], ring, group, &fault);
+			if (status == 0) {
+				recorder->lane_count++;
+				continue;
+			}
+			if (!skip_failing || status == WEIR_E_PERMISSION)
+				return report(recorder->command, &fault);
+			warn(recorder->command, "%s is left out: %s", interfaces[i], fault.message);
+			break;
+		}
+	}
+	if (recorder->lane_count)
+		return 0;
+	warn(recorder->command, "there is no interface to record on");
+	return EXIT_COULD_NOT;
+}
+
+static int open_sinks(struct recorder *recorder, struct weir_fault *fault)
+{
+	for (size_t i = 0; i < recorder->lane_count; i++) {
+		struct lane *lane = &recorder->lanes[i];
+		struct weir_archive_options archive = recorder->archive;
+		size_t stage = 0;
+		archive.node = recorder->node;
+		archive.interface = lane->vantage;
+		if (recorder->options->count && !(lane->stages[stage++] = limit_new(&recorder->wanted)))
+			return weir_fail(fault, WEIR_E_MEMORY, "no memory for a stage");
+		if (!(lane->stages[stage] = weir_decode_stage_new()))
+			return weir_fail(fault, WEIR_E_MEMORY, "no memory for a stage");
+		int status = weir_archive_sink_open(recorder->campaign, &archive, &lane->sink, fault);
+		if (status)
+			return status;
+	}
+	return 0;
+}
+
+static int start_lanes(struct recorder *recorder, struct weir_fault *fault)
+{
+	for (size_t i = 0; i < recorder->lane_count; i++) {
+		struct lane *lane = &recorder->lanes[i];
+		int error = pthread_create(&lane->thread, NULL, lane_run, lane);
+		if (error)
+			return weir_fail_errno(fault, error, NULL, "cannot start a thread");
+		lane->started = true;
+	}
+	return 0;
+}
+
+static void apply_retention(struct recorder *recorder)
+{
+	const struct weir_retention *retention = &recorder->retention;
+	int64_t now = clock_monotonic_ns();
+	if ((!retention->max_size && !retention->max_age_ns && !retention->min_free) || now - recorder->last_retention_ns < RETENTION_NS)
+		return;
+	recorder->last_retention_ns = now;
+	struct weir_fault fault;
+	char text[1200];
+	uint64_t deleted = 0;
+	int status = weir_retention_apply(recorder->campaign, retention, &deleted, &fault);
+	recorder->deleted += deleted;
+	if (status && !recorder->retention_failed)
+		warn(recorder->command, "old segments could not be deleted: %s", weir_fault_text(&fault, text, sizeof text));
+	recorder->retention_failed = status != 0;
+}
+
+static void stop_lanes(struct recorder *recorder)
+{
+	for (size_t i = 0; i < recorder->lane_count; i++)
+		weir_live_stop(recorder->lanes[i].source);
+}
+
+/* How many lanes still run; tells of those that ended by a fault. */
+static size_t lanes_alive(struct recorder *recorder)
+{
+	size_t alive = 0;
+	for (size_t i = 0; i < recorder->lane_count; i++) {
+		struct lane *lane = &recorder->lanes[i];
+		char text[1200];
+		/* Acquire: pairs with the release in lane_run. */
+		if (lane->started && !atomic_load_explicit(&lane->ended, memory_order_acquire)) {
+			alive++;
+		} else if (lane->started && lane->status && !lane->told) {
+			lane->told = true;
+			record_status_clear(recorder);
+			warn(recorder->command, "recording of %s ended: %s", lane->vantage, weir_fault_text(&lane->fault, text, sizeof text));
+		}
+	}
+	return alive;
+}
+
+static bool is_enough(const struct recorder *recorder)
+{
+	const struct recorder_options *options = recorder->options;
+	return atomic_load(stop_requested()) ||
+	       (options->duration_ns > 0 && clock_monotonic_ns() - recorder->started_ns >= options->duration_ns) ||
+	       (options->count && atomic_load(&recorder->wanted) == 0);
+}
+
+/* Until it is enough and everything is written. */
+static void supervise(struct recorder *recorder)
+{
+	struct record_sums before = {0};
+	int64_t shown = clock_monotonic_ns();
+	bool stopping = false;
+	while (lanes_alive(recorder)) {
+		if (!stopping && is_enough(recorder)) {
+			stopping = true;
+			stop_lanes(recorder);
+		}
+		usleep(LOOK_MS * 1000);
+		recorder_look(recorder, false);
+		int64_t now = clock_monotonic_ns();
+		if (now - shown >= NS_PER_SECOND && !stopping) {
+			record_status(recorder, &before, now - shown);
+			record_sum(recorder, &before);
+			shown = now;
+		}
+		apply_retention(recorder);
+	}
+	for (size_t i = 0; i < recorder->lane_count; i++)
+		if (recorder->lanes[i].started)
+			pthread_join(recorder->lanes[i].thread, NULL);
+	recorder_look(recorder, true);
+	record_status_clear(recorder);
+}
+
+static void announce(const struct recorder *recorder)
+{
+	struct text names = {0};
+	for (size_t i = 0; i < recorder->lane_count; i++) {
+		text_add(&names, i ? ", " : "");
+		text_add(&names, recorder->lanes[i].vantage);
+	}
+	fprintf(stderr, "weir %s: recording %s into %s; Ctrl-C ends it\n", recorder->command->name, text_string(&names),
+	        weir_campaign_path(recorder->campaign));
+	text_free(&names);
+}
+
+/* What follows on opening the sockets, in this order: no privileges, the campaign as its owner, no more system calls than needed. */
+static int record(struct recorder *recorder, const struct os_user *user, struct weir_fault *fault)
+{
+	char text[1200];
+	int status = os_privileges_drop(user, fault);
+	if (status == 0)
+		status = weir_campaign_open(recorder->options->campaign, WEIR_CAMPAIGN_CREATE, &recorder->campaign, fault);
+	if (status == 0)
+		status = open_sinks(recorder, fault);
+	if (status)
+		return status;
+	if (recorder->options->sandbox && os_sandbox_enter(fault))
+		warn(recorder->command, "%s", weir_fault_text(fault, text, sizeof text));
+	recorder->started_ns = clock_monotonic_ns();
+	status = start_lanes(recorder, fault);
+	if (status) {
+		stop_lanes(recorder);
+		supervise(recorder);
+		return status;
+	}
+	announce(recorder);
+	supervise(recorder);
+	record_summary(recorder);
+	for (size_t i = 0; i < recorder->lane_count && status == 0; i++) {
+		status = recorder->lanes[i].status;
+		if (status)
+			*fault = recorder->lanes[i].fault;
+	}
+	return status;
+}
+
+static int prepare(struct recorder *recorder, struct os_user *user, struct weir_fault *fault)
+{
+	const struct recorder_options *options = recorder->options;
+	int status = archive_options_codec(options->codec, &recorder->archive, fault);
+	if (status == 0)
+		status = archive_options_segment(options->segment, &recorder->archive, fault);
+	if (status == 0)
+		status = os_user_choose(options->user, options->campaign, user, fault);
+	recorder->archive.buffer_bytes = options->buffer_bytes;
+	recorder->archive.workers = (int)options->workers;
+	recorder->archive.shed = true;
+	recorder->archive.min_free = options->min_free;
+	/* Retention begins before the sink calls the disk full, so that there is room to write while it deletes. */
+	uint64_t margin = options->min_free < UINT64_C(1) << 30 ? options->min_free : UINT64_C(1) << 30;
+	recorder->retention = (struct weir_retention){options->max_size, options->max_age_ns, options->min_free ? options->min_free + margin : 0};
+	atomic_store(&recorder->wanted, options->count);
+	if (options->node)
+		snprintf(recorder->node, sizeof recorder->node, "%s", options->node);
+	else if (gethostname(recorder->node, sizeof recorder->node - 1) || !recorder->node[0])
+		strcpy(recorder->node, "localhost");
+	return status;
+}
+
+int recorder_run(const struct command *command, const struct recorder_options *options, const char *const *interfaces, size_t count,
+                 bool skip_failing)
+{
+	struct recorder recorder = {.command = command, .options = options};
+	struct weir_fault fault;
+	struct os_user user;
+	weir_fault_clear(&fault);
+	if (prepare(&recorder, &user, &fault))
+		return report(command, &fault);
+	catch_interrupts();
+	int exit_status = open_sources(&recorder, interfaces, count, skip_failing);
+	if (exit_status == 0) {
+		int status = record(&recorder, &user, &fault);
+		bool told = false;
+		for (size_t i = 0; i < recorder.lane_count; i++)
+			told |= recorder.lanes[i].told;
+		if (status)
+			exit_status = told ? exit_status_of(status) : report(command, &fault);
+	}
+	for (size_t i = 0; i < recorder.lane_count; i++)
+		close_lane(&recorder.lanes[i]);
+	weir_campaign_close(recorder.campaign);
+	free(recorder.lanes);
+	return exit_status;
+}

@@ -1,0 +1,131 @@
+/*
+ * cli/recorder.h: what record and up share: interfaces into a campaign, until it is enough.
+ *
+ * Threads: one a ring ("lane"), which runs a pipeline live source → decode → archive sink; the sinks' own; and the caller's, which looks
+ * at the counters ten times a second and more, enters losses, applies retention and shows how things are.
+ */
+#ifndef CLI_RECORDER_H
+#define CLI_RECORDER_H
+
+#include <pthread.h>
+
+#include <weir/archive.h>
+#include <weir/live.h>
+
+#include "cli/cli.h"
+#include "live/losses.h"
+
+/* The options of both commands. */
+struct recorder_options {
+	struct option_list interfaces;
+	const char *campaign;
+	const char *filter;
+	uint64_t snaplen;
+	int64_t duration_ns;
+	uint64_t ring_bytes;
+	uint64_t fanout;
+	const char *codec;
+	const char *segment;
+	uint64_t max_size;
+	int64_t max_age_ns;
+	uint64_t min_free;
+	uint64_t buffer_bytes;
+	uint64_t workers;
+	bool promiscuous;
+	bool sandbox;
+	const char *backend;
+	const char *node;
+	const char *user;
+	uint64_t count;
+	bool json;
+	bool quiet;
+};
+
+/* One ring and where its packets go. */
+struct lane {
+	char interface[64];
+	char vantage[80];  /* the interface; of further rings of it IFACE.r1, IFACE.r2, … */
+	bool first;        /* ring of its interface: it alone tells of card and link */
+	struct weir_source *source;
+	struct weir_stage *stages[2];
+	struct weir_sink *sink;
+	struct recorder *recorder;
+	pthread_t thread;
+	bool started, told;
+	_Atomic bool ended;
+	int status;
+	struct weir_fault fault;
+	struct weir_live_statistics live;
+	struct weir_archive_statistics archive;
+	struct loss_counter ring_losses, card_losses;
+	struct loss_state link;
+	bool was_gone;
+};
+
+struct recorder {
+	const struct command *command;
+	const struct recorder_options *options;
+	struct weir_campaign *campaign;
+	struct weir_archive_options archive;
+	struct weir_retention retention;
+	char node[256];
+	struct lane *lanes;
+	size_t lane_count;
+	struct clock_watch clock;
+	_Atomic uint64_t wanted; /* packets still to be kept, with --count */
+	int64_t started_ns;      /* monotonic */
+	int64_t last_retention_ns;
+	uint64_t deleted;        /* segments, by retention */
+	bool ledger_failed, retention_failed;
+};
+
+/*
+ * Records on all interfaces named; skip_failing: an interface that can't be opened is told and left out (up). Returns the
+ * exit status.
+ */
+int recorder_run(const struct command *command, const struct recorder_options *options, const char *const *interfaces, size_t count,
+                 bool skip_failing);
+
+/* record_losses.c: looks at every lane's counters and enters what was lost; last: nothing will follow. */
+void recorder_look(struct recorder *recorder, bool last);
+
+/* record_status.c */
+struct record_sums {
+	uint64_t received, ring_dropped, card_dropped, packets, captured_bytes, wire_bytes, shed, written_bytes, segments;
+	bool disk_full, down;
+};
+void record_sum(const struct recorder *recorder, struct record_sums *sums);
+void record_status(const struct recorder *recorder, const struct record_sums *before, int64_t elapsed_ns);
+void record_status_clear(const struct recorder *recorder);
+void record_summary(const struct recorder *recorder);
+
+/* Rows of the option tables of both commands. */
+#define RECORDER_OPTION(long_name, short_name, kind, field, meta, text, ...)                                               \
+	{.name = long_name, .letter = short_name, .type = kind, .offset = offsetof(struct recorder_options, field), .metavar = meta, \
+	 .help = text, __VA_ARGS__}
+#define RECORDER_OPTIONS                                                                                                          \
+	RECORDER_OPTION("filter", 'f', OPTION_STRING, filter, "FILTER", "keep only packets that match (pcap-filter)"),                 \
+	RECORDER_OPTION("snaplen", 's', OPTION_UNSIGNED, snaplen, "BYTES", "keep at most so much of each packet; 0: all", .least = 0,  \
+	                .most = 262144),                                                                                           \
+	RECORDER_OPTION("for", 0, OPTION_DURATION, duration_ns, "TIME", "stop after so long"),                                         \
+	RECORDER_OPTION("count", 'c', OPTION_UNSIGNED, count, "N", "stop after N packets", .least = 0, .most = UINT64_MAX),            \
+	RECORDER_OPTION("ring-size", 0, OPTION_SIZE, ring_bytes, "SIZE", "memory of each ring that the kernel fills"),                 \
+	RECORDER_OPTION("fanout", 0, OPTION_UNSIGNED, fanout, "N", "rings an interface, each with a thread", .least = 1, .most = 64),  \
+	RECORDER_OPTION("codec", 0, OPTION_STRING, codec, "CODEC", "zstd:LEVEL, lz4, auto (the level follows the backlog) or none"),   \
+	RECORDER_OPTION("segment", 0, OPTION_STRING, segment, "SIZE|TIME", "begin a new segment after so much, or so long"),           \
+	RECORDER_OPTION("max-size", 0, OPTION_SIZE, max_size, "SIZE", "delete the oldest segments above this size of the archive"),    \
+	RECORDER_OPTION("max-age", 0, OPTION_DURATION, max_age_ns, "TIME", "delete segments older than this"),                         \
+	RECORDER_OPTION("min-free", 0, OPTION_SIZE, min_free, "SIZE", "keep so much of the disk free, by deleting the oldest segments"), \
+	RECORDER_OPTION("buffer", 0, OPTION_SIZE, buffer_bytes, "SIZE", "packets waiting for compression and disk, of each ring; what comes beyond is shed and counted"), \
+	RECORDER_OPTION("workers", 0, OPTION_UNSIGNED, workers, "N", "compressing threads of each ring; 0: one a core", .least = 0, .most = 8), \
+	RECORDER_OPTION("no-promisc", 'p', OPTION_FLAG, promiscuous, NULL, "only what the interface takes anyway", .no_flag = true),   \
+	RECORDER_OPTION("backend", 0, OPTION_STRING, backend, "BACKEND", "how to capture: af_packet, pcap"),                           \
+	RECORDER_OPTION("node", 0, OPTION_STRING, node, "NAME", "what this box is called in the campaign; else its host name"),        \
+	RECORDER_OPTION("user", 'Z', OPTION_STRING, user, "USER", "become this user once the sockets are open; root else becomes the owner of the folder"), \
+	RECORDER_OPTION("no-sandbox", 0, OPTION_FLAG, sandbox, NULL, "do not restrict system calls", .no_flag = true),                 \
+	RECORDER_OPTION("quiet", 'q', OPTION_FLAG, quiet, NULL, "no status line"),                                                     \
+	RECORDER_OPTION("json", 0, OPTION_FLAG, json, NULL, "status and summary as JSON, one object a line, on standard output")
+#define RECORDER_DEFAULTS(ring) .ring_bytes = (ring), .fanout = 1, .codec = "auto", .segment = "256M", .buffer_bytes = 64u << 20, \
+	.promiscuous = true, .sandbox = true
+
+#endif
