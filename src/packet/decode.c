@@ -10,6 +10,7 @@
 static const struct decoder_row linktypes[] = {
 	{1, decode_ethernet},
 	{0, decode_null},
+	{10, decode_fddi},
 	{108, decode_loop},
 	{9, decode_ppp},
 	{50, decode_ppp},
@@ -27,6 +28,8 @@ static const struct decoder_row linktypes[] = {
 	{127, decode_radiotap},
 	{163, decode_avs},
 	{192, decode_ppi},
+	{226, decode_ipnet},
+	{239, decode_nflog},
 };
 
 static const struct decoder_row ethertypes[] = {
@@ -65,6 +68,7 @@ static decode_step *const protocols[256] = {
 	[97] = decode_etherip,
 	[132] = decode_sctp,
 	[135] = decode_ipv6_extension, /* mobility */
+	[136] = decode_udplite,
 	[137] = decode_mpls_in_ip,
 	[139] = decode_ipv6_extension, /* host identity */
 	[140] = decode_ipv6_extension, /* shim6 */
@@ -74,6 +78,7 @@ static const struct decoder_row udp_ports[] = {
 	{4789, decode_vxlan},
 	{6081, decode_geneve},
 	{2152, decode_gtpu},
+	{3386, decode_gtp0},
 	{4500, decode_udp_esp},
 	{1701, decode_l2tp},
 	{3544, decode_teredo},

@@ -191,7 +191,11 @@ void decode_hdlc(struct decoding *d)
 	if (!decoding_layer(d, WEIR_LAYER_PPP, type))
 		return;
 	d->at += 4;
-	if (type > 1500)
+	/* Addresses are found by SLARP here, not by ARP; a filter for hosts would look there all the same. */
+	bool arp = type == 0x0806 || type == 0x8035;
+	if (arp)
+		decoding_incomplete(d);
+	if (type == 0x0800 || type == 0x86dd || type == 0x8847 || type == 0x8848)
 		decode_by_ethertype(d, type);
 	else
 		decoding_unknown(d);
@@ -282,4 +286,62 @@ void decode_sll2(struct decoding *d)
 void decode_raw(struct decoding *d)
 {
 	d->next = decode_ip_any;
+}
+
+/* FDDI: frame control, addresses, LLC. Filters expect LLC with SNAP, and compare the type wherever it would stand. */
+void decode_fddi(struct decoding *d)
+{
+	if (!decoding_has(d, 13) || !decoding_layer(d, WEIR_LAYER_FDDI, decoding_here(d)[0]))
+		return;
+	d->facts->link_destination = d->at + 1;
+	d->facts->link_source = d->at + 7;
+	bool data = (decoding_here(d)[0] & 0xf0) == 0x50; /* asynchronous LLC frames; the others manage the ring */
+	d->at += 13;
+	if (!data)
+		decoding_incomplete(d);
+	else
+		d->next = decode_llc;
+}
+
+/* Solaris's IP network device: version, address family, then a header of 24 bytes in all. */
+void decode_ipnet(struct decoding *d)
+{
+	if (!decoding_has(d, 24) || !decoding_layer(d, WEIR_LAYER_IPNET, decoding_here(d)[1]))
+		return;
+	uint8_t family = decoding_here(d)[1];
+	d->at += 24;
+	if (family == 2)
+		d->next = decode_ipv4;
+	else if (family == 26)
+		d->next = decode_ipv6;
+	else
+		decoding_unknown(d);
+}
+
+/* Linux's netfilter log: family, version, resource, then attributes in the byte order of the machine; one is the packet. */
+void decode_nflog(struct decoding *d)
+{
+	if (!decoding_has(d, 4) || !decoding_layer(d, WEIR_LAYER_NFLOG, decoding_here(d)[0]))
+		return;
+	const uint8_t *p = decoding_here(d);
+	uint8_t family = p[0];
+	uint32_t at = 4, left = decoding_left(d);
+	while (left - at >= 4) {
+		uint32_t length = weir_load_le16(p + at), kind = weir_load_le16(p + at + 2) & 0x7fff;
+		if (length < 4)
+			break;
+		if (kind == 9) {
+			d->at += at + 4;
+			decoding_limit(d, length - 4);
+			d->next = family == 2 ? decode_ipv4 : family == 10 ? decode_ipv6 : NULL;
+			if (!d->next)
+				decoding_unknown(d);
+			return;
+		}
+		length = (length + 3) & ~3u;
+		if (length > left - at)
+			break;
+		at += length;
+	}
+	decoding_unknown(d);
 }

@@ -42,6 +42,12 @@ void decode_ipv4(struct decoding *d)
 	uint32_t header = (p[0] & 15u) * 4u, total = weir_load_be16(p + 2);
 	uint16_t fragment = weir_load_be16(p + 6);
 
+	if (p[0] >> 4 == 6) {
+		/* A sender's mistake that others read as it was meant; filters read it as IPv4. */
+		decoding_malformed(d);
+		d->next = decode_ipv6;
+		return;
+	}
 	/* 0: left to the network card, which cuts the datagram into segments (TSO). */
 	if (p[0] >> 4 != 4 || header < 20 || (total != 0 && total < header)) {
 		decoding_malformed(d);

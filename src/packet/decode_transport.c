@@ -65,6 +65,13 @@ void decode_udp(struct decoding *d)
 	decode_by_udp_port(d, weir_load_be16(p), weir_load_be16(p + 2));
 }
 
+/* RFC 3828: as UDP, but for the length, which is that of what the checksum covers. */
+void decode_udplite(struct decoding *d)
+{
+	if (take_ports(d) && decoding_layer(d, WEIR_LAYER_UDPLITE, 0))
+		pass(d, 8);
+}
+
 void decode_sctp(struct decoding *d)
 {
 	if (take_ports(d) && decoding_layer(d, WEIR_LAYER_SCTP, 0))

@@ -186,6 +186,18 @@ void decode_gtpu(struct decoding *d)
 	}
 }
 
+/* GTP version 0 (3GPP TS 09.60): a header of 20 bytes. */
+void decode_gtp0(struct decoding *d)
+{
+	hide(d);
+	if (decoding_left(d) < 20 || decoding_here(d)[0] >> 5 != 0 || decoding_here(d)[1] != 255)
+		return;
+	if (!decoding_layer(d, WEIR_LAYER_GTPU, 255))
+		return;
+	d->at += 20;
+	d->next = decode_ip_any;
+}
+
 /* ESP or IKE in UDP (RFC 3948): four zero bytes stand before IKE, one byte 0xff keeps a translation alive. */
 void decode_udp_esp(struct decoding *d)
 {

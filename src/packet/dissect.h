@@ -133,7 +133,7 @@ extern const struct dissector dissector_ethernet, dissector_llc, dissector_snap,
 	dissector_ppp, dissector_pppoe, dissector_radiotap, dissector_ieee80211, dissector_vlan, dissector_mpls, dissector_arp,
 	dissector_ipv4, dissector_ipv6, dissector_ipv6_extension, dissector_ipv6_fragment, dissector_ah, dissector_esp, dissector_gre,
 	dissector_vxlan, dissector_geneve, dissector_gtpu, dissector_erspan, dissector_l2tp, dissector_icmp, dissector_icmpv6,
-	dissector_igmp, dissector_tcp, dissector_udp, dissector_sctp, dissector_dns, dissector_dhcp, dissector_nbns, dissector_ntp,
+	dissector_igmp, dissector_tcp, dissector_udp, dissector_udplite, dissector_fddi, dissector_nflog, dissector_ipnet, dissector_sctp, dissector_dns, dissector_dhcp, dissector_nbns, dissector_ntp,
 	dissector_http, dissector_tls, dissector_quic, dissector_ssh, dissector_smb, dissector_dcerpc, dissector_isakmp;
 
 /* Whether these bytes look like the protocol: what find_application asks. */

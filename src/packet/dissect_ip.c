@@ -87,7 +87,7 @@ static void put_verbose_ipv4(const struct dissection *d, uint32_t header, struct
 /* "ip-proto-89 44": a protocol that has no dissector. */
 static void put_unknown_protocol(const struct dissection *d, uint8_t protocol, uint32_t length, struct text *out)
 {
-	put(out, "ip-proto-");
+	put(out, " ip-proto-");
 	put_unsigned(out, protocol);
 	put_char(out, ' ');
 	put_unsigned(out, length);
@@ -95,7 +95,7 @@ static void put_unknown_protocol(const struct dissection *d, uint8_t protocol, u
 
 static bool writes_own_addresses(unsigned kind)
 {
-	return kind == WEIR_LAYER_TCP || kind == WEIR_LAYER_UDP || kind == WEIR_LAYER_SCTP;
+	return kind == WEIR_LAYER_TCP || kind == WEIR_LAYER_UDP || kind == WEIR_LAYER_UDPLITE || kind == WEIR_LAYER_SCTP;
 }
 
 static void ipv4_text(const struct dissection *d, struct text *out)

@@ -506,3 +506,59 @@ const struct dissector dissector_null = {
 	.fields = null_fields,
 	.text = null_text,
 };
+
+static void fddi_text(const struct dissection *d, struct text *out)
+{
+	const uint8_t *p = d->bytes.data;
+
+	if (!d->options->link && kind_behind(d) != WEIR_LAYER_NONE)
+		return;
+	put(out, "FDDI fc ");
+	put_0x(out, p[0], 2);
+	put_char(out, ' ');
+	put_mac(out, p + 7);
+	put(out, " > ");
+	put_mac(out, p + 1);
+	put(out, ", length ");
+	put_unsigned(out, d->wire_length);
+	put(out, ": ");
+}
+
+static void fddi_fields(const struct dissection *d, struct fields *f)
+{
+	const uint8_t *p = d->bytes.data;
+
+	field_hex(f, "frame_control", p[0], 2);
+	field_mac(f, "source", p + 7);
+	field_mac(f, "destination", p + 1);
+}
+
+const struct dissector dissector_fddi = {
+	.kind = WEIR_LAYER_FDDI,
+	.fields = fddi_fields,
+	.text = fddi_text,
+};
+
+static void family_text(const struct dissection *d, struct text *out)
+{
+	if (!d->options->link && kind_behind(d) != WEIR_LAYER_NONE)
+		return;
+	put_bytes(out, weir_layer_name(d->layer->kind), strlen(weir_layer_name(d->layer->kind)));
+	put(out, " family ");
+	put_unsigned(out, d->layer->value);
+	put(out, ", length ");
+	put_unsigned(out, d->wire_length);
+	put(out, ": ");
+}
+
+const struct dissector dissector_nflog = {
+	.kind = WEIR_LAYER_NFLOG,
+	.fields = null_fields,
+	.text = family_text,
+};
+
+const struct dissector dissector_ipnet = {
+	.kind = WEIR_LAYER_IPNET,
+	.fields = null_fields,
+	.text = family_text,
+};

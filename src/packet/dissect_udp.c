@@ -54,9 +54,14 @@ static void udp_text(const struct dissection *d, struct text *out)
 	}
 	if (d->options->verbose)
 		put_udp_checksum(d, length, out);
-	/* Whatever stands behind tells of itself. */
-	if (kind_behind(d) != WEIR_LAYER_NONE && !d->options->quiet)
+	/* Whatever stands behind tells of itself; some add to this line. */
+	unsigned behind = kind_behind(d);
+	if (behind != WEIR_LAYER_NONE && behind != WEIR_LAYER_NBNS && behind != WEIR_LAYER_QUIC && !d->options->quiet)
 		return;
+	if (behind == WEIR_LAYER_NONE && (d->network->source_port == 53 || d->network->destination_port == 53) && length > 8) {
+		put_cut(out, "domain");
+		return;
+	}
 	bool fragment = d->network->flags & WEIR_NETWORK_FRAGMENT;
 	if (length > d->wire_length && !fragment) {
 		put(out, "UDP, bad length ");
@@ -83,6 +88,29 @@ const struct dissector dissector_udp = {
 	.kind = WEIR_LAYER_UDP,
 	.fields = udp_fields,
 	.text = udp_text,
+};
+
+static void udplite_text(const struct dissection *d, struct text *out)
+{
+	put_endpoints(d, "udp", out);
+	put(out, "UDP-Lite, length ");
+	put_unsigned(out, d->wire_length > 8 ? d->wire_length - 8 : 0);
+}
+
+static void udplite_fields(const struct dissection *d, struct fields *f)
+{
+	field_unsigned(f, "source_port", d->network->source_port);
+	field_unsigned(f, "destination_port", d->network->destination_port);
+	if (d->bytes.length < 8)
+		return;
+	field_unsigned(f, "coverage", weir_load_be16(d->bytes.data + 4));
+	field_hex(f, "checksum", weir_load_be16(d->bytes.data + 6), 4);
+}
+
+const struct dissector dissector_udplite = {
+	.kind = WEIR_LAYER_UDPLITE,
+	.fields = udplite_fields,
+	.text = udplite_text,
 };
 
 static const struct value_name chunk_names[] = {
@@ -115,9 +143,10 @@ static void put_chunk(const uint8_t *p, uint32_t length, struct text *out)
 	case 0:
 		if (length < 16)
 			break;
+		put(out, p[1] & 4 ? "(U)" : "");
 		put(out, p[1] & 2 ? "(B)" : "");
 		put(out, p[1] & 1 ? "(E)" : "");
-		put(out, p[1] & 3 ? " " : "");
+		put(out, p[1] & 7 ? " " : "");
 		put(out, "[TSN: ");
 		put_unsigned(out, weir_load_be32(p + 4));
 		put(out, "] [SID: ");
@@ -180,7 +209,7 @@ static void sctp_text(const struct dissection *d, struct text *out)
 			return;
 		}
 		const char *name = name_of(chunk_names, p[at]);
-		put(out, d->options->verbose ? "\n\t" : " ");
+		put(out, d->options->verbose ? "\n\t" : number ? ", " : " ");
 		put_char(out, '(');
 		put_unsigned(out, ++number);
 		put(out, ") [");
