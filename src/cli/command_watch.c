@@ -1,5 +1,6 @@
-/* weir watch: a line a packet, from a file. */
+/* weir watch: a line a packet, from an interface or a file. */
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stddef.h>
@@ -11,6 +12,7 @@
 
 #include <weir/file.h>
 #include <weir/filter.h>
+#include <weir/live.h>
 
 #include "cli/cli.h"
 #include "packet/print.h"
@@ -18,13 +20,17 @@
 extern char **environ;
 
 struct options {
-	const char *read;
+	const char *read, *interface;
 	uint64_t count, snaplen;
-	bool numeric, link, quiet, absolute, json, line, full, utc, local;
+	bool promiscuous, numeric, link, quiet, absolute, json, line, full, utc, local;
 	unsigned verbose, hex, hex_ascii, ascii, time;
 };
 
+static const struct options defaults = {.promiscuous = true};
+
 static const struct option table[] = {
+	{.name = "interface", .letter = 'i', .type = OPTION_STRING, .offset = offsetof(struct options, interface), .metavar = "IF",
+	 .help = "the interface to capture on"},
 	{.name = "read", .letter = 'r', .type = OPTION_STRING, .offset = offsetof(struct options, read), .metavar = "FILE",
 	 .help = "the capture file to print; - is standard input"},
 	{.name = "count", .letter = 'c', .type = OPTION_UNSIGNED, .offset = offsetof(struct options, count), .metavar = "N", .least = 1,
@@ -49,6 +55,8 @@ static const struct option table[] = {
 	 .help = "once: no time, twice: since 1970, three times: since the packet before, four: with the date, five: since the first"},
 	{.name = "snaplen", .letter = 's', .type = OPTION_SIZE, .offset = offsetof(struct options, snaplen), .metavar = "BYTES",
 	 .help = "look at so many bytes of each packet"},
+	{.name = "no-promisc", .letter = 'p', .type = OPTION_FLAG, .offset = offsetof(struct options, promiscuous), .no_flag = true,
+	 .help = "do not ask the interface for packets that are for others"},
 	{.name = "utc", .type = OPTION_FLAG, .offset = offsetof(struct options, utc), .help = "times in UTC (they are, unless --local)"},
 	{.name = "local", .type = OPTION_FLAG, .offset = offsetof(struct options, local), .help = "times in local time"},
 	{.name = "json", .type = OPTION_FLAG, .offset = offsetof(struct options, json), .help = "a JSON object a packet, with every field"},
@@ -145,15 +153,15 @@ static int run_tshark(const char *file, struct weir_fault *fault)
 {
 	char *arguments[] = {"tshark", "-n", "-V", "-r", (char *)file, NULL};
 	posix_spawnattr_t attributes;
-	sigset_t defaults;
+	sigset_t restored;
 	pid_t child;
 	int status;
 
 	/* We ignore SIGPIPE; what we start should not. */
-	sigemptyset(&defaults);
-	sigaddset(&defaults, SIGPIPE);
+	sigemptyset(&restored);
+	sigaddset(&restored, SIGPIPE);
 	posix_spawnattr_init(&attributes);
-	posix_spawnattr_setsigdefault(&attributes, &defaults);
+	posix_spawnattr_setsigdefault(&attributes, &restored);
 	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
 	int failed = posix_spawnp(&child, arguments[0], NULL, &attributes, arguments, environ);
 	posix_spawnattr_destroy(&attributes);
@@ -197,14 +205,30 @@ static int print_by_tshark(struct weir_pipeline *pipeline, uint64_t count, struc
 	return result;
 }
 
+/* What tcpdump says at the end. */
+static void print_summary(struct weir_source *source, uint64_t printed)
+{
+	struct weir_live_statistics statistics;
+
+	weir_live_statistics(source, &statistics);
+	fprintf(stderr,
+	        "%" PRIu64 " packets captured\n%" PRIu64 " packets received by filter\n%" PRIu64 " packets dropped by kernel\n", printed,
+	        statistics.received, statistics.ring_dropped);
+	if (statistics.nic_dropped)
+		fprintf(stderr, "%" PRIu64 " packets dropped by interface\n", statistics.nic_dropped);
+}
+
 static int print(struct weir_pipeline *pipeline, const struct options *options, struct weir_fault *fault)
 {
 	const struct print_options print_options = print_options_of(options);
 
-	pipeline->sink = print_sink_new(&print_options, STDOUT_FILENO, options->count, options->line || isatty(STDOUT_FILENO));
+	bool flush = options->line || options->interface || isatty(STDOUT_FILENO);
+	pipeline->sink = print_sink_new(&print_options, STDOUT_FILENO, options->count, flush);
 	if (!pipeline->sink)
 		return weir_fail(fault, WEIR_E_MEMORY, "no memory to print packets");
 	int result = weir_pipeline_run(pipeline, fault);
+	if (options->interface)
+		print_summary(pipeline->source, print_sink_count(pipeline->sink));
 	weir_sink_close(pipeline->sink);
 	return result;
 }
@@ -228,20 +252,41 @@ static int open_filter(struct weir_pipeline *pipeline, int argc, char **argv, ui
 	return 0;
 }
 
+/* The kernel runs the filter. */
+static int open_interface(struct weir_pipeline *pipeline, const struct options *options, int argc, char **argv,
+                          struct weir_fault *fault)
+{
+	char *expression = join_arguments(0, argc, argv);
+
+	if (!expression)
+		return weir_fail(fault, WEIR_E_MEMORY, "no memory for a filter");
+	const struct weir_live_options live = {
+		.interface = options->interface,
+		.filter = expression,
+		.snaplen = (uint32_t)(options->snaplen > UINT32_MAX ? 0 : options->snaplen),
+		.ring_bytes = UINT64_C(16) << 20, /* a person reads along: seconds of arrears would not help */
+		.no_promiscuous = !options->promiscuous,
+	};
+	int result = weir_live_open(&live, &pipeline->source, fault);
+	free(expression);
+	return result;
+}
+
 static int watch(const struct options *options, int argc, char **argv, struct weir_fault *fault)
 {
 	struct weir_pipeline pipeline = {.threads = 1, .stop = stop_requested()};
 
-	if (!options->read)
-		return weir_fail(fault, WEIR_E_USAGE, "say what to watch: -r FILE");
+	if (!options->read == !options->interface)
+		return weir_fail(fault, WEIR_E_USAGE, "say what to watch: -i IF or -r FILE");
 	if (options->time > 5)
 		return weir_fail(fault, WEIR_E_USAGE, "-t is given five times at most");
 	if (options->utc && options->local)
 		return weir_fail(fault, WEIR_E_USAGE, "--utc and --local exclude each other");
-	int result = weir_capture_open(options->read, NULL, &pipeline.source, fault);
+	int result = options->interface ? open_interface(&pipeline, options, argc, argv, fault)
+	                                : weir_capture_open(options->read, NULL, &pipeline.source, fault);
 	if (result < 0)
 		return result;
-	if (argc > 0)
+	if (argc > 0 && options->read)
 		result = open_filter(&pipeline, argc, argv, (uint16_t)weir_capture_header(pipeline.source)->linktype, fault);
 	if (result == 0)
 		result = options->full ? print_by_tshark(&pipeline, options->count, fault) : print(&pipeline, options, fault);
@@ -266,12 +311,13 @@ static int run(const struct command *command, void *values, int argc, char **arg
 const struct command watch_command = {
 	.name = "watch",
 	.summary = "print packets, a line each",
-	.usage = "-r FILE [FILTER]",
-	.description = "Prints the packets of a capture file that match FILTER (a pcap-filter expression, as tcpdump takes it), a line\n"
+	.usage = "-i IF | -r FILE [FILTER]",
+	.description = "Prints the packets of an interface or a capture file that match FILTER (a pcap-filter expression, as tcpdump takes it), a line\n"
 	               "each in tcpdump's form, or as JSON. Times are in UTC unless --local is given. Relative TCP sequence numbers are\n"
 	               "kept for the last 262,144 connections.",
 	.options = table,
 	.options_size = sizeof(struct options),
+	.defaults = &defaults,
 	.most_arguments = -1,
 	.options_anywhere = true,
 	.run = run,
