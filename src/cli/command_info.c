@@ -20,7 +20,7 @@ static const struct option table[] = {
 };
 
 /* A file is what nothing before it took. */
-static const struct info_kind *const kinds[] = {&info_file};
+static const struct info_kind *const kinds[] = {&info_campaign, &info_file};
 
 void info_line(const char *label, const char *format, ...)
 {
@@ -86,7 +86,8 @@ const struct command info_command = {
 	.usage = "FILE|CAMPAIGN...",
 	.description =
 		"Tells of each capture file its format, packets, bytes, times and interfaces; - is standard input. The whole file is\n"
-		"read. Of a damaged one it tells what stands before the damage, and the exit status is 1.",
+		"read. Of a damaged one it tells what stands before the damage, and the exit status is 1. Of a campaign it tells nodes,\n"
+		"interfaces, segments, the time covered, gaps, and what its packets take on disk, also of what is being written.",
 	.options = table,
 	.options_size = sizeof(struct options),
 	.least_arguments = 1,

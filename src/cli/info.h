@@ -21,7 +21,7 @@ struct info_kind {
 	int (*show)(struct info *info, const char *path);
 };
 
-extern const struct info_kind info_file;
+extern const struct info_kind info_campaign, info_file;
 
 /* One line of text: "Label:   …". */
 void info_line(const char *label, const char *format, ...) WEIR_PRINTF(2, 3);
