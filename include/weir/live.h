@@ -38,6 +38,11 @@ struct weir_live_statistics {
 int weir_live_open(const struct weir_live_options *options, struct weir_source **source, struct weir_fault *fault);
 
 /*
+ * Opened, a source takes no packets yet: it begins with this, or with the first fill. Any thread.
+ */
+void weir_live_start(struct weir_source *source);
+
+/*
  * Takes no more packets from now on: fill gives what the ring holds, then one empty batch, by which the statistics are final
  * (received = delivered + ring_dropped), then 0. Any thread; returns at once.
  */

@@ -36,7 +36,7 @@ static const struct option table[] = {
 	{0},
 };
 
-/* A ring each for what may be a dozen interfaces, most of them quiet. */
+/* Ring and buffer each for what may be a dozen interfaces, most of them quiet. */
 static const struct recorder_options defaults = {RECORDER_DEFAULTS(UINT64_C(64) << 20)};
 
 const struct command up_command = {

@@ -162,6 +162,8 @@ static int open_sinks(struct recorder *recorder, struct weir_fault *fault)
 
 static int start_lanes(struct recorder *recorder, struct weir_fault *fault)
 {
+	for (size_t i = 0; i < recorder->lane_count; i++)
+		weir_live_start(recorder->lanes[i].source);
 	for (size_t i = 0; i < recorder->lane_count; i++) {
 		struct lane *lane = &recorder->lanes[i];
 		int error = pthread_create(&lane->thread, NULL, lane_run, lane);

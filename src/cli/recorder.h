@@ -125,7 +125,7 @@ void record_summary(const struct recorder *recorder);
 	RECORDER_OPTION("no-sandbox", 0, OPTION_FLAG, sandbox, NULL, "do not restrict system calls", .no_flag = true),                 \
 	RECORDER_OPTION("quiet", 'q', OPTION_FLAG, quiet, NULL, "no status line"),                                                     \
 	RECORDER_OPTION("json", 0, OPTION_FLAG, json, NULL, "status and summary as JSON, one object a line, on standard output")
-#define RECORDER_DEFAULTS(ring) .ring_bytes = (ring), .fanout = 1, .codec = "auto", .segment = "256M", .buffer_bytes = 64u << 20, \
+#define RECORDER_DEFAULTS(memory) .ring_bytes = (memory), .fanout = 1, .codec = "auto", .segment = "256M", .buffer_bytes = (memory), \
 	.promiscuous = true, .sandbox = true
 
 #endif

@@ -5,8 +5,8 @@
  * packets of it holds it, and when the last one lets go of it, from whatever thread, it goes back to the kernel. Whoever keeps
  * batches for long therefore makes the ring smaller.
  *
- * Counting is exact because nothing slips in or out unseen: the filter is in force before the socket is bound, and at the end
- * the socket takes nothing more before the ring is emptied and the counters are read for the last time.
+ * Counting is exact because nothing slips in or out unseen: a filter that lets nothing pass is in force before the socket is bound, until
+ * the source is started; and at the end the socket takes nothing more before the ring is emptied and the counters are read for the last time.
  */
 #include <errno.h>
 #include <linux/if_ether.h>
@@ -62,7 +62,8 @@ struct af_packet {
 	struct weir_interface interface;
 	const struct weir_interface *interfaces[1];
 
-	_Atomic bool stopping;
+	struct sock_fprog filter;
+	_Atomic bool started, stopping;
 	_Atomic bool down, gone;
 	_Atomic uint64_t delivered, skipped;
 	pthread_mutex_t counters_lock; /* for what follows */
@@ -333,11 +334,31 @@ static int block_wait(struct af_packet *self, struct weir_fault *fault)
 	return status ? status : 0;
 }
 
+/* Until here the filter let nothing pass. */
+static int start(struct af_packet *self, struct weir_fault *fault)
+{
+	if (atomic_exchange(&self->started, true))
+		return 0;
+	return kernel_filter_attach(self->socket, &self->filter, fault);
+}
+
+static void af_packet_start(struct weir_source *source)
+{
+	struct weir_fault fault;
+	/* The kernel refused nothing when the same program was tried at opening. */
+	start((struct af_packet *)source, &fault);
+}
+
 static int af_packet_fill(struct weir_source *source, struct weir_batch *batch, struct weir_fault *fault)
 {
 	struct af_packet *self = (struct af_packet *)source;
 	if (self->ended)
 		return 0;
+	if (!atomic_load_explicit(&self->started, memory_order_relaxed)) {
+		int status = start(self, fault);
+		if (status)
+			return status;
+	}
 	batch->interfaces = self->interfaces;
 	batch->interface_count = 1;
 	for (;;) {
@@ -402,6 +423,7 @@ static void af_packet_close(struct weir_source *source)
 		close(self->socket);
 	link_counters_close(&self->card);
 	pthread_mutex_destroy(&self->counters_lock);
+	free(self->filter.filter);
 	free(self->blocks);
 	free(self);
 }
@@ -456,21 +478,22 @@ static int ring_map(struct af_packet *self, uint64_t ring_bytes, struct weir_fau
 }
 
 /*
- * Binds the socket, so that it sees the very packets that pass the filter and no others: with a fanout group, which can only be joined
- * when bound, nothing passes until it is joined.
+ * Binds the socket. It will see the very packets that pass the filter and no others, because at first nothing passes: neither what comes before a fanout
+ * group is joined, which can only be done when bound, nor what comes before whoever opened it is ready.
  */
-static int start_taking(struct af_packet *self, const struct weir_live_options *options, const struct sock_fprog *filter,
-                        struct weir_fault *fault)
+static int bind_closed(struct af_packet *self, const struct weir_live_options *options, struct weir_fault *fault)
 {
-	int on = 1, status;
+	int on = 1;
 	int flags = self->index ? link_flags(self->socket, self->name) : 0;
 	if (flags > 0 && (flags & IFF_LOOPBACK) &&
 	    setsockopt(self->socket, SOL_PACKET, PACKET_IGNORE_OUTGOING, &on, sizeof on))
 		return weir_fail_errno(fault, errno, NULL, "the kernel would give every packet of %s twice", self->name);
-	if (self->fanout)
-		kernel_filter_block(self->socket);
-	else if ((status = kernel_filter_attach(self->socket, filter, fault)))
+	/* The filter is tried before, so that what the kernel has against it is said now. */
+	int status = kernel_filter_attach(self->socket, &self->filter, fault);
+	if (status)
 		return status;
+	if (kernel_filter_block(self->socket))
+		return weir_fail_errno(fault, errno, NULL, "the kernel takes no filter on %s", self->name);
 	if (!bind_to(self->socket, self->index))
 		return weir_fail_errno(fault, errno, NULL, "cannot bind to %s", self->name);
 	if (self->promiscuous && !join_promiscuous(self->socket, self->index))
@@ -480,8 +503,6 @@ static int start_taking(struct af_packet *self, const struct weir_live_options *
 		if (setsockopt(self->socket, SOL_PACKET, PACKET_FANOUT, &group, sizeof group))
 			return weir_fail_errno(fault, errno, NULL, "cannot share %s among rings%s", self->name,
 			                       flags >= 0 && !(flags & IFF_UP) ? " while it is down" : "");
-		if ((status = kernel_filter_attach(self->socket, filter, fault)))
-			return status;
 	}
 	return link_look(self, fault);
 }
@@ -533,16 +554,14 @@ static int af_packet_prepare(struct af_packet *self, const struct weir_live_opti
 		if ((status = socket_open(self, SOCK_DGRAM, fault)))
 			return status;
 	}
-	struct sock_fprog filter = {0};
-	status = kernel_filter_compile(self->name, self->cooked, options->filter, self->snaplen, &filter, fault);
+	status = kernel_filter_compile(self->name, self->cooked, options->filter, self->snaplen, &self->filter, fault);
 	if (status == 0)
 		status = ring_map(self, options->ring_bytes ? options->ring_bytes : LIVE_RING_BYTES, fault);
 	if (status == 0) {
 		link_counters_open(&self->card, self->name);
 		self->hardware = self->index > 0 && link_hardware_timestamps(self->socket, self->name);
-		status = start_taking(self, options, &filter, fault);
+		status = bind_closed(self, options, fault);
 	}
-	free(filter.filter);
 	return status;
 }
 
@@ -573,6 +592,7 @@ const struct live_backend live_af_packet = {
 	.name = "af_packet",
 	.open = af_packet_open,
 	.statistics = af_packet_statistics,
+	.start = af_packet_start,
 	.stop = af_packet_stop,
 	.interfaces = link_interfaces,
 };

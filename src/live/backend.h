@@ -11,6 +11,7 @@ struct live_backend {
 	/* As weir_live_open; what it makes begins with a struct live_source. */
 	int (*open)(const struct weir_live_options *options, struct weir_source **source, struct weir_fault *fault);
 	void (*statistics)(struct weir_source *source, struct weir_live_statistics *statistics); /* any thread */
+	void (*start)(struct weir_source *source);                                               /* any thread */
 	void (*stop)(struct weir_source *source);                                                /* any thread */
 	int (*interfaces)(struct weir_live_interface **list, size_t *count, struct weir_fault *fault);
 };

@@ -39,6 +39,11 @@ void weir_live_statistics(struct weir_source *source, struct weir_live_statistic
 	((struct live_source *)source)->backend->statistics(source, statistics);
 }
 
+void weir_live_start(struct weir_source *source)
+{
+	((struct live_source *)source)->backend->start(source);
+}
+
 void weir_live_stop(struct weir_source *source)
 {
 	((struct live_source *)source)->backend->stop(source);

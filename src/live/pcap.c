@@ -212,6 +212,11 @@ static void capture_statistics(struct weir_source *source, struct weir_live_stat
 	};
 }
 
+/* libpcap takes packets from its activation on. */
+static void capture_start(struct weir_source *source)
+{
+}
+
 static void capture_stop(struct weir_source *source)
 {
 	struct pcap_capture *self = (struct pcap_capture *)source;
@@ -333,6 +338,7 @@ const struct live_backend live_pcap = {
 	.name = "pcap",
 	.open = capture_open,
 	.statistics = capture_statistics,
+	.start = capture_start,
 	.stop = capture_stop,
 	.interfaces = capture_interfaces,
 };
