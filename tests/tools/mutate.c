@@ -1,6 +1,6 @@
 /*
  * Damages good captures in every way that a disk, a cable or an enemy would, and runs each result through the library: reading, decoding,
- * filtering, writing again. Thousands in one process, because starting the program costs more than most of the work. Run it as built with the
+ * printing, filtering, writing again. Thousands in one process, because starting the program costs more than most of the work. Run it as built with the
  * sanitizers. It fails when a fault does not name its file; the sanitizers and a timer see to crashes and hangs.
  *
  *   mutate [--seed N] [--count N] [--only INDEX] [--write FOLDER] [--state FILE] FILE...
@@ -21,6 +21,7 @@
 #include <weir/filter.h>
 
 #include "core/text.h"
+#include "packet/print.h"
 
 #define CASE_SECONDS 30
 #define FILE_MAX (4u << 20)
@@ -37,6 +38,7 @@ struct work {
 	uint64_t seed, count, failures;
 	int64_t only; /* -1: all */
 	int state;    /* file, or -1 */
+	int nowhere;  /* /dev/null */
 	const char *write;
 	uint8_t *bytes; /* the case in hand, 2 * FILE_MAX at most */
 	size_t length;
@@ -206,6 +208,24 @@ static void write_again(struct work *w, uint64_t index, enum weir_format format)
 	weir_sink_close(sink);
 }
 
+/* As lines and as JSON, with everything that can be asked for. */
+static void print_case(struct work *w, uint64_t index)
+{
+	static const struct print_options options[] = {
+		{.json = true},
+		{.verbose = 2, .link = true, .hex = PRINT_HEX_ASCII},
+		{.verbose = 1, .local = true, .time = PRINT_TIME_DATE},
+		{.quiet = true, .numeric = true, .hex = PRINT_HEX},
+	};
+	struct weir_sink *sink = print_sink_new(&options[index % (sizeof options / sizeof options[0])], w->nowhere, 0, false);
+	if (!sink) {
+		complain(w, index, "no printer", "no memory");
+		return;
+	}
+	read_into(w, index, sink, NULL);
+	weir_sink_close(sink);
+}
+
 static void run_case(struct work *w, uint64_t index)
 {
 	static const char *const filters[] = {"tcp port 443", "ip6 and udp", "vlan and host 10.0.0.1", "icmp or arp",
@@ -222,6 +242,7 @@ static void run_case(struct work *w, uint64_t index)
 	if (looking.packets) {
 		static const enum weir_format formats[] = {WEIR_FORMAT_PCAPNG, WEIR_FORMAT_PCAP, WEIR_FORMAT_PCAP_NS};
 		write_again(w, index, formats[index % 3]);
+		print_case(w, index);
 		read_into(w, index, &looking.base, filters[index % (sizeof filters / sizeof filters[0])]);
 	}
 	alarm(0);
@@ -325,6 +346,7 @@ int main(int argc, char **argv)
 	for (; i < argc; i++)
 		if (load(&w.samples[w.sample_count++], argv[i]) != 0)
 			goto done;
+	w.nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	uint64_t total = w.count ? w.count : w.sample_count;
 	result = 0;
 	for (uint64_t index = w.only >= 0 ? (uint64_t)w.only : 0; index < total && result == 0; index++) {
