@@ -318,7 +318,7 @@ static void show_json(const struct campaign_summary *summary, struct json *json,
 		json_end_object(json);
 	}
 	json_end_array(json);
-	json_key(json, "error");
+	json_key(json, "fault");
 	if (fault->code)
 		info_fault_json(json, fault);
 	else
