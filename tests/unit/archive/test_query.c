@@ -45,11 +45,11 @@ static void make_packet(uint8_t *data, uint16_t port, uint32_t number)
 }
 
 /* Archives count packets of a vantage; time gives the time of each. */
-static void record(const char *node, const char *interface, uint16_t port, uint32_t count, uint64_t segment_bytes,
-                   int64_t (*time)(uint32_t i))
+static void record_until(const char *node, const char *interface, uint16_t port, uint32_t count, uint64_t segment_bytes,
+                         int64_t (*time)(uint32_t i), void (*meanwhile)(uint32_t count))
 {
-	struct weir_archive_options options = {.node = node, .interface = interface, .codec = WEIR_CODEC_NONE, .segment_bytes = segment_bytes,
-	                                       .buffered = true, .workers = 1};
+	struct weir_archive_options options = {.node = node, .interface = interface, .codec = WEIR_CODEC_ZSTD, .segment_bytes = segment_bytes,
+	                                       .buffered = true, .workers = 1, .flush_ns = 20000000};
 	struct weir_interface description = {.linktype = 1, .resolution = 9, .snaplen = 65535};
 	const struct weir_interface *interfaces[] = {&description};
 	static uint8_t data[WEIR_BATCH_PACKETS][PACKET_BYTES];
@@ -77,10 +77,18 @@ static void record(const char *node, const char *interface, uint16_t port, uint3
 		if (sink->ops->consume(sink, batch, &fault) != 0)
 			fail_msg("consume: %s", fault.message);
 	}
+	if (meanwhile)
+		meanwhile(count);
 	assert_int_equal(sink->ops->finish(sink, &fault), 0);
 	weir_sink_close(sink);
 	weir_campaign_close(campaign);
 	weir_batch_free(batch);
+}
+
+static void record(const char *node, const char *interface, uint16_t port, uint32_t count, uint64_t segment_bytes,
+                   int64_t (*time)(uint32_t i))
+{
+	record_until(node, interface, port, count, segment_bytes, time, NULL);
 }
 
 struct answer {
@@ -225,7 +233,7 @@ static void a_damaged_chunk_is_told_after_all_that_is_sound(void **state)
 
 	record("n", "i", 1, 20000, 2 << 20, ascending);
 	uint64_t all = ask((struct weir_query){.from_ns = WEIR_TIME_FIRST}).packets;
-	snprintf(command, sizeof command, "f=$(find '%s/raw' -name '*.pcapng' | head -n 1) && printf XXXX | dd of=\"$f\" bs=1 seek=50000 conv=notrunc status=none",
+	snprintf(command, sizeof command, "f=$(find '%s/raw' -name '*.pcapng.zst' | head -n 1) && printf XXXX | dd of=\"$f\" bs=1 seek=50000 conv=notrunc status=none",
 	         campaign_path);
 	assert_int_equal(system(command), 0);
 	struct answer answer = ask((struct weir_query){.from_ns = WEIR_TIME_FIRST});
@@ -247,6 +255,33 @@ static void a_lost_index_costs_time_and_no_packets(void **state)
 	assert_int_equal(answer.disordered, 0);
 	assert_true(answer.code < 0); /* and is told */
 	assert_int_equal(ask((struct weir_query){.from_ns = WEIR_TIME_FIRST, .filter = "port 2"}).packets, 0);
+}
+
+static void expect_all(uint32_t count)
+{
+	struct answer answer = {0};
+
+	/* What is written out is due after 20 ms; a busy machine gets longer. */
+	for (int tries = 0; tries < 200 && answer.packets < count; tries++) {
+		usleep(20000);
+		answer = ask((struct weir_query){.from_ns = WEIR_TIME_FIRST, .filter = "port 7"});
+	}
+	assert_int_equal(answer.code, 0);
+	assert_int_equal(answer.packets, count);
+	assert_int_equal(answer.disordered, 0);
+	assert_int_equal(answer.wrong, 0);
+}
+
+static void expect_all_of_both(uint32_t count)
+{
+	expect_all(25000);
+}
+
+static void what_is_being_recorded_is_found(void **state)
+{
+	/* In closed segments, in the segment that is open, and in its journal. */
+	record_until("n", "i", 7, 25000, 1 << 20, ascending, expect_all);
+	record_until("n", "k", 8, 10, 1 << 20, ascending, expect_all_of_both);
 }
 
 static void filters_that_are_none_are_refused(void **state)
@@ -300,6 +335,7 @@ int main(void)
 		TEST(memory_is_bounded_and_said_to_be),
 		TEST(a_damaged_chunk_is_told_after_all_that_is_sound),
 		TEST(a_lost_index_costs_time_and_no_packets),
+		TEST(what_is_being_recorded_is_found),
 		TEST(filters_that_are_none_are_refused),
 		TEST(gaps_that_touch_the_time_are_found),
 	};
