@@ -152,7 +152,7 @@ static bool ends_before_known(const struct weir_facts *facts)
  */
 static bool is_irregular(const struct weir_facts *facts)
 {
-	if (facts->flags & (WEIR_FACT_MALFORMED | WEIR_FACT_DEEP))
+	if (facts->flags & (WEIR_FACTS_IRREGULAR | WEIR_FACT_MALFORMED | WEIR_FACT_DEEP))
 		return true;
 	if ((facts->flags & WEIR_FACT_CUT) && !facts->network_count)
 		return true;

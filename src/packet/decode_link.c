@@ -288,6 +288,31 @@ void decode_raw(struct decoding *d)
 	d->next = decode_ip_any;
 }
 
+void compare_as_snap(struct decoding *d, uint32_t at, bool followed)
+{
+	if (at + 8 > d->captured)
+		return;
+	const uint8_t *p = d->data + at;
+	/* Where it is what filters think, we go the same way. */
+	bool snap = memcmp(p, "\xaa\xaa\x03\0\0", 5) == 0 && (p[5] == 0 || p[5] == 0xf8);
+	if (snap && followed && at == d->at)
+		return;
+	switch (weir_load_be16(p + 6)) {
+	case 0x0800:
+	case 0x0806:
+	case 0x8035:
+	case 0x86dd:
+	case 0x8100:
+	case 0x88a8:
+	case 0x9100:
+	case 0x8847:
+	case 0x8848:
+	case 0x8863:
+	case 0x8864:
+		decoding_incomplete(d);
+	}
+}
+
 /* FDDI: frame control, addresses, LLC. Filters expect LLC with SNAP, and compare the type wherever it would stand. */
 void decode_fddi(struct decoding *d)
 {
@@ -297,9 +322,8 @@ void decode_fddi(struct decoding *d)
 	d->facts->link_source = d->at + 7;
 	bool data = (decoding_here(d)[0] & 0xf0) == 0x50; /* asynchronous LLC frames; the others manage the ring */
 	d->at += 13;
-	if (!data)
-		decoding_incomplete(d);
-	else
+	compare_as_snap(d, d->at, data);
+	if (data)
 		d->next = decode_llc;
 }
 

@@ -11,26 +11,10 @@ enum {
 	FLAG_ORDER = 0x80,
 };
 
-/*
- * Filters take a data frame's header for 24 bytes, 26 with QoS, and compare two bytes in the LLC header behind it with an
- * EtherType, whatever stands around them. Where we end instead, they may still find something: then the facts are incomplete.
- */
-static void check_what_filters_see(struct decoding *d, uint32_t frame, bool qos)
+/* Filters take a data frame's header for 24 bytes, 26 with QoS. */
+static void check_what_filters_see(struct decoding *d, uint32_t frame, bool qos, bool followed)
 {
-	uint32_t at = frame + (qos ? 26 : 24) + 6;
-	if (at + 2 > d->captured)
-		return;
-	switch (weir_load_be16(d->data + at)) {
-	case 0x0800:
-	case 0x0806:
-	case 0x8035:
-	case 0x86dd:
-	case 0x8100:
-	case 0x88a8:
-	case 0x9100:
-	case 0x8847:
-		decoding_incomplete(d);
-	}
+	compare_as_snap(d, frame + (qos ? 26 : 24), followed);
 }
 
 /* Where source and destination stand, by the direction of the frame. */
@@ -67,11 +51,10 @@ static void decode_data(struct decoding *d, bool padded)
 	}
 	bool aggregate = qos && p[control] & 0x80;
 	d->at += header;
-	if (subtype & 4) /* no data in it */
-		return;
-	if (flags & FLAG_PROTECTED || aggregate || four || padded || (qos && flags & FLAG_ORDER))
-		check_what_filters_see(d, frame, qos);
-	if (flags & FLAG_PROTECTED)
+	/* Wherever the header really ends, and whatever is in it. */
+	bool sealed = flags & FLAG_PROTECTED, empty = subtype & 4;
+	check_what_filters_see(d, frame, qos, !sealed && !empty && !aggregate);
+	if (sealed || empty)
 		return;
 	if (aggregate) {
 		decoding_unknown(d);
@@ -79,8 +62,6 @@ static void decode_data(struct decoding *d, bool padded)
 	}
 	if (decoding_left(d) == 0)
 		return;
-	if (decoding_left(d) < 8 || decoding_here(d)[0] != 0xaa || decoding_here(d)[1] != 0xaa)
-		check_what_filters_see(d, frame, qos);
 	d->next = decode_llc;
 }
 

@@ -110,6 +110,12 @@ void decode_by_linktype(struct decoding *d, uint32_t linktype);
 /* Whether an Ethernet header stands at `at`: its type is one that we know, or a sound length. */
 bool looks_like_ethernet(const struct decoding *d, uint32_t at);
 
+/*
+ * Filters for FDDI and 802.11 take LLC with SNAP for granted at `at`, and compare two bytes with an EtherType whatever stands
+ * around them: where the headers are others, or are not followed here (followed: as LLC), they may find what we do not.
+ */
+void compare_as_snap(struct decoding *d, uint32_t at, bool followed);
+
 decode_step decode_ethernet, decode_llc, decode_vlan, decode_mpls, decode_pppoe, decode_ppp, decode_ppp_payload, decode_hdlc,
 	decode_null, decode_loop, decode_sll, decode_sll2, decode_raw, decode_fddi, decode_nflog,
 	decode_ipnet;
