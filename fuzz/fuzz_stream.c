@@ -3,7 +3,7 @@
 
 #include "file/stream.h"
 
-#define DECODED_MAX ((size_t)16 << 20) /* a bomb is stopped there: reading it is bounded by who reads */
+#define DECODED_MAX ((size_t)4 << 20) /* a bomb is stopped there: reading it is bounded by who reads */
 
 static void check_reading(const uint8_t *data, size_t size)
 {

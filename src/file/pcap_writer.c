@@ -24,33 +24,36 @@ static enum weir_format fitting_format(const struct writer *writer, const struct
 	return source->format;
 }
 
-static int begin(struct writer *writer, const struct weir_interface *interface, struct weir_fault *fault)
+/* Works out what the file will be when this interface's packets go into it; NULL: when there is none. */
+static void prepare(struct writer *writer, const struct weir_interface *interface)
 {
 	static const struct weir_interface nothing = {.linktype = LINKTYPE_ETHERNET, .resolution = 6,
 	                                              .big_endian = WEIR_NATIVE_BIG};
 	struct weir_bytes original;
-	uint8_t header[PCAP_HEADER_BYTES];
 	struct pcap_shape *shape = &writer->pcap.shape;
 
+	writer->pcap.prepared = true;
 	writer_source_shape(interface ? interface : &nothing, shape, &original);
 	enum weir_format wanted = writer->any_pcap ? fitting_format(writer, shape) : writer->options.format;
-	writer->pcap.restored = original.data && wanted == shape->format;
-	if (writer->pcap.restored) {
-		memcpy(header, original.data, sizeof header);
-	} else {
-		shape->format = wanted;
-		shape->resolution = wanted == WEIR_FORMAT_PCAP_NS ? 9 : 6;
-		shape->record_header = wanted == WEIR_FORMAT_PCAP_MODIFIED ? PCAP_MODIFIED_RECORD_BYTES : PCAP_RECORD_BYTES;
-		shape->lengths = PCAP_CAPTURED_FIRST;
-		shape->version_major = 2;
-		shape->version_minor = 4;
-		if (shape->snaplen == 0)
-			shape->snaplen = SNAPLEN_UNLIMITED;
-		pcap_header_make(shape, header);
+	if (original.data && wanted == shape->format) {
+		memcpy(writer->pcap.header, original.data, PCAP_HEADER_BYTES);
+		return;
 	}
+	shape->format = wanted;
+	shape->resolution = wanted == WEIR_FORMAT_PCAP_NS ? 9 : 6;
+	shape->record_header = wanted == WEIR_FORMAT_PCAP_MODIFIED ? PCAP_MODIFIED_RECORD_BYTES : PCAP_RECORD_BYTES;
+	shape->lengths = PCAP_CAPTURED_FIRST;
+	shape->version_major = 2;
+	shape->version_minor = 4;
+	if (shape->snaplen == 0)
+		shape->snaplen = SNAPLEN_UNLIMITED;
+	pcap_header_make(shape, writer->pcap.header);
+}
+
+static int begin(struct writer *writer, struct weir_fault *fault)
+{
 	writer->pcap.begun = true;
-	writer->pcap.origin = interface;
-	return stream_writer_write(writer->out, header, sizeof header, fault);
+	return stream_writer_write(writer->out, writer->pcap.header, PCAP_HEADER_BYTES, fault);
 }
 
 /* Whether a pcap file with this interface has its records in the very form that is written. */
@@ -215,14 +218,20 @@ static int pcap_batch(struct writer *writer, const struct weir_batch *batch, str
 {
 	for (uint32_t i = 0; i < batch->block_count; i++)
 		leave_out(writer, &batch->blocks[i]);
+	writer->pcap.checked = NULL;
+	/* A file without packets is of the first interface, which may be gone when that is known. */
+	if (!writer->pcap.begun && !writer->pcap.prepared && batch->interface_count)
+		prepare(writer, batch->interfaces[0]);
 	for (uint32_t i = 0; i < batch->count; i++) {
 		const struct weir_packet *packet = &batch->packets[i];
 		if (packet->verdict != WEIR_KEEP)
 			continue;
 		const struct weir_interface *interface = batch->interfaces[packet->interface_id];
 		int error = 0;
-		if (__builtin_expect(!writer->pcap.begun, 0))
-			error = begin(writer, interface, fault);
+		if (__builtin_expect(!writer->pcap.begun, 0)) {
+			prepare(writer, interface);
+			error = begin(writer, fault);
+		}
 		if (!error && __builtin_expect(packet->linktype != writer->pcap.shape.linktype, 0))
 			error = wrong_linktype(writer, packet, batch->first_number + i, fault);
 		if (error)
@@ -248,7 +257,9 @@ static int pcap_finish(struct writer *writer, struct weir_fault *fault)
 		writer->losses.interfaces = writer->interface_count - 1;
 	if (writer->pcap.begun)
 		return 0;
-	return begin(writer, writer->interface_count ? writer->interfaces[0] : NULL, fault);
+	if (!writer->pcap.prepared)
+		prepare(writer, NULL);
+	return begin(writer, fault);
 }
 
 const struct writer_format pcap_writer = {

@@ -78,36 +78,35 @@ static int begin(struct writer *writer, struct weir_fault *fault)
 	return pcapng_write_section(writer, BIG, fault);
 }
 
+/* Empties the map: the numbers of one batch say nothing about the next one's, which may come from another source. */
+static int clear_map(struct writer *writer, uint32_t length, struct weir_fault *fault)
+{
+	if (length > writer->pcapng.map_length) {
+		uint32_t *map = realloc(writer->pcapng.map, length * sizeof *map);
+		if (!map)
+			return no_memory(fault);
+		writer->pcapng.map = map;
+		writer->pcapng.map_length = length;
+	}
+	if (length)
+		memset(writer->pcapng.map, 0, length * sizeof *writer->pcapng.map);
+	return 0;
+}
+
 /* The number in the file of the source's interface. */
 static int number_of(struct writer *writer, uint32_t source, uint32_t *id, struct weir_fault *fault)
 {
-	const struct weir_interface *interface = writer->interfaces[source];
+	uint32_t *mapped = &writer->pcapng.map[source];
 
-	if (source < writer->pcapng.map_length && writer->pcapng.mapped[source] == interface) {
-		*id = writer->pcapng.map[source];
-		return 0;
+	if (*mapped == 0) {
+		int error = begin(writer, fault);
+		if (!error)
+			error = gather(writer, writer->interfaces[source], id, fault);
+		if (error)
+			return error;
+		*mapped = *id + 1;
 	}
-	if (source >= writer->pcapng.map_length) {
-		uint32_t length = writer->interface_count;
-		uint32_t *map = realloc(writer->pcapng.map, length * sizeof *map);
-		if (map)
-			writer->pcapng.map = map;
-		const struct weir_interface **mapped = realloc((void *)writer->pcapng.mapped, length * sizeof *mapped);
-		if (mapped)
-			writer->pcapng.mapped = mapped;
-		if (!map || !mapped)
-			return no_memory(fault);
-		for (uint32_t i = writer->pcapng.map_length; i < length; i++)
-			mapped[i] = NULL;
-		writer->pcapng.map_length = length;
-	}
-	int error = begin(writer, fault);
-	if (!error)
-		error = gather(writer, interface, id, fault);
-	if (error)
-		return error;
-	writer->pcapng.map[source] = *id;
-	writer->pcapng.mapped[source] = interface;
+	*id = *mapped - 1;
 	return 0;
 }
 
@@ -117,19 +116,18 @@ static int merge_batch(struct writer *writer, const struct weir_batch *batch, st
 		uint32_t type = batch->blocks[i].type;
 		writer->losses.blocks += type != PCAPNG_SHB && type != PCAPNG_IDB;
 	}
-	for (uint32_t i = 0; i < batch->count; i++) {
+	int error = clear_map(writer, batch->interface_count, fault);
+	for (uint32_t i = 0; i < batch->count && !error; i++) {
 		const struct weir_packet *packet = &batch->packets[i];
 		uint32_t id = 0;
 		if (packet->verdict != WEIR_KEEP)
 			continue;
-		int error = number_of(writer, packet->interface_id, &id, fault);
+		error = number_of(writer, packet->interface_id, &id, fault);
 		if (!error)
 			error = pcapng_write_packet(writer, batch->interfaces[packet->interface_id], packet, id, BIG, fault);
-		if (error)
-			return error;
 		writer->packets++;
 	}
-	return 0;
+	return error;
 }
 
 static void merge_close(struct writer *writer)
@@ -139,7 +137,6 @@ static void merge_close(struct writer *writer)
 	free(writer->pcapng.merged);
 	free(writer->pcapng.buckets);
 	free(writer->pcapng.map);
-	free((void *)writer->pcapng.mapped);
 }
 
 const struct writer_format pcapng_merger = {

@@ -266,13 +266,14 @@ static int mirror_batch(struct writer *writer, const struct weir_batch *batch, s
 		if (i < batch->block_count && !error)
 			error = mirror_block(writer, &batch->blocks[i], fault);
 	}
+	/* Those that have no packets yet, and maybe never will. */
+	if (!error && batch->interface_count > writer->pcapng.declared)
+		error = declare(writer, batch->interface_count - 1, fault);
 	return error;
 }
 
 static int mirror_finish(struct writer *writer, struct weir_fault *fault)
 {
-	if (writer->interface_count > writer->pcapng.declared)
-		return declare(writer, writer->interface_count - 1, fault);
 	return writer->pcapng.begun ? 0 : pcapng_write_section(writer, WEIR_NATIVE_BIG, fault);
 }
 

@@ -182,7 +182,7 @@ int stream_writer_finish(struct stream_writer *writer, struct weir_fault *fault)
 	int error = flush(writer, fault);
 
 	if (!error && writer->codec)
-		error = compress(writer, NULL, 0, true, fault);
+		error = compress(writer, writer->buffer, 0, true, fault);
 	if (!error && writer->owned) {
 		/* Network file systems tell of a full disk only here. */
 		int result = close(writer->fd);

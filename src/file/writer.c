@@ -43,6 +43,7 @@ static int consume(struct weir_sink *sink, struct weir_batch *batch, struct weir
 		                    "could not be written before");
 	writer->interfaces = batch->interfaces;
 	writer->interface_count = batch->interface_count;
+	writer->shaped = NULL;
 	int error = 0;
 	/* Relaxed: a flag and nothing more. */
 	if (writer->options.stop && atomic_load_explicit((_Atomic int *)writer->options.stop, memory_order_relaxed))

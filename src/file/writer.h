@@ -42,21 +42,23 @@ struct writer {
 	const uint8_t *run;
 	size_t run_length;
 
-	/* The source's interfaces, as the last batch had them. */
+	/*
+	 * The interfaces of the batch in hand. Nothing that is remembered from one batch to the next may point to an interface: the next
+	 * batch may come from another source, with other interfaces at the same place.
+	 */
 	const struct weir_interface *const *interfaces;
 	uint32_t interface_count;
 
-	/* The pcap shape of the interface that the last pcap record came from. */
+	/* The pcap shape of the interface that the last pcap record of this batch came from. */
 	const struct weir_interface *shaped;
 	struct pcap_shape shape_of_source;
 	bool plain_source; /* nothing odd about it */
 
 	struct {
-		bool begun;
-		bool restored; /* header and records are those of a pcap file that had become pcapng */
+		bool prepared, begun; /* the header is worked out; is written */
 		struct pcap_shape shape;
-		const struct weir_interface *origin;  /* the interface that the header was made from */
-		const struct weir_interface *checked; /* the last one looked at, */
+		uint8_t header[PCAP_HEADER_BYTES];
+		const struct weir_interface *checked; /* the last one looked at in this batch, */
 		bool verbatim;                        /* and whether its pcap records fit as they stand */
 	} pcap;
 
@@ -65,9 +67,8 @@ struct writer {
 		bool big_endian;   /* of the section in hand */
 		uint32_t section;  /* of the source */
 		uint32_t declared; /* interfaces of the source that have a description in the file */
-		/* Merging: out number + 1 by the source's number, and what is out. */
+		/* Merging: for the batch in hand the number in the file + 1 by the source's number, and what is out. */
 		uint32_t *map;
-		const struct weir_interface **mapped;
 		uint32_t map_length;
 		struct merged_interface *merged;
 		uint32_t merged_count, merged_capacity;
