@@ -13,7 +13,7 @@
 #include "file/capture.h"
 
 #define INPUT_MAX ((size_t)64 << 10)
-#define PIPE_BYTES (1 << 20)
+#define PIPE_BYTES (256 << 10)
 
 /* For what must hold whatever the input. */
 #define HOLDS(condition)                                              \
@@ -150,25 +150,25 @@ static inline void check_capture(const uint8_t *data, size_t size)
 	};
 	static const struct weir_capture_options options[] = {{0}, {.packet_limit_bytes = 1 << 16, .tolerant_linktype = true}};
 
-	for (size_t o = 0; o < 2; o++) {
-		struct outcome outcome = read_batches(data, size, &options[o], NULL);
-		if (outcome.code < 0)
-			check_fault(&outcome.fault, outcome.code);
-		check_walk(data, size, &options[o], &outcome);
-		for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
-			size_t length;
-			uint8_t *out = rewrite(data, size, &options[o], &ways[i], &length);
-			if (out && length < PIPE_BYTES) {
-				/* What weir writes it reads, whole. */
-				struct outcome again = read_batches(out, length, &options[0], NULL);
-				if (options[o].packet_limit_bytes == 0) {
-					HOLDS(again.code == 0);
-					HOLDS(again.packets == outcome.packets);
-				}
-			}
-			free(out);
-		}
+	/* One way an input, by what is in it: fourteen times as many inputs find more than fourteen ways of each. */
+	uint64_t choice = touch(data, size);
+	const struct weir_capture_options *reading = &options[choice % 2];
+	const struct weir_capture_writer_options *writing = &ways[choice / 2 % (sizeof ways / sizeof ways[0])];
+	struct outcome outcome = read_batches(data, size, reading, NULL);
+	size_t length;
+
+	if (outcome.code < 0)
+		check_fault(&outcome.fault, outcome.code);
+	check_walk(data, size, reading, &outcome);
+	uint8_t *out = rewrite(data, size, reading, writing, &length);
+	if (out && length < PIPE_BYTES) {
+		/* What weir writes it reads, whole. */
+		struct outcome again = read_batches(out, length, reading, NULL);
+		if (again.code != 0)
+			fprintf(stderr, "%s\n", again.fault.message);
+		HOLDS(again.code == 0 && again.packets == outcome.packets);
 	}
+	free(out);
 }
 
 #endif

@@ -258,8 +258,8 @@ static int fill(struct weir_source *source, struct weir_batch *batch, struct wei
 	batch->interfaces = capture->interfaces;
 	batch->interface_count = capture->interface_count;
 	batch->source_bytes = capture->stream ? stream_position(capture->stream) : capture_offset(capture);
-	/* A file without packets still has interfaces, which one empty batch shows. */
-	if (batch->count || batch->block_count || (!capture->delivered && !capture->held.code)) {
+	/* A file without sound packets still has interfaces, which one empty batch shows. */
+	if (batch->count || batch->block_count || !capture->delivered) {
 		capture->delivered = true;
 		return 1;
 	}
