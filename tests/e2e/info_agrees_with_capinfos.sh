@@ -49,7 +49,7 @@ while IFS='|' read -r file format packets; do
 		# Still: a file of a format that weir reads is counted, others are refused in words.
 		case $format in
 		pcap*) is "$(field packets)" "$packets" "$name: all packets, though capinfos does not know the link type" ;;
-		*) like "$err" "$name: is " "$name: refused with a reason" ;;
+		*) like "$err" "$name: (offset 0: )?is " "$name: refused with a reason" ;;
 		esac
 	elif [ -z "$theirs" ]; then
 		# capinfos prints no figures for a damaged file, but says how many packets it read.
