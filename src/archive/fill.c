@@ -148,6 +148,8 @@ static int take_slot(struct archive_sink *sink, size_t bytes, struct slot **out,
 		slot->state = SLOT_FILLING;
 		slot->segment = sink->segment;
 		slot->filled = 0;
+		slot->hashed = 0;
+		xxh3_reset(slot->hash);
 		slot->journaled = 0;
 		slot->failed = false;
 		slot->unsaved_since_ns = clock_monotonic_ns();

@@ -10,6 +10,7 @@
 #include "os/files.h"
 
 #define CHUNK_LEAST (64u << 10)
+#define HASH_PIECE (32u << 10) /* small against the cache, large against the price of a call */
 #define CHUNK_MOST (64u << 20)
 
 void sink_lost(struct archive_sink *sink, enum weir_loss_cause cause, int64_t from_ns, int64_t to_ns, uint64_t packets,
@@ -277,6 +278,10 @@ static int keep_packet(struct archive_sink *sink, const struct weir_batch *batch
 		put_record(at, packet, interface, local, sink->section_big);
 		sink->slot->filled += record;
 	}
+	if (sink->slot->filled - sink->slot->hashed >= HASH_PIECE) {
+		xxh3_add(sink->slot->hash, sink->slot->raw + sink->slot->hashed, sink->slot->filled - sink->slot->hashed);
+		sink->slot->hashed = sink->slot->filled;
+	}
 	count_packet(sink, packet);
 	return 0;
 }
@@ -499,6 +504,7 @@ static void sink_close(struct weir_sink *base)
 	for (unsigned i = 0; i < sink->postings_count; i++)
 		postings_free(sink->postings[i]);
 	for (size_t i = 0; sink->slots && i < sink->slot_count; i++) {
+		xxh3_free(sink->slots[i].hash);
 		os_pages_free(sink->slots[i].raw, sink->slots[i].capacity);
 		if (sink->slots[i].journal_fd >= 0)
 			close(sink->slots[i].journal_fd);
@@ -565,7 +571,8 @@ static int make_slots(struct archive_sink *sink, struct weir_fault *fault)
 		slot->raw = os_pages_new(sink->chunk_bytes, sink->options.shed);
 		slot->capacity = slot->raw ? sink->chunk_bytes : 0;
 		slot->journal_fd = -1;
-		failed = !slot->raw;
+		slot->hash = xxh3_new();
+		failed = !slot->raw || !slot->hash;
 		slot->next = sink->unused;
 		sink->unused = slot;
 	}

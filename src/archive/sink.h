@@ -20,6 +20,7 @@
 #include "archive/campaign.h"
 #include "archive/codec.h"
 #include "archive/index_write.h"
+#include "core/xxh3.h"
 #include "os/output.h"
 
 #define SLOT_TAIL 8192u /* room at a slot's end for statistics blocks, trailer and padding */
@@ -48,6 +49,8 @@ struct slot {
 	struct stored *buffer;     /* … and whose it is */
 	size_t stored_bytes, padded_bytes, raw_bytes;
 	uint64_t stored_checksum;
+	struct xxh3 *hash;         /* of raw up to `hashed`: whoever fills it takes it along, while the bytes are in its cache */
+	size_t hashed;
 	bool failed;
 
 	int64_t unsaved_since_ns;  /* monotonic; keeper and consume: lock */

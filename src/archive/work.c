@@ -2,9 +2,6 @@
 #include <errno.h>
 #include <string.h>
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #include "archive/sink.h"
 #include "core/clock.h"
 #include "os/files.h"
@@ -24,19 +21,15 @@ static int level_in_force(struct archive_sink *sink)
 static void finish_plain(struct slot *slot, bool big)
 {
 	size_t length = slot->filled + TRAILER_BLOCK_SIZE;
-	XXH3_state_t state;
 
-	/* Both checksums in one walk over the bytes: the one in the trailer covers what stands before it, the other all of it. */
-	XXH3_64bits_reset(&state);
-	XXH3_64bits_update(&state, slot->raw, slot->filled);
-	slot->trailer.checksum = XXH3_64bits_digest(&state);
+	/* The checksum in the trailer covers what stands before it, the other all of it: it goes on where that one ended. */
 	uint32_t padding = (uint32_t)((length + SEGMENT_ALIGNMENT - 1) / SEGMENT_ALIGNMENT * SEGMENT_ALIGNMENT - length);
 
 	slot->raw_bytes = slot->filled + put_trailer(slot->raw + slot->filled, &slot->trailer, padding, big);
 	slot->stored = slot->raw;
 	slot->stored_bytes = slot->padded_bytes = slot->raw_bytes;
-	XXH3_64bits_update(&state, slot->raw + slot->filled, slot->raw_bytes - slot->filled);
-	slot->stored_checksum = XXH3_64bits_digest(&state);
+	xxh3_add(slot->hash, slot->raw + slot->filled, slot->raw_bytes - slot->filled);
+	slot->stored_checksum = xxh3_value(slot->hash);
 }
 
 static bool buffer_fits(struct stored *buffer, size_t capacity)
@@ -71,14 +64,15 @@ static void finish_slot(struct archive_sink *sink, struct codec_context *context
 {
 	bool big = slot->segment->content.big;
 
+	xxh3_add(slot->hash, slot->raw + slot->hashed, slot->filled - slot->hashed);
+	slot->trailer.checksum = xxh3_value(slot->hash);
 	if (sink->options.codec == WEIR_CODEC_NONE) {
 		finish_plain(slot, big);
 		return;
 	}
-	slot->trailer.checksum = XXH3_64bits(slot->raw, slot->filled);
 	finish_compressed(sink, context, slot, level, big);
 	if (!slot->failed)
-		slot->stored_checksum = XXH3_64bits(slot->stored, slot->padded_bytes);
+		slot->stored_checksum = xxh3_of(slot->stored, slot->padded_bytes);
 }
 
 void *worker_run(void *argument)
