@@ -134,6 +134,8 @@ static bool close_segments(struct archive_sink *sink)
 		pthread_mutex_unlock(&sink->lock);
 		if (!due)
 			return true;
+		/* Its last slot may have become DONE since that was last looked for: no slot may point to it when it is freed. */
+		drop_journals(sink);
 		int error = segment_close(sink, segment, &fault);
 		pthread_mutex_lock(&sink->lock);
 		if (error) {
