@@ -40,8 +40,12 @@ static int journal_begin(struct archive_sink *sink, struct slot *slot, struct we
 	journal_path(sink, segment, slot->number, path);
 	if (segment->journals <= slot->number)
 		segment->journals = slot->number + 1;
-	slot->journal_fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-	int system = slot->journal_fd < 0 ? errno : os_write_all(slot->journal_fd, start, size, WEIR_NOWHERE);
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	int system = fd < 0 ? errno : os_write_all(fd, start, size, WEIR_NOWHERE);
+	/* The writer asks for it when the chunk is done, which may be now. */
+	pthread_mutex_lock(&sink->lock);
+	slot->journal_fd = fd;
+	pthread_mutex_unlock(&sink->lock);
 	free(start);
 	slot->journaled = slot->number ? 0 : segment->section_bytes;
 	return system ? weir_fail_errno(fault, system, path, "cannot write the journal") : 0;
