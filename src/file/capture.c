@@ -205,10 +205,13 @@ static int hold_buffer(struct capture *capture, struct weir_batch *batch, uint32
 	return weir_batch_hold(batch, capture->buffer);
 }
 
-static bool batch_full(const struct weir_batch *batch)
+static bool batch_full(const struct capture *capture, const struct weir_batch *batch)
 {
-	return batch->count == WEIR_BATCH_PACKETS || batch->block_count == WEIR_BATCH_BLOCKS ||
-	       batch->buffer_count == WEIR_BATCH_BUFFERS;
+	if (batch->count == WEIR_BATCH_PACKETS || batch->block_count == WEIR_BATCH_BLOCKS ||
+	    batch->buffer_count == WEIR_BATCH_BUFFERS)
+		return true;
+	/* A buffer that had to grow for a huge record is enough for one batch: this bounds the memory of all that are under way. */
+	return capture->buffer && capture->buffer->size > capture->options.window_bytes && (batch->count || batch->block_count);
 }
 
 /* Fills the batch as far as it goes. 0 at the end or when it is full, or an error. */
@@ -221,7 +224,7 @@ static int fill_batch(struct capture *capture, struct weir_batch *batch, struct 
 		capture->format->fill(capture, batch);
 		capture->number += batch->count - packets;
 		result = hold_buffer(capture, batch, packets, blocks);
-		if (result < 0 || batch_full(batch))
+		if (result < 0 || batch_full(capture, batch))
 			return result;
 
 		/* From a live pipe: hand over what there is before going to sleep. */
@@ -241,7 +244,7 @@ static int fill_batch(struct capture *capture, struct weir_batch *batch, struct 
 			batch->block_count++;
 		}
 		result = hold_buffer(capture, batch, packets, blocks);
-		if (result < 0 || batch_full(batch))
+		if (result < 0 || batch_full(capture, batch))
 			return result;
 	}
 }
