@@ -72,19 +72,23 @@ static void put_empty_zstd(uint8_t *at, size_t size)
 	at[size - 3] = 1; /* the last block */
 }
 
+void put_padding(enum weir_codec codec, uint8_t *at, size_t size)
+{
+	if (codec == WEIR_CODEC_ZSTD) {
+		put_empty_zstd(at, size);
+		return;
+	}
+	memset(at, 0, size);
+	weir_store_le32(at, PADDING_FRAME_MAGIC);
+	weir_store_le32(at + 4, (uint32_t)(size - 8));
+}
+
 size_t pad_frame(enum weir_codec codec, uint8_t *buffer, size_t end)
 {
 	size_t padded = chunk_end(end);
 
-	if (padded == end)
-		return end;
-	if (codec == WEIR_CODEC_ZSTD) {
-		put_empty_zstd(buffer + end, padded - end);
-		return padded;
-	}
-	weir_store_le32(buffer + end, PADDING_FRAME_MAGIC);
-	weir_store_le32(buffer + end + 4, (uint32_t)(padded - end - 8));
-	memset(buffer + end + 8, 0, padded - end - 8);
+	if (padded != end)
+		put_padding(codec, buffer + end, padded - end);
 	return padded;
 }
 

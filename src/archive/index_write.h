@@ -33,6 +33,9 @@ int seek_table(const struct index_content *content, uint64_t chunks_end, uint8_t
 int index_write(const char *segment, const struct index_content *content, struct postings *postings, uint64_t *bytes,
                 struct weir_fault *fault);
 
+/* A padding frame of `size` bytes, PADDING_LEAST at least. */
+void put_padding(enum weir_codec codec, uint8_t *at, size_t size);
+
 /*
  * Pads a frame that ends at `end`, in a buffer whose start is aligned, with an empty one up to chunk_end. Returns the padded
  * size: less than SEGMENT_ALIGNMENT + PADDING_LEAST more.

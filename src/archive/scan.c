@@ -129,6 +129,17 @@ static int make_room(struct scan *scan, size_t size, struct weir_fault *fault)
 	return 0;
 }
 
+/* Padding goes out in one write with its frame: where it is not what it should be, the write was torn. */
+static bool is_padded(enum weir_codec codec, const uint8_t *at, size_t size)
+{
+	uint8_t expected[SEGMENT_ALIGNMENT + PADDING_LEAST];
+
+	if (size == 0)
+		return true;
+	put_padding(codec, expected, size);
+	return memcmp(at, expected, size) == 0;
+}
+
 /* The next chunk, compressed: 1 when it is sound, 0 when not, or WEIR_E_MEMORY. */
 static int next_compressed(struct scan *scan, const uint8_t *data, size_t size, struct weir_fault *fault)
 {
@@ -149,9 +160,8 @@ static int next_compressed(struct scan *scan, const uint8_t *data, size_t size, 
 		return no_memory(fault);
 	if (error || got != content || !is_sound(scan, scan->raw, got, true, &length, &trailer))
 		return 0;
-	/* The padding was written with the frame: without it the write was torn. */
 	uint64_t padded = chunk_end(scan->end + used) - scan->end;
-	if (padded > size)
+	if (padded > size || !is_padded(scan->content.codec, data + used, (size_t)padded - used))
 		return 0;
 	error = enter(scan, scan->raw, got, &trailer, used, XXH3_64bits(data, (size_t)padded), fault);
 	return error ? error : 1;

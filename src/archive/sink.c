@@ -188,11 +188,11 @@ static inline int room_for(struct archive_sink *sink, const struct weir_interfac
 
 /* Puts a record of pcap, or a live packet, into an Enhanced Packet Block. */
 static void put_record(uint8_t *at, const struct weir_packet *packet, const struct weir_interface *interface, uint32_t local,
-                       bool big)
+                       const uint8_t *options, uint32_t options_length, bool big)
 {
 	bool exact = packet->block && !(packet->flags & WEIR_PACKET_NO_TIME);
 	uint64_t ticks = exact ? packet->ticks : weir_interface_ticks(interface, packet->time_ns);
-	uint32_t length = PACKET_OVERHEAD + padded4(packet->captured);
+	uint32_t data = padded4(packet->captured), length = PACKET_OVERHEAD + data + options_length;
 
 	weir_store32(at, BLOCK_PACKET, big);
 	weir_store32(at + 4, length, big);
@@ -201,9 +201,11 @@ static void put_record(uint8_t *at, const struct weir_packet *packet, const stru
 	weir_store32(at + 16, (uint32_t)ticks, big);
 	weir_store32(at + 20, packet->captured, big);
 	/* The padding; the last bytes of the packet go over it, and, when nothing was captured, the length on the wire. */
-	memset(at + length - 8, 0, 4);
+	memset(at + PACKET_HEAD + data - 4, 0, 4);
 	weir_store32(at + 24, packet->length, big);
 	memcpy(at + PACKET_HEAD, packet->data, packet->captured);
+	if (options_length)
+		memcpy(at + PACKET_HEAD + data, options, options_length);
 	weir_store32(at + length - 4, length, big);
 }
 
@@ -263,7 +265,11 @@ static int keep_packet(struct archive_sink *sink, const struct weir_batch *batch
 		return weir_fail(fault, WEIR_E_FORMAT, "a packet of an interface that is not there");
 	const struct weir_interface *interface = batch->interfaces[packet->interface_id];
 	enum shape shape = shape_of(packet);
-	size_t record = PACKET_OVERHEAD + (size_t)padded4(packet->captured);
+	uint8_t options[RECORD_OPTIONS_MOST];
+	uint32_t options_length = 0;
+	if (packet->block && (packet->flags & WEIR_PACKET_PCAP_RECORD))
+		options_length = record_options(&sink->record_source, interface, packet, options);
+	size_t record = PACKET_OVERHEAD + (size_t)padded4(packet->captured) + options_length;
 	size_t bytes = shape == SHAPE_BLOCK && packet->block_length > record ? packet->block_length : record;
 	int result = room_for(sink, interface, packet->interface_id, bytes, packet->time_ns, fault);
 
@@ -275,7 +281,7 @@ static int keep_packet(struct archive_sink *sink, const struct weir_batch *batch
 		put_block(at, packet, interface, local, sink->section_big);
 		sink->slot->filled += packet->block_length;
 	} else {
-		put_record(at, packet, interface, local, sink->section_big);
+		put_record(at, packet, interface, local, options, options_length, sink->section_big);
 		sink->slot->filled += record;
 	}
 	if (sink->slot->filled - sink->slot->hashed >= HASH_PIECE) {

@@ -21,6 +21,7 @@
 #include "archive/codec.h"
 #include "archive/index_write.h"
 #include "core/xxh3.h"
+#include "archive/record.h"
 #include "os/output.h"
 
 #define SLOT_TAIL 8192u /* room at a slot's end for statistics blocks, trailer and padding */
@@ -123,6 +124,7 @@ struct archive_sink {
 	} *map;                    /* interface of the source → number in the segment */
 	uint32_t map_count;
 	struct weir_facts facts;   /* for packets that come without */
+	struct record_source record_source;
 
 	pthread_mutex_t lock;
 	pthread_cond_t room, work, ready, keep; /* a slot or postings are free; a slot waits; a slot is READY; something for the keeper */

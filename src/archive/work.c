@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "archive/sink.h"
-#include "core/clock.h"
+#include "core/text.h"
 #include "os/files.h"
 
 /* The level that the backlog allows (automatic), or the one that was asked for. With the lock held. */
@@ -150,10 +150,12 @@ static int check_space(struct archive_sink *sink, size_t bytes, struct weir_faul
 	uint64_t free_bytes;
 	int error = os_free_space(sink->campaign->path, &free_bytes, fault);
 
-	if (!error && free_bytes < sink->reserve + bytes)
+	if (!error && free_bytes < sink->reserve + bytes) {
+		char left[FORMAT_SIZE], reserve[FORMAT_SIZE];
 		return weir_fail_at(fault, WEIR_E_NO_SPACE, sink->campaign->path, WEIR_NOWHERE, WEIR_NOWHERE,
-		                    "the disk is full: %llu MiB are free, and %llu MiB are to stay free",
-		                    (unsigned long long)(free_bytes >> 20), (unsigned long long)(sink->reserve >> 20));
+		                    "the disk is full: %s are free, and %s are to stay free", format_size(free_bytes, left),
+		                    format_size(sink->reserve, reserve));
+	}
 	return error;
 }
 

@@ -1,0 +1,56 @@
+#!/bin/bash
+# Every shared capture, imported and read back from its segments by the standard tools, has the packets, times, lengths, bytes, comments and
+# interfaces that tshark sees in the original.
+# timeout: 900
+. "$(dirname "$0")/lib.sh"
+need_shared
+need_command tshark zstd lz4 sqlite3 md5sum
+
+# Without dissection: what the file says of each packet, and its bytes.
+fields() {
+	tshark -r "$1" -o frame.generate_md5_hash:TRUE --disable-protocol eth --disable-protocol ip --disable-protocol ipv6 -T fields -e frame.time_epoch \
+		-e frame.len -e frame.cap_len -e frame.md5_hash -e frame.comment -e frame.interface_name 2>"$1.err"
+}
+
+# All segments of a campaign, one behind the other, as a file of several sections.
+whole() {
+	local segment
+	sqlite3 "$1/catalog.db" 'SELECT path FROM segments ORDER BY seq' | while read -r segment; do
+		case $segment in
+		*.zst) zstd -dqc "$1/$segment" ;;
+		*.lz4) lz4 -dqc "$1/$segment" ;;
+		*) cat "$1/$segment" ;;
+		esac || echo "$segment" >>"$tmp/undecoded"
+	done
+}
+
+codecs=(zstd:1 lz4 none auto)
+compared=0 differ= refused=0
+i=0
+while read -r file; do
+	i=$((i + 1))
+	case $file in *.txt | *.md) continue ;; esac
+	name=${file#"$CAPTURES/"}
+	campaign=$tmp/campaign
+	rm -rf "$campaign"
+	"$WEIR" import "$campaign" "$file" --codec "${codecs[$((i % 4))]}" --segment 256K -q 2>"$tmp/import.err"
+	status=$?
+	cp "$file" "$tmp/original"
+	fields "$tmp/original" >"$tmp/expected"
+	if [ ! -d "$campaign/raw" ] || [ -z "$(sqlite3 "$campaign/catalog.db" 'SELECT 1 FROM segments LIMIT 1' 2>/dev/null)" ]; then
+		refused=$((refused + 1))
+		[ -s "$tmp/expected" ] && differ+="$name: refused ($(cat "$tmp/import.err")), tshark has $(wc -l <"$tmp/expected") packets"$'\n'
+		continue
+	fi
+	whole "$campaign" >"$tmp/archived"
+	fields "$tmp/archived" >"$tmp/got"
+	compared=$((compared + 1))
+	if ! cmp -s "$tmp/expected" "$tmp/got"; then
+		differ+="$name (exit $status): $(diff "$tmp/expected" "$tmp/got" | head -n 3 | tr '\n' '|') $(cat "$tmp/import.err")"$'\n'
+	fi
+done < <(find "$CAPTURES" -type f | sort)
+echo "# $compared captures compared, $refused refused by weir"
+[ "$compared" -gt 200 ] && ok "there are captures to compare" || not_ok "there are captures to compare" "$compared"
+is "$differ" "" "packets, times, lengths, bytes, comments and interfaces are those of the originals"
+is "$(cat "$tmp/undecoded" 2>/dev/null)" "" "every segment is read by the codec's own program"
+done_testing
