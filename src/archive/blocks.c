@@ -133,7 +133,7 @@ uint32_t put_statistics(uint8_t *out, uint32_t interface_id, uint64_t ticks, con
 
 uint32_t put_trailer(uint8_t *out, const struct chunk_trailer *trailer, uint32_t padding, bool big)
 {
-	uint8_t *at = begin(out, WEIR_CUSTOM_BLOCK, big);
+	uint8_t *at = begin(out, WEIR_BLOCK_TYPE, big);
 
 	weir_store32(at, WEIR_PEN, big);
 	memcpy(at + 4, CHUNK_TRAILER_MAGIC, 4);
@@ -151,7 +151,7 @@ uint32_t put_trailer(uint8_t *out, const struct chunk_trailer *trailer, uint32_t
 
 uint32_t put_journal_head(uint8_t *out, const struct journal_head *head, bool big)
 {
-	uint8_t *at = begin(out, WEIR_CUSTOM_BLOCK, big);
+	uint8_t *at = begin(out, WEIR_BLOCK_TYPE, big);
 
 	weir_store32(at, WEIR_PEN, big);
 	memcpy(at + 4, JOURNAL_MAGIC, 4);
@@ -177,7 +177,7 @@ int block_at(const uint8_t *data, size_t size, size_t at, bool big, struct block
 
 static bool is_custom(const struct block *block, bool big, const char *magic, uint32_t least)
 {
-	return block->type == WEIR_CUSTOM_BLOCK && block->length >= least && weir_load32(block->data + 8, big) == WEIR_PEN &&
+	return block->type == WEIR_BLOCK_TYPE && block->length >= least && weir_load32(block->data + 8, big) == WEIR_PEN &&
 	       memcmp(block->data + 12, magic, 4) == 0;
 }
 

@@ -2,13 +2,15 @@
  * archive/format.h: the layout of segments and their indexes on disk. docs/formats.md tells it in prose; change both.
  *
  * A segment is one pcapng section in the byte order of its source (little-endian when recorded), cut into at most 64 chunks.
- * The first chunk begins with the SHB; an IDB stands in the chunk in which its interface first occurs. Every chunk ends with an
- * Interface Statistics Block per interface and then a chunk trailer, a Custom Block. By codec a chunk is stored as
+ * The first chunk begins with the SHB; an IDB stands in the chunk in which its interface first occurs. Every chunk ends with
+ * an Interface Statistics Block per interface (when recorded: an import has no counters) and then a chunk trailer, a block of
+ * ours. By codec a chunk is stored as
  *   none  the blocks as they are; the trailer is padded so that the next chunk starts at a multiple of 4096
  *   zstd  one Zstandard frame with checksum and content size, then a frame of empty blocks that pads to a multiple of 4096
  *   lz4   one LZ4 frame with content checksum and content size, then a skippable frame that pads likewise
- * (a skippable frame would do for both, but Wireshark takes the one behind a Zstandard frame for packets), so that every chunk can be written with direct I/O from the buffer that it was made in. A compressed segment ends with the seek
- * table of Zstandard's seekable format, which has an entry of decompressed size 0 for every padding frame.
+ * so that every chunk can be written with direct I/O from the buffer that it was made in. (A skippable frame would do for zstd
+ * too, but Wireshark takes what stands behind such a frame for packets.) A compressed segment ends with the seek table of
+ * Zstandard's seekable format, which has an entry of decompressed size 0 for every padding frame.
  */
 #ifndef ARCHIVE_FORMAT_H
 #define ARCHIVE_FORMAT_H
@@ -20,8 +22,11 @@
 #define SEGMENT_CHUNKS_MAX 64
 #define SEGMENT_ALIGNMENT 4096u
 
-/* Type of our custom blocks: the one that others do not copy into files that they make (pcapng, section 4.7). */
-#define WEIR_CUSTOM_BLOCK 0x40000BADu
+/*
+ * Type of our own blocks: of those for local use (pcapng, section 10.1), which readers that do not know them step over. A
+ * Custom Block would stand among the packets in Wireshark's list. Behind type and length it is laid out as one: PEN, magic, rest.
+ */
+#define WEIR_BLOCK_TYPE 0xC0000BADu
 
 /* Skippable frame magics: LZ4's padding, and the seek table's, whose footer ends in SEEK_TABLE_FOOTER. */
 #define PADDING_FRAME_MAGIC 0x184D2A50u
@@ -47,7 +52,7 @@ enum chunk_flags {
 
 /*
  * The journal of a chunk that is not in the segment yet, `HHMMSS-SEQ-CHUNK.open` beside the segment (SEGMENT without its
- * endings, CHUNK two digits): a plain pcapng file that stands alone. It is: the segment's SHB; a Custom Block with the
+ * endings, CHUNK two digits): a plain pcapng file that stands alone. It is: the segment's SHB; a block of ours with the
  * journal head; the first prologue_bytes of the prologue's IDBs (those of earlier chunks) again; then the chunk's own bytes from
  * its first block on (chunk 0 without its SHB, which stands at the front already), as far as they had come. It is removed when
  * the chunk is in the segment, and when the segment is closed.

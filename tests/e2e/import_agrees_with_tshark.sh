@@ -31,6 +31,7 @@ while read -r file; do
 	i=$((i + 1))
 	case $file in *.txt | *.md) continue ;; esac
 	name=${file#"$CAPTURES/"}
+	[[ $name =~ ${ONLY:-} ]] || continue
 	campaign=$tmp/campaign
 	rm -rf "$campaign"
 	"$WEIR" import "$campaign" "$file" --codec "${codecs[$((i % 4))]}" --segment 256K -q 2>"$tmp/import.err"
