@@ -276,7 +276,7 @@ static bool decode_fast(const struct weir_packet *packet, struct weir_facts *fac
 		facts->payload = transport + header;
 		facts->layers[2] = (struct weir_layer){WEIR_LAYER_TCP, 0, 0, transport};
 	} else if (protocol == 17) {
-		if (!udp_ports_are_plain(source, destination))
+		if (weir_load_be16(p + transport + 4) < 8 || !udp_ports_are_plain(source, destination))
 			return false;
 		facts->payload = transport + 8;
 		facts->layers[2] = (struct weir_layer){WEIR_LAYER_UDP, 0, 0, transport};

@@ -168,7 +168,7 @@ void dissect_text(const struct dissection *whole, unsigned first, struct text *o
 	for (unsigned i = first; i < d.facts->layer_count; i++) {
 		unsigned kind = d.facts->layers[i].kind;
 		const struct dissector *dissector = dissector_of(kind);
-		if (!dissector->text)
+		if (!dissector->text || (d.options->quiet && kind >= WEIR_LAYER_DNS))
 			continue;
 		dissection_at(&d, i);
 		if (kind >= WEIR_LAYER_DNS && kind_before(&d) == WEIR_LAYER_TCP)
