@@ -46,6 +46,11 @@ while read -r file; do
 	whole "$campaign" >"$tmp/archived"
 	fields "$tmp/archived" >"$tmp/got"
 	compared=$((compared + 1))
+	# A pcap file has no names of interfaces; tshark calls those of a section that has none "unknown".
+	if [ -z "$(cut -f 6 "$tmp/expected" | tr -d '\n')" ]; then
+		cut -f 1-5 "$tmp/expected" >"$tmp/cut" && mv "$tmp/cut" "$tmp/expected"
+		cut -f 1-5 "$tmp/got" >"$tmp/cut" && mv "$tmp/cut" "$tmp/got"
+	fi
 	if ! cmp -s "$tmp/expected" "$tmp/got"; then
 		differ+="$name (exit $status): $(diff "$tmp/expected" "$tmp/got" | head -n 3 | tr '\n' '|') $(cat "$tmp/import.err")"$'\n'
 	fi
