@@ -102,6 +102,28 @@ record_end
 is "$(packets | wc -l)" 20 "recording goes on when an interface is removed and made anew"
 like "$(cat "$campaign"/raw/*/ledger.jsonl)" '"cause":"link-down".*did not exist' "… and the ledger says that it was gone"
 
+# Retention, also under the system call filter: what is there already is more than may be kept.
+rm -rf "$campaign"
+record --codec none --segment 1M
+send -t 2 -r 4000 -s 1000
+total=$sent
+record_end
+before=$(find "$campaign" -name '*.pcapng' | wc -l)
+record --codec none --segment 1M --max-size 3M
+send -n 10 -s 100
+sleep 1
+record_end
+is "$status" 0 "a recording with a bound on size ends well"
+stored=$(find "$campaign/raw" -name '*.pcapng*' -printf '%s\n' | awk '{ sum += $1 } END { print sum }')
+if [ "$before" -ge 6 ] && [ "$stored" -le $((3 << 20)) ]; then
+	ok "… and the oldest segments are gone"
+else
+	not_ok "… and the oldest segments are gone" "$before segments before, now $stored bytes: $err"
+fi
+numbers
+is "$(($(ledger "retention|$lost_causes") + $(field "$numbers" numbered)))" "$((total + 10))" "… and what they held is in the ledger"
+like "$summary" '"segments_deleted":[1-9]' "… and in the summary"
+
 rm -rf "$campaign"
 record
 run taker "$WEIR" record -i in -o "$campaign" --for 1

@@ -62,7 +62,7 @@ is_recording() { grep -qs ": recording " "$tmp/record.err" || ! kill -0 "$record
 
 record() {
 	rm -f "$tmp/record.err" "$tmp/record.out"
-	ip netns exec "$namespace_in" "$WEIR" record -i in -o "$campaign" --json "$@" >"$tmp/record.out" 2>"$tmp/record.err" &
+	ip netns exec "$namespace_in" "$WEIR" record -i in -o "$campaign" --json --ring-size 64M --buffer 32M "$@" >"$tmp/record.out" 2>"$tmp/record.err" &
 	recorder=$!
 	wait_for 20 is_recording
 }
