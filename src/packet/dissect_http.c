@@ -67,10 +67,12 @@ static void http_text(const struct dissection *d, struct text *out)
 
 static void http_fields(const struct dissection *d, struct fields *f)
 {
-	size_t length, method = method_length(d->bytes);
+	size_t length = 0, method = method_length(d->bytes);
 	const uint8_t *p = d->bytes.data;
 
-	first_line(d->bytes, &length);
+	/* Up to the line's end, whatever bytes are in it. */
+	while (length < d->bytes.length && p[length] != '\r' && p[length] != '\n')
+		length++;
 	if (method) {
 		field_text(f, "method", p, method);
 		size_t end = length;
