@@ -2,6 +2,7 @@
 # What record's options do: VLAN tags, filters, snap length, count, rings, backends, link down.
 # run: alone
 # timeout: 180
+# run: sanitize
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/../tools/netns.sh"
 need_command tcpdump

@@ -1,12 +1,13 @@
 #!/bin/bash
 # weir up records every interface that is up, loopback too.
+# run: sanitize
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/../tools/netns.sh"
 network_up
 ip -n "$namespace_in" link set lo up
 ip -n "$namespace_in" link add name sleeping type dummy 2>/dev/null
 cd "$tmp" || exit 1
-ip netns exec "$namespace_in" "$WEIR" up --json --ring-size 4M --for 3 >"$tmp/record.out" 2>"$tmp/record.err" &
+ip netns exec "$namespace_in" "$WEIR" up --json $sandbox --ring-size 4M --buffer 16M --for 3 >"$tmp/record.out" 2>"$tmp/record.err" &
 recorder=$!
 wait_for 20 is_recording
 send -n 500 -s 100
