@@ -11,10 +11,8 @@ bool pcapng_option_next(struct weir_cursor *cursor, bool big, uint16_t *code, st
 		return false;
 	*code = weir_load16(head, big);
 	value->length = weir_load16(head + 2, big);
-	if (*code == PCAPNG_END_OF_OPTIONS)
-		return false;
 	value->data = weir_take(cursor, pcapng_padded(value->length));
-	return value->data != NULL;
+	return value->data != NULL && *code != PCAPNG_END_OF_OPTIONS;
 }
 
 bool pcapng_options_sound(struct weir_bytes options, bool big)

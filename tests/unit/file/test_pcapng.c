@@ -189,6 +189,13 @@ static void options_that_do_not_fit_are_damage(void **state)
 	assert_int_equal(all->result, WEIR_E_FORMAT);
 	assert_int_equal(all->fault.offset, 28);
 	free(all);
+	/* The end of the options has a length too. */
+	weir_store_le16(b.data + 28 + 16 + 2, 1);
+	weir_store_le16(b.data + 28 + 16 + 8 + 2, 33);
+	all = read_bytes(&b);
+	assert_int_equal(all->result, WEIR_E_FORMAT);
+	assert_int_equal(all->fault.offset, 28);
+	free(all);
 }
 
 /* Old writers counted the data without its padding. */
