@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "archive/index_read.h"
 #include "archive/journal_read.h"
@@ -331,8 +332,25 @@ static struct query_segment *new_segment(struct query_tasks *tasks, const struct
 	return segment;
 }
 
-/* The index of a closed segment; made by reading the segment where there is none that is sound. */
-static int open_index(struct query_tasks *tasks, const struct query_segment *segment, struct index *index,
+/* Whether the segment was deleted by retention since the catalog was asked: its row is gone, and the loss in the ledger. */
+static bool was_deleted(struct query_tasks *tasks, const struct row *row)
+{
+	sqlite3_stmt *statement;
+	char path[PATH_MAX];
+	bool deleted;
+
+	if (campaign_path(tasks->campaign, row->path, path, NULL) < 0 || access(path, F_OK) == 0 ||
+	    sqlite3_prepare_v2(catalog_database(tasks->campaign->catalog), "SELECT 1 FROM segments WHERE path = ?1", -1, &statement, NULL) !=
+	    SQLITE_OK)
+		return false;
+	sqlite3_bind_text(statement, 1, row->path, -1, SQLITE_STATIC);
+	deleted = sqlite3_step(statement) == SQLITE_DONE;
+	sqlite3_finalize(statement);
+	return deleted;
+}
+
+/* The index of a closed segment. What is wrong with it is noted. */
+static int open_index(struct query_tasks *tasks, const struct row *row, const struct query_segment *segment, struct index *index,
                       struct weir_fault *fault)
 {
 	char path[PATH_MAX + 8];
@@ -349,12 +367,10 @@ static int open_index(struct query_tasks *tasks, const struct query_segment *seg
 		code = weir_fail_at(&own, WEIR_E_CORRUPT, path, 12, WEIR_NOWHERE, "the index names another codec than the catalog");
 		index_close(index);
 	}
-	if (code == 0 || code == WEIR_E_MEMORY) {
-		if (fault && code < 0)
-			*fault = own;
-		return code;
-	}
-	note_damage(tasks, &own);
+	if (code == WEIR_E_MEMORY)
+		*fault = own;
+	else if (code < 0 && !was_deleted(tasks, row))
+		note_damage(tasks, &own);
 	return code;
 }
 
@@ -504,12 +520,11 @@ static int expand_closed(struct query_tasks *tasks, const struct row *row, struc
 			query_segment_drop(segment);
 		return no_memory(fault);
 	}
-	code = open_index(tasks, segment, index, fault);
-	if (code == WEIR_E_MEMORY) {
+	code = open_index(tasks, row, segment, index, fault);
+	if (code < 0) {
 		query_segment_drop(segment);
-	} else if (code < 0) {
-		query_segment_drop(segment);
-		code = expand_unindexed(tasks, row, fault);
+		if (code != WEIR_E_MEMORY)
+			code = was_deleted(tasks, row) ? 0 : expand_unindexed(tasks, row, fault);
 	} else {
 		segment->big = index->header.big_endian;
 		code = select_chunks(tasks, index, plan_chunks(tasks->plan, index), segment, fault);
