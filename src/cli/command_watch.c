@@ -15,15 +15,15 @@
 #include <weir/live.h>
 
 #include "cli/cli.h"
-#include "packet/print.h"
+#include "cli/print_options.h"
 
 extern char **environ;
 
 struct options {
 	const char *read, *interface;
 	uint64_t count, snaplen;
-	bool promiscuous, numeric, link, quiet, absolute, json, line, full, utc, local;
-	unsigned verbose, hex, hex_ascii, ascii, time;
+	bool promiscuous, full;
+	struct print_switches print;
 };
 
 static const struct options defaults = {.promiscuous = true};
@@ -35,62 +35,15 @@ static const struct option table[] = {
 	 .help = "the capture file to print; - is standard input"},
 	{.name = "count", .letter = 'c', .type = OPTION_UNSIGNED, .offset = offsetof(struct options, count), .metavar = "N", .least = 1,
 	 .most = UINT64_MAX, .help = "end after so many packets"},
-	{.name = "numeric", .letter = 'n', .type = OPTION_FLAG, .offset = offsetof(struct options, numeric),
-	 .help = "ports as numbers (addresses always are)"},
-	{.name = "verbose", .letter = 'v', .type = OPTION_COUNT, .offset = offsetof(struct options, verbose),
-	 .help = "more of each packet; twice: more still"},
 	{.name = "full", .letter = 'V', .type = OPTION_FLAG, .offset = offsetof(struct options, full),
 	 .help = "everything in each packet, as tshark -V tells it (needs tshark)"},
-	{.name = "link", .letter = 'e', .type = OPTION_FLAG, .offset = offsetof(struct options, link), .help = "the link layer too"},
-	{.name = "quiet", .letter = 'q', .type = OPTION_FLAG, .offset = offsetof(struct options, quiet), .help = "less of each packet"},
-	{.name = "absolute", .letter = 'S', .type = OPTION_FLAG, .offset = offsetof(struct options, absolute),
-	 .help = "TCP sequence numbers as they are, not from where the connection began"},
-	{.name = "hex", .letter = 'x', .type = OPTION_COUNT, .offset = offsetof(struct options, hex),
-	 .help = "the bytes in hex; twice: from the link layer on"},
-	{.name = "hex-ascii", .letter = 'X', .type = OPTION_COUNT, .offset = offsetof(struct options, hex_ascii),
-	 .help = "the bytes in hex and as characters; twice: from the link layer on"},
-	{.name = "ascii", .letter = 'A', .type = OPTION_COUNT, .offset = offsetof(struct options, ascii),
-	 .help = "the bytes as characters; twice: from the link layer on"},
-	{.name = "time", .letter = 't', .type = OPTION_COUNT, .offset = offsetof(struct options, time),
-	 .help = "once: no time, twice: since 1970, three times: since the packet before, four: with the date, five: since the first"},
 	{.name = "snaplen", .letter = 's', .type = OPTION_SIZE, .offset = offsetof(struct options, snaplen), .metavar = "BYTES",
 	 .help = "look at so many bytes of each packet"},
 	{.name = "no-promisc", .letter = 'p', .type = OPTION_FLAG, .offset = offsetof(struct options, promiscuous), .no_flag = true,
 	 .help = "do not ask the interface for packets that are for others"},
-	{.name = "utc", .type = OPTION_FLAG, .offset = offsetof(struct options, utc), .help = "times in UTC (they are, unless --local)"},
-	{.name = "local", .type = OPTION_FLAG, .offset = offsetof(struct options, local), .help = "times in local time"},
-	{.name = "json", .type = OPTION_FLAG, .offset = offsetof(struct options, json), .help = "a JSON object a packet, with every field"},
-	{.name = "line-buffered", .letter = 'l', .type = OPTION_FLAG, .offset = offsetof(struct options, line),
-	 .help = "write lines out at once, also into pipes and files"},
+	PRINT_OPTION_ROWS(struct options, print),
 	{0},
 };
-
-static enum print_hex hex_of(const struct options *options)
-{
-	if (options->hex_ascii)
-		return options->hex_ascii > 1 ? PRINT_HEX_ASCII_LINK : PRINT_HEX_ASCII;
-	if (options->hex)
-		return options->hex > 1 ? PRINT_HEX_LINK : PRINT_HEX;
-	if (options->ascii)
-		return options->ascii > 1 ? PRINT_ASCII_LINK : PRINT_ASCII;
-	return PRINT_HEX_NONE;
-}
-
-static struct print_options print_options_of(const struct options *options)
-{
-	return (struct print_options){
-		.json = options->json,
-		.numeric = options->numeric,
-		.link = options->link,
-		.quiet = options->quiet,
-		.absolute = options->absolute,
-		.local = options->local,
-		.verbose = options->verbose,
-		.hex = hex_of(options),
-		.time = (enum print_time)options->time,
-		.snaplen = (uint32_t)(options->snaplen > UINT32_MAX ? UINT32_MAX : options->snaplen),
-	};
-}
 
 /* A sink that hands so many packets on to another one, and then has enough. */
 struct limited_sink {
@@ -220,9 +173,13 @@ static void print_summary(struct weir_source *source, uint64_t printed)
 
 static int print(struct weir_pipeline *pipeline, const struct options *options, struct weir_fault *fault)
 {
-	const struct print_options print_options = print_options_of(options);
+	struct print_options print_options;
+	int refused = print_options_of(&options->print, &print_options, fault);
 
-	bool flush = options->line || options->interface || isatty(STDOUT_FILENO);
+	if (refused < 0)
+		return refused;
+	print_options.snaplen = (uint32_t)(options->snaplen > UINT32_MAX ? UINT32_MAX : options->snaplen);
+	bool flush = options->print.line || options->interface || isatty(STDOUT_FILENO);
 	pipeline->sink = print_sink_new(&print_options, STDOUT_FILENO, options->count, flush);
 	if (!pipeline->sink)
 		return weir_fail(fault, WEIR_E_MEMORY, "no memory to print packets");
@@ -278,10 +235,6 @@ static int watch(const struct options *options, int argc, char **argv, struct we
 
 	if (!options->read == !options->interface)
 		return weir_fail(fault, WEIR_E_USAGE, "say what to watch: -i IF or -r FILE");
-	if (options->time > 5)
-		return weir_fail(fault, WEIR_E_USAGE, "-t is given five times at most");
-	if (options->utc && options->local)
-		return weir_fail(fault, WEIR_E_USAGE, "--utc and --local exclude each other");
 	int result = options->interface ? open_interface(&pipeline, options, argc, argv, fault)
 	                                : weir_capture_open(options->read, NULL, &pipeline.source, fault);
 	if (result < 0)
