@@ -303,8 +303,10 @@ static void put_unreachable6(const struct dissection *d, const struct quoted *qu
 		put(out, ", unreachable address ");
 		break;
 	case 4:
-		put(out, ", ");
-		put_port_unreachable(d, quoted, out);
+		put(out, ", unreachable port, ");
+		put_destination(quoted, out);
+		put(out, quoted->facts.networks[0].protocol == 6 ? " tcp port " : " udp port ");
+		put_port(d, quoted->facts.networks[0].destination_port, "udp", out);
 		return;
 	default:
 		put(out, ", unknown unreach code (");

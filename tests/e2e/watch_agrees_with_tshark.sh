@@ -1,6 +1,5 @@
 #!/bin/bash
 # What weir finds in packets is what tshark finds: addresses, ports, tags and protocols of all layers, on every capture that both read.
-# run: alone
 # timeout: 1200
 . "$(dirname "$0")/lib.sh"
 need_shared
