@@ -318,10 +318,9 @@ static int keep_other(struct archive_sink *sink, const struct weir_batch *batch,
 	int result;
 
 	if (block->type == BLOCK_STATISTICS && block->length >= 24) {
-		uint32_t section_id = weir_load32(block->data + 8, block->big_endian);
-		for (uint32_t i = 0; i < batch->interface_count && id == UINT32_MAX; i++)
-			if (batch->interfaces[i]->section == block->section && batch->interfaces[i]->section_id == section_id)
-				id = i;
+		uint64_t named = (uint64_t)sink->section_first + weir_load32(block->data + 8, block->big_endian);
+		if (named < batch->interface_count && batch->interfaces[named]->section == block->section)
+			id = (uint32_t)named;
 	}
 	if (id != UINT32_MAX)
 		result = room_for(sink, batch->interfaces[id], id, block->length, time_ns, fault);
@@ -348,6 +347,7 @@ static int keep_block(struct archive_sink *sink, const struct weir_batch *batch,
 	if (block->type == BLOCK_SECTION) {
 		if (block->length < 28)
 			return 0;
+		sink->section_first = sink->interface_blocks;
 		return set_section(sink, block->data, block->length, block->section, block->big_endian, fault);
 	}
 	/* What divides a segment of weir's (its file was imported) is not part of what was captured. */

@@ -118,6 +118,7 @@ struct archive_sink {
 	uint32_t section_number;
 	bool section_known, section_big;
 	uint32_t interface_blocks; /* IDBs of the source so far, over all sections */
+	uint32_t section_first;    /* how many of them stand in earlier sections */
 	struct {
 		uint64_t sequence; /* of the segment that this holds for */
 		uint32_t local;

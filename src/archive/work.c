@@ -13,6 +13,9 @@ static int level_in_force(struct archive_sink *sink)
 		return 0;
 	if (!sink->options.automatic)
 		return sink->options.level;
+	/* Who waits for the buffer keeps it full: that is no sign of haste. */
+	if (!sink->options.shed)
+		return sink->options.codec == WEIR_CODEC_ZSTD ? 3 : 1;
 	static const int zstd[] = {3, 1, -5, CODEC_STORE}, lz4[] = {1, -10, -50, CODEC_STORE};
 	size_t fourth = 4 * sink->waiting_count / sink->slot_count;
 	return (sink->options.codec == WEIR_CODEC_ZSTD ? zstd : lz4)[fourth < 4 ? fourth : 3];

@@ -26,7 +26,7 @@ static const struct option table[] = {
 	{.name = "iface", .type = OPTION_STRING, .offset = offsetof(struct options, interface), .metavar = "NAME",
 	 .help = "the interface that it captured on (as the file says, else the file's name)"},
 	{.name = "codec", .type = OPTION_STRING, .offset = offsetof(struct options, codec), .metavar = "CODEC",
-	 .help = "zstd[:LEVEL], lz4[:LEVEL], auto or none"},
+	 .help = "zstd[:LEVEL], lz4[:LEVEL], auto (here: zstd:3) or none"},
 	{.name = "segment", .type = OPTION_STRING, .offset = offsetof(struct options, segment), .metavar = "SIZE|TIME",
 	 .help = "a new segment after so much (256M) or so long (60s)"},
 	{.name = "workers", .type = OPTION_UNSIGNED, .offset = offsetof(struct options, workers), .metavar = "N", .least = 0,
