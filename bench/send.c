@@ -307,7 +307,9 @@ static void send_live_frames(struct sender *s)
 		test.test.ctx_size_in = sizeof context;
 		test.test.repeat = (uint32_t)number;
 		test.test.flags = BPF_F_TEST_XDP_LIVE_FRAMES;
+#ifdef HAVE_BATCH_SIZE
 		test.test.batch_size = BATCH;
+#endif
 		if (bpf(BPF_PROG_TEST_RUN, &test) < 0 && errno != EINTR)
 			die("live frames");
 		/* How many of them there were if a signal came between, only the program knows. */
