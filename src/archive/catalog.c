@@ -66,7 +66,7 @@ int span_class(int64_t first_ns, int64_t last_ns)
 	return k;
 }
 
-static int refuse(struct catalog *catalog, const char *what, struct weir_fault *fault)
+int catalog_fail(const struct catalog *catalog, const char *what, struct weir_fault *fault)
 {
 	int code = sqlite3_extended_errcode(catalog->database) & 0xff;
 	enum weir_error error = WEIR_E_IO;
@@ -89,7 +89,7 @@ static int refuse(struct catalog *catalog, const char *what, struct weir_fault *
 static int execute(struct catalog *catalog, const char *sql, const char *what, struct weir_fault *fault)
 {
 	if (sqlite3_exec(catalog->database, sql, NULL, NULL, NULL) != SQLITE_OK)
-		return refuse(catalog, what, fault);
+		return catalog_fail(catalog, what, fault);
 	return 0;
 }
 
@@ -115,7 +115,7 @@ static int open_database(struct catalog *catalog, enum catalog_mode mode, struct
 	if (!catalog->writable && mode == CATALOG_READ)
 		rc = open_immutable(catalog);
 	if (rc != SQLITE_OK)
-		return refuse(catalog, "cannot open the catalog", fault);
+		return catalog_fail(catalog, "cannot open the catalog", fault);
 	sqlite3_busy_timeout(catalog->database, 10000);
 	if (!catalog->writable && mode != CATALOG_READ)
 		return weir_fail_at(fault, WEIR_E_PERMISSION, catalog->file, WEIR_NOWHERE, WEIR_NOWHERE,
@@ -173,7 +173,7 @@ static int run(struct catalog *catalog, const char *what, int64_t *result, struc
 
 	pthread_mutex_lock(&catalog->lock);
 	if (sqlite3_prepare_v2(catalog->database, sql, -1, &statement, NULL) != SQLITE_OK) {
-		error = refuse(catalog, what, fault);
+		error = catalog_fail(catalog, what, fault);
 		pthread_mutex_unlock(&catalog->lock);
 		return error;
 	}
@@ -194,7 +194,7 @@ static int run(struct catalog *catalog, const char *what, int64_t *result, struc
 		rc = sqlite3_step(statement);
 	}
 	if (rc != SQLITE_DONE && rc != SQLITE_ROW)
-		error = refuse(catalog, what, fault);
+		error = catalog_fail(catalog, what, fault);
 	sqlite3_finalize(statement);
 	pthread_mutex_unlock(&catalog->lock);
 	return error;
@@ -257,4 +257,10 @@ int catalog_begin(struct catalog *catalog, struct weir_fault *fault)
 int catalog_commit(struct catalog *catalog, struct weir_fault *fault)
 {
 	return execute(catalog, "COMMIT", "cannot commit", fault);
+}
+
+int catalog_settle(struct catalog *catalog, struct weir_fault *fault)
+{
+	/* The mode without a log: what stands in it goes into the file first, or this fails. Closing alone would fail silently. */
+	return execute(catalog, "PRAGMA journal_mode=DELETE", "cannot complete the catalog", fault);
 }

@@ -65,4 +65,10 @@ int catalog_loss(struct catalog *catalog, const struct weir_loss *loss, int64_t 
 int catalog_begin(struct catalog *catalog, struct weir_fault *fault);
 int catalog_commit(struct catalog *catalog, struct weir_fault *fault);
 
+/* Moves everything from its log into the file, so that the file can be renamed. Nobody else has it open. */
+int catalog_settle(struct catalog *catalog, struct weir_fault *fault);
+
+/* The fault for what SQLite has just refused: damaged, busy, out of memory, full, … Returns its code. */
+int catalog_fail(const struct catalog *catalog, const char *what, struct weir_fault *fault);
+
 #endif

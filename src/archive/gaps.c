@@ -37,7 +37,7 @@ int gaps_between(struct weir_campaign *campaign, int64_t from_ns, int64_t to_ns,
 	int rc;
 
 	if (sqlite3_prepare_v2(database, sql, -1, &statement, NULL) != SQLITE_OK)
-		return weir_fail(fault, WEIR_E_CORRUPT, "cannot read the ledger: %s", sqlite3_errmsg(database));
+		return catalog_fail(campaign->catalog, "cannot read the ledger", fault);
 	sqlite3_bind_int64(statement, 1, from_ns);
 	sqlite3_bind_int64(statement, 2, to_ns);
 	if (node)
@@ -52,6 +52,7 @@ int gaps_between(struct weir_campaign *campaign, int64_t from_ns, int64_t to_ns,
 		};
 		each(context, &loss);
 	}
+	int code = rc == SQLITE_DONE ? 0 : catalog_fail(campaign->catalog, "cannot read the ledger", fault);
 	sqlite3_finalize(statement);
-	return rc == SQLITE_DONE ? 0 : weir_fail(fault, WEIR_E_CORRUPT, "cannot read the ledger: %s", sqlite3_errmsg(database));
+	return code;
 }

@@ -164,11 +164,9 @@ static int read_class(struct query_tasks *tasks, sqlite3_stmt *statement, int cl
 		if (code < 0)
 			return code;
 	}
+	int code = rc == SQLITE_DONE ? 0 : catalog_fail(tasks->campaign->catalog, "cannot read the catalog", fault);
 	sqlite3_reset(statement);
-	if (rc != SQLITE_DONE)
-		return weir_fail(fault, WEIR_E_CORRUPT, "cannot read the catalog: %s (weir catalog rebuild makes it again from the files)",
-		                 sqlite3_errmsg(catalog_database(tasks->campaign->catalog)));
-	return 0;
+	return code;
 }
 
 static int read_catalog(struct query_tasks *tasks, const struct weir_query *query, struct weir_fault *fault)
@@ -180,8 +178,7 @@ static int read_catalog(struct query_tasks *tasks, const struct weir_query *quer
 	int code = 0;
 
 	if (sqlite3_prepare_v2(catalog_database(tasks->campaign->catalog), sql, -1, &statement, NULL) != SQLITE_OK)
-		return weir_fail(fault, WEIR_E_CORRUPT, "cannot read the catalog: %s (weir catalog rebuild makes it again from the files)",
-		                 sqlite3_errmsg(catalog_database(tasks->campaign->catalog)));
+		return catalog_fail(tasks->campaign->catalog, "cannot read the catalog", fault);
 	if (query->node)
 		sqlite3_bind_text(statement, 5, query->node, -1, SQLITE_STATIC);
 	if (query->interface)

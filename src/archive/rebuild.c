@@ -117,7 +117,8 @@ int catalog_rebuild(const char *path, struct recover_report *report, uint64_t *b
 		error = rebuild_all(campaign, &locks, report, bad, fault);
 	if (!error)
 		error = catalog_commit(campaign->catalog, fault);
-	/* Closing moves everything from its log into the file, which can then take the other's place. */
+	if (!error)
+		error = catalog_settle(campaign->catalog, fault);
 	catalog_close(campaign->catalog);
 	campaign->catalog = NULL;
 	if (!error) {

@@ -251,11 +251,18 @@ static int list_open(struct weir_campaign *campaign, const char *node, const cha
 	if (sqlite3_prepare_v2(database,
 	                       "SELECT path FROM segments WHERE state = 'open' AND node = ? AND interface = ? ORDER BY path", -1,
 	                       &statement, NULL) != SQLITE_OK)
-		return weir_fail(fault, WEIR_E_IO, "cannot read the catalog: %s", sqlite3_errmsg(database));
+		return catalog_fail(campaign->catalog, "cannot read the catalog", fault);
 	sqlite3_bind_text(statement, 1, node, -1, SQLITE_STATIC);
 	sqlite3_bind_text(statement, 2, interface, -1, SQLITE_STATIC);
-	while (!error && sqlite3_step(statement) == SQLITE_ROW)
-		error = folder_list_add(paths, (const char *)sqlite3_column_text(statement, 0), fault);
+	int rc = SQLITE_DONE;
+	while (!error && (rc = sqlite3_step(statement)) == SQLITE_ROW) {
+		/* NULL where a catalog of others has none, or there is no memory, which the next step tells. */
+		const char *segment = (const char *)sqlite3_column_text(statement, 0);
+		if (segment)
+			error = folder_list_add(paths, segment, fault);
+	}
+	if (!error && rc != SQLITE_DONE)
+		error = catalog_fail(campaign->catalog, "cannot read the catalog", fault);
 	sqlite3_finalize(statement);
 	return error;
 }

@@ -174,7 +174,7 @@ static int read_entries(struct job *job, struct weir_fault *fault)
 	                       "SELECT path, node, interface, seq, codec, state, first_ns, last_ns, packets, captured_bytes, wire_bytes,"
 	                       " raw_bytes, stored_bytes, index_bytes, chunks, span_class FROM segments ORDER BY path",
 	                       -1, &statement, NULL) != SQLITE_OK)
-		return weir_fail(fault, WEIR_E_CORRUPT, "cannot read the catalog: %s", sqlite3_errmsg(database));
+		return catalog_fail(job->campaign->catalog, "cannot read the catalog", fault);
 	while (code == 0 && (rc = sqlite3_step(statement)) == SQLITE_ROW) {
 		code = add_entry(job, statement, fault);
 		const struct entry *entry = &job->entries[job->count - 1];
@@ -183,7 +183,7 @@ static int read_entries(struct job *job, struct weir_fault *fault)
 			            "the catalog's search by time would not find it (weir catalog rebuild makes it again)");
 	}
 	if (code == 0 && rc != SQLITE_DONE)
-		code = weir_fail(fault, WEIR_E_CORRUPT, "cannot read the catalog: %s", sqlite3_errmsg(database));
+		code = catalog_fail(job->campaign->catalog, "cannot read the catalog", fault);
 	sqlite3_finalize(statement);
 	return code;
 }

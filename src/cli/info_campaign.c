@@ -117,13 +117,11 @@ static int ask(struct campaign_summary *summary, const char *sql,
 	int code = 0, rc = SQLITE_DONE;
 
 	if (sqlite3_prepare_v2(database, sql, -1, &statement, NULL) != SQLITE_OK)
-		return weir_fail(fault, WEIR_E_CORRUPT, "cannot read the catalog: %s (weir catalog rebuild makes it again)",
-		                 sqlite3_errmsg(database));
+		return catalog_fail(summary->campaign->catalog, "cannot read the catalog", fault);
 	while (code == 0 && (rc = sqlite3_step(statement)) == SQLITE_ROW)
 		code = row(summary, statement, fault);
 	if (code == 0 && rc != SQLITE_DONE)
-		code = weir_fail(fault, WEIR_E_CORRUPT, "cannot read the catalog: %s (weir catalog rebuild makes it again)",
-		                 sqlite3_errmsg(database));
+		code = catalog_fail(summary->campaign->catalog, "cannot read the catalog", fault);
 	sqlite3_finalize(statement);
 	return code;
 }
