@@ -59,6 +59,7 @@ static int make_files(struct archive_sink *sink, struct segment *segment, struct
 	if (segment->fd < 0) {
 		int system = -segment->fd;
 		segment->fd = -1;
+		catalog_segment_gone(sink->campaign->catalog, segment->path, NULL); /* else: recovery */
 		return weir_fail_errno(fault, system, path, "cannot create the segment");
 	}
 	return 0;
