@@ -47,6 +47,11 @@ struct weir_sink_ops {
 	/* Called once after the last batch, also when the source failed: make what was kept whole. */
 	int (*finish)(struct weir_sink *sink, struct weir_fault *fault);
 	void (*close)(struct weir_sink *sink);
+	/*
+	 * May be NULL. Called before finish when the run ended by an error (enum weir_error) that has nothing to do with the data, as for want
+	 * of memory: what the sink was given is not all that there is, and it does not show it as if it were.
+	 */
+	void (*cut_short)(struct weir_sink *sink, int error);
 };
 
 struct weir_sink {

@@ -613,7 +613,7 @@ static int start_threads(struct archive_sink *sink, struct weir_fault *fault)
 	return error ? weir_fail_errno(fault, error, NULL, "cannot start a thread") : 0;
 }
 
-static const struct weir_sink_ops archive_sink_ops = {"archive", sink_consume, sink_finish, sink_close};
+static const struct weir_sink_ops archive_sink_ops = {.name = "archive", .consume = sink_consume, .finish = sink_finish, .close = sink_close};
 
 static int open_vantage(struct archive_sink *sink, struct weir_fault *fault)
 {

@@ -74,6 +74,14 @@ static int finish(struct weir_sink *sink, struct weir_fault *fault)
 	return error;
 }
 
+static void cut_short(struct weir_sink *sink, int error)
+{
+	struct writer *writer = (struct writer *)sink;
+
+	if (!writer->failed)
+		writer->failed = error;
+}
+
 static void close_writer(struct weir_sink *sink)
 {
 	struct writer *writer = (struct writer *)sink;
@@ -90,6 +98,7 @@ static const struct weir_sink_ops writer_ops = {
 	.consume = consume,
 	.finish = finish,
 	.close = close_writer,
+	.cut_short = cut_short,
 };
 
 static bool ends_with(const char *name, size_t length, const char *ending)

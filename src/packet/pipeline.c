@@ -127,6 +127,13 @@ out:
 	return result < 0 ? result : 0;
 }
 
+/* What a damaged or strange source gave before that is all that it has. Other errors leave it open what there would have been. */
+static bool is_of_data(int error)
+{
+	return error == WEIR_E_FORMAT || error == WEIR_E_TRUNCATED || error == WEIR_E_CORRUPT || error == WEIR_E_UNSUPPORTED ||
+	       error == WEIR_E_LIMIT;
+}
+
 int weir_pipeline_run(const struct weir_pipeline *pipeline, struct weir_fault *fault)
 {
 	struct weir_fault at_end;
@@ -134,8 +141,11 @@ int weir_pipeline_run(const struct weir_pipeline *pipeline, struct weir_fault *f
 	weir_fault_clear(fault);
 	weir_fault_clear(&at_end);
 	int result = pipeline->threads > 1 ? run_ahead(pipeline, fault) : run_here(pipeline, fault);
+	if (result < 0 && !is_of_data(result) && pipeline->sink->ops->cut_short)
+		pipeline->sink->ops->cut_short(pipeline->sink, result);
 	int finished = pipeline->sink->ops->finish ? pipeline->sink->ops->finish(pipeline->sink, &at_end) : 0;
-	if (result == 0 && finished < 0) {
+	/* That the sink could not keep what it was given is worse than that the source was damaged. */
+	if (finished < 0 && (result == 0 || (is_of_data(result) && !is_of_data(finished)))) {
 		result = finished;
 		if (fault)
 			*fault = at_end;
