@@ -1,4 +1,5 @@
 /* pcap-filter expressions: compiled by libpcap for each link type that is met, run on every packet. */
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,11 +59,13 @@ static int compile(struct weir_filter *filter, uint16_t linktype, bool swapped, 
 	*program = (struct program){.linktype = linktype, .swapped = swapped};
 	int result = 0;
 	pthread_mutex_lock(&compiler);
+	errno = 0;
 	pcap_t *pcap = pcap_open_dead(dlt_of(linktype, swapped), 262144);
 	if (!pcap) {
 		result = weir_fail(fault, WEIR_E_MEMORY, "no memory for a filter");
 	} else if (pcap_compile(pcap, &program->code, filter->expression, 1, PCAP_NETMASK_UNKNOWN) < 0) {
-		result = weir_fail(fault, WEIR_E_FILTER, "filter \"%s\": %s", filter->expression, pcap_geterr(pcap));
+		/* libpcap has many words for it, but an expression that it refuses leaves errno alone. */
+		result = weir_fail(fault, errno == ENOMEM ? WEIR_E_MEMORY : WEIR_E_FILTER, "filter \"%s\": %s", filter->expression, pcap_geterr(pcap));
 	} else {
 		filter->count++;
 	}
