@@ -129,7 +129,13 @@ static int run_verify(const struct command *command, void *values, int argc, cha
 		json_end_array(&run.json);
 		put_counts(&run.json, &verify.counts);
 		json_end_object(&run.json);
-		puts(text_string(&run.text));
+		if (run.text.failed) {
+			struct weir_fault fault = {0};
+			weir_fail(&fault, WEIR_E_MEMORY, "no memory for what was found");
+			status = report(command, &fault);
+		} else {
+			puts(text_string(&run.text));
+		}
 	} else if (!options->quiet) {
 		summarise(&verify.counts);
 	}

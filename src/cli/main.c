@@ -1,4 +1,5 @@
 /* weir: finds the command and runs it. */
+#include <errno.h>
 #include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,8 +39,10 @@ static int run(const struct command *command, int argc, char **argv)
 	options_free(command, options);
 	free(options);
 	/* What could not be written is a failure, also when it only shows now; a reader that went away is none. */
-	if (fflush(stdout) != 0 && status == EXIT_FINE) {
-		perror("weir: standard output");
+	int system = fflush(stdout) != 0 ? errno : 0;
+	if ((system || ferror(stdout)) && status == EXIT_FINE) {
+		/* Of a write that failed long ago only the fact is known. */
+		fprintf(stderr, "weir: standard output could not be written%s%s\n", system ? ": " : "", system ? strerror(system) : "");
 		status = EXIT_COULD_NOT;
 	}
 	return status;
