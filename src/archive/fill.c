@@ -217,6 +217,7 @@ void fill_end_chunk(struct archive_sink *sink)
 	atomic_store_explicit(&slot->published, slot->filled, memory_order_release);
 	pthread_mutex_lock(&sink->lock);
 	slot->state = SLOT_WAITING;
+	slot->waiting_since_ns = clock_monotonic_ns();
 	slot->order = sink->next_order++;
 	sink->ordered[slot->order % sink->slot_count] = slot;
 	slot->next = NULL;

@@ -37,6 +37,7 @@ struct slot {
 	unsigned references;       /* lock: of the keeper */
 	struct slot *next;         /* lock: in the free list or the workers' queue */
 	uint64_t order;            /* of being handed over */
+	int64_t waiting_since_ns;  /* monotonic: when that was */
 	struct segment *segment;
 	uint32_t number;           /* of the chunk in the segment */
 

@@ -3,11 +3,12 @@
 #include <string.h>
 
 #include "archive/sink.h"
+#include "core/clock.h"
 #include "core/text.h"
 #include "os/files.h"
 
 /* The level that the backlog allows (automatic), or the one that was asked for. With the lock held. */
-static int level_in_force(struct archive_sink *sink)
+static int level_in_force(const struct archive_sink *sink, const struct slot *slot)
 {
 	if (sink->options.codec == WEIR_CODEC_NONE)
 		return 0;
@@ -18,6 +19,13 @@ static int level_in_force(struct archive_sink *sink)
 		return sink->options.codec == WEIR_CODEC_ZSTD ? 3 : 1;
 	static const int zstd[] = {3, 1, -5, CODEC_STORE}, lz4[] = {1, -10, -50, CODEC_STORE};
 	size_t fourth = 4 * sink->waiting_count / sink->slot_count;
+	/*
+	 * A large buffer holds more than what may wait until it has to be journaled, and journals cost the disk twice: so how long this chunk
+	 * has waited counts too, by tenths of that time.
+	 */
+	size_t tenth = (size_t)(10 * (clock_monotonic_ns() - slot->waiting_since_ns) / sink->options.flush_ns);
+	if (tenth > fourth)
+		fourth = tenth;
 	return (sink->options.codec == WEIR_CODEC_ZSTD ? zstd : lz4)[fourth < 4 ? fourth : 3];
 }
 
@@ -91,7 +99,7 @@ void *worker_run(void *argument)
 		struct slot *slot = sink->waiting;
 		if (!slot)
 			break;
-		int level = level_in_force(sink);
+		int level = level_in_force(sink, slot);
 		sink->waiting = slot->next;
 		if (!sink->waiting)
 			sink->waiting_end = &sink->waiting;
