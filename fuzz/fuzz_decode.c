@@ -22,8 +22,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memset(&thorough, 0, sizeof thorough);
 	weir_decode(&packet, &facts);
 	weir_decode_thoroughly(&packet, &thorough);
-	if (memcmp(&facts, &thorough, sizeof facts) != 0 || facts.payload > packet.captured || facts.layer_count > WEIR_LAYERS_MAX ||
-	    facts.network_count > WEIR_NETWORKS_MAX || facts.vlan_count > WEIR_VLANS_MAX)
+	if (memcmp(&facts, &thorough, sizeof facts) != 0 || facts.payload > packet.captured ||
+	    facts.layer_count > WEIR_LAYERS_MAX || facts.network_count > WEIR_NETWORKS_MAX ||
+	    facts.vlan_count > WEIR_VLANS_MAX)
 		abort();
 	for (unsigned i = 0; i < facts.network_count; i++)
 		if (facts.networks[i].end > packet.captured || facts.networks[i].offset > facts.networks[i].end)

@@ -59,9 +59,9 @@ static void print(const struct weir_packet *packet, const struct print_options *
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const struct print_options text = {.numeric = true, .link = true, .verbose = 3, .hex = PRINT_HEX_ASCII_LINK, .absolute = true},
-	                                  line = {.numeric = true, .hex = PRINT_ASCII, .absolute = true, .time = PRINT_TIME_DATE},
-	                                  json = {.json = true};
+	static const struct print_options
+		text = {.numeric = true, .link = true, .verbose = 3, .hex = PRINT_HEX_ASCII_LINK, .absolute = true},
+		line = {.numeric = true, .hex = PRINT_ASCII, .absolute = true, .time = PRINT_TIME_DATE}, json = {.json = true};
 	if (size < 4)
 		return 0;
 	struct weir_packet packet = {

@@ -29,18 +29,43 @@ struct options {
 static const struct options defaults = {.promiscuous = true};
 
 static const struct option table[] = {
-	{.name = "interface", .letter = 'i', .type = OPTION_STRING, .offset = offsetof(struct options, interface), .metavar = "IF",
-	 .help = "the interface to capture on"},
-	{.name = "read", .letter = 'r', .type = OPTION_STRING, .offset = offsetof(struct options, read), .metavar = "FILE",
-	 .help = "the capture file to print; - is standard input"},
-	{.name = "count", .letter = 'c', .type = OPTION_UNSIGNED, .offset = offsetof(struct options, count), .metavar = "N", .least = 1,
-	 .most = UINT64_MAX, .help = "end after so many packets"},
-	{.name = "full", .letter = 'V', .type = OPTION_FLAG, .offset = offsetof(struct options, full),
-	 .help = "everything in each packet, as tshark -V tells it (needs tshark)"},
-	{.name = "snaplen", .letter = 's', .type = OPTION_SIZE, .offset = offsetof(struct options, snaplen), .metavar = "BYTES",
-	 .help = "look at so many bytes of each packet"},
-	{.name = "no-promisc", .letter = 'p', .type = OPTION_FLAG, .offset = offsetof(struct options, promiscuous), .no_flag = true,
-	 .help = "do not ask the interface for packets that are for others"},
+	{.name = "interface",
+     .letter = 'i',
+     .type = OPTION_STRING,
+     .offset = offsetof(struct options, interface),
+     .metavar = "IF",
+     .help = "the interface to capture on"},
+	{.name = "read",
+     .letter = 'r',
+     .type = OPTION_STRING,
+     .offset = offsetof(struct options, read),
+     .metavar = "FILE",
+     .help = "the capture file to print; - is standard input"},
+	{.name = "count",
+     .letter = 'c',
+     .type = OPTION_UNSIGNED,
+     .offset = offsetof(struct options, count),
+     .metavar = "N",
+     .least = 1,
+     .most = UINT64_MAX,
+     .help = "end after so many packets"},
+	{.name = "full",
+     .letter = 'V',
+     .type = OPTION_FLAG,
+     .offset = offsetof(struct options, full),
+     .help = "everything in each packet, as tshark -V tells it (needs tshark)"},
+	{.name = "snaplen",
+     .letter = 's',
+     .type = OPTION_SIZE,
+     .offset = offsetof(struct options, snaplen),
+     .metavar = "BYTES",
+     .help = "look at so many bytes of each packet"},
+	{.name = "no-promisc",
+     .letter = 'p',
+     .type = OPTION_FLAG,
+     .offset = offsetof(struct options, promiscuous),
+     .no_flag = true,
+     .help = "do not ask the interface for packets that are for others"},
 	PRINT_OPTION_ROWS(struct options, print),
 	{0},
 };
@@ -165,8 +190,9 @@ static void print_summary(struct weir_source *source, uint64_t printed)
 
 	weir_live_statistics(source, &statistics);
 	fprintf(stderr,
-	        "%" PRIu64 " packets captured\n%" PRIu64 " packets received by filter\n%" PRIu64 " packets dropped by kernel\n", printed,
-	        statistics.received, statistics.ring_dropped);
+	        "%" PRIu64 " packets captured\n%" PRIu64 " packets received by filter\n%" PRIu64
+	        " packets dropped by kernel\n",
+	        printed, statistics.received, statistics.ring_dropped);
 	if (statistics.nic_dropped)
 		fprintf(stderr, "%" PRIu64 " packets dropped by interface\n", statistics.nic_dropped);
 }
@@ -190,7 +216,8 @@ static int print(struct weir_pipeline *pipeline, const struct options *options, 
 	return result;
 }
 
-static int open_filter(struct weir_pipeline *pipeline, int argc, char **argv, uint16_t linktype, struct weir_fault *fault)
+static int open_filter(struct weir_pipeline *pipeline, int argc, char **argv, uint16_t linktype,
+                       struct weir_fault *fault)
 {
 	struct weir_filter *filter;
 	char *expression = join_arguments(0, argc, argv);
@@ -265,9 +292,11 @@ const struct command watch_command = {
 	.name = "watch",
 	.summary = "print packets, a line each",
 	.usage = "-i IF | -r FILE [FILTER]",
-	.description = "Prints the packets of an interface or a capture file that match FILTER (a pcap-filter expression, as tcpdump takes it), a line\n"
-	               "each in tcpdump's form, or as JSON. Times are in UTC unless --local is given. Relative TCP sequence numbers are\n"
-	               "kept for the last 262,144 connections.",
+	.description = "Prints the packets of an interface or a capture file that match FILTER (a pcap-filter expression, "
+                   "as tcpdump takes it), a line\n"
+				   "each in tcpdump's form, or as JSON. Times are in UTC unless --local is given. Relative TCP "
+                   "sequence numbers are\n"
+				   "kept for the last 262,144 connections.",
 	.options = table,
 	.options_size = sizeof(struct options),
 	.defaults = &defaults,

@@ -186,7 +186,8 @@ static inline uint64_t hash_ipv4(const uint8_t *data, const struct weir_network 
 static inline uint64_t hash_ipv6(const uint8_t *data, const struct weir_network *network)
 {
 	const uint8_t *s = data + network->source, *t = data + network->destination;
-	uint64_t source = mix(weir_load_native64(s) ^ HASH_KEY_1, weir_load_native64(s + 8) ^ HASH_KEY_2) + network->source_port;
+	uint64_t source =
+		mix(weir_load_native64(s) ^ HASH_KEY_1, weir_load_native64(s + 8) ^ HASH_KEY_2) + network->source_port;
 	uint64_t destination = mix(weir_load_native64(t) ^ HASH_KEY_1, weir_load_native64(t + 8) ^ HASH_KEY_2) +
 	                       network->destination_port;
 	return hash_ends(source, destination, network->protocol);

@@ -116,13 +116,12 @@ bool looks_like_ethernet(const struct decoding *d, uint32_t at);
  */
 void compare_as_snap(struct decoding *d, uint32_t at, bool followed);
 
-decode_step decode_ethernet, decode_llc, decode_vlan, decode_mpls, decode_pppoe, decode_ppp, decode_ppp_payload, decode_hdlc,
-	decode_null, decode_loop, decode_sll, decode_sll2, decode_raw, decode_fddi, decode_nflog,
-	decode_ipnet;
+decode_step decode_ethernet, decode_llc, decode_vlan, decode_mpls, decode_pppoe, decode_ppp, decode_ppp_payload,
+	decode_hdlc, decode_null, decode_loop, decode_sll, decode_sll2, decode_raw, decode_fddi, decode_nflog, decode_ipnet;
 decode_step decode_ieee80211, decode_radiotap, decode_prism, decode_avs, decode_ppi;
 decode_step decode_arp, decode_ipv4, decode_ipv6, decode_ip_any, decode_ipv6_extension, decode_ipv6_fragment, decode_ah;
 decode_step decode_tcp, decode_udp, decode_udplite, decode_sctp, decode_icmp, decode_icmpv6, decode_igmp, decode_esp;
-decode_step decode_gre, decode_vxlan, decode_geneve, decode_gtpu, decode_gtp0, decode_ipip, decode_ip6ip, decode_mpls_in_ip, decode_etherip,
-	decode_udp_esp, decode_l2tp, decode_teredo, decode_erspan2, decode_erspan3;
+decode_step decode_gre, decode_vxlan, decode_geneve, decode_gtpu, decode_gtp0, decode_ipip, decode_ip6ip,
+	decode_mpls_in_ip, decode_etherip, decode_udp_esp, decode_l2tp, decode_teredo, decode_erspan2, decode_erspan3;
 
 #endif

@@ -53,7 +53,7 @@ struct dissection {
 	const struct weir_layer *layer;
 	const struct weir_network *network; /* that the layer belongs to; NULL: none */
 	unsigned index;                     /* of the layer in facts->layers */
-	struct weir_bytes bytes;            /* from the layer's first byte to the end of what it carries, as far as captured */
+	struct weir_bytes bytes; /* from the layer's first byte to the end of what it carries, as far as captured */
 	uint32_t wire_length;               /* how many bytes that was on the wire, as headers (else the record) say */
 	const struct print_options *options;
 	struct sequences *sequences;        /* NULL: print TCP's numbers as they are */
@@ -88,7 +88,10 @@ void dissect_fields(const struct dissection *whole, struct fields *f); /* as ele
 bool dissect_quoted(const struct dissection *d, uint32_t offset, struct weir_packet *packet, struct weir_facts *facts);
 
 /* The layer kind before or behind this one, WEIR_LAYER_NONE at the ends. */
-static inline unsigned kind_before(const struct dissection *d) { return d->index ? d->layer[-1].kind : WEIR_LAYER_NONE; }
+static inline unsigned kind_before(const struct dissection *d)
+{
+	return d->index ? d->layer[-1].kind : WEIR_LAYER_NONE;
+}
 static inline unsigned kind_behind(const struct dissection *d)
 {
 	return d->index + 1u < d->facts->layer_count ? d->layer[1].kind : WEIR_LAYER_NONE;
@@ -129,16 +132,19 @@ void put_link_header(const struct dissection *d, struct text *out);
 /* "\n\t0x0000:  4500 ..." with or without characters. */
 void put_hex_dump(struct text *out, const uint8_t *data, size_t length, bool ascii);
 
-extern const struct dissector dissector_ethernet, dissector_llc, dissector_snap, dissector_sll, dissector_sll2, dissector_null,
-	dissector_ppp, dissector_pppoe, dissector_radiotap, dissector_ieee80211, dissector_vlan, dissector_mpls, dissector_arp,
-	dissector_ipv4, dissector_ipv6, dissector_ipv6_extension, dissector_ipv6_fragment, dissector_ah, dissector_esp, dissector_gre,
-	dissector_vxlan, dissector_geneve, dissector_gtpu, dissector_erspan, dissector_l2tp, dissector_icmp, dissector_icmpv6,
-	dissector_igmp, dissector_tcp, dissector_udp, dissector_udplite, dissector_fddi, dissector_nflog, dissector_ipnet, dissector_sctp, dissector_dns, dissector_dhcp, dissector_nbns, dissector_ntp,
-	dissector_http, dissector_tls, dissector_quic, dissector_ssh, dissector_smb, dissector_dcerpc, dissector_isakmp;
+extern const struct dissector dissector_ethernet, dissector_llc, dissector_snap, dissector_sll, dissector_sll2,
+	dissector_null, dissector_ppp, dissector_pppoe, dissector_radiotap, dissector_ieee80211, dissector_vlan,
+	dissector_mpls, dissector_arp, dissector_ipv4, dissector_ipv6, dissector_ipv6_extension, dissector_ipv6_fragment,
+	dissector_ah, dissector_esp, dissector_gre, dissector_vxlan, dissector_geneve, dissector_gtpu, dissector_erspan,
+	dissector_l2tp, dissector_icmp, dissector_icmpv6, dissector_igmp, dissector_tcp, dissector_udp, dissector_udplite,
+	dissector_fddi, dissector_nflog, dissector_ipnet, dissector_sctp, dissector_dns, dissector_dhcp, dissector_nbns,
+	dissector_ntp, dissector_http, dissector_tls, dissector_quic, dissector_ssh, dissector_smb, dissector_dcerpc,
+	dissector_isakmp;
 
 /* Whether these bytes look like the protocol: what find_application asks. */
 typedef bool looks_like(struct weir_bytes payload);
-looks_like looks_like_dns, looks_like_dns_tcp, looks_like_dhcp, looks_like_nbns, looks_like_ntp, looks_like_http, looks_like_tls,
-	looks_like_quic, looks_like_ssh, looks_like_smb, looks_like_dcerpc, looks_like_isakmp, looks_like_isakmp_marked;
+looks_like looks_like_dns, looks_like_dns_tcp, looks_like_dhcp, looks_like_nbns, looks_like_ntp, looks_like_http,
+	looks_like_tls, looks_like_quic, looks_like_ssh, looks_like_smb, looks_like_dcerpc, looks_like_isakmp,
+	looks_like_isakmp_marked;
 
 #endif

@@ -2,7 +2,8 @@
 #include "packet/dissect.h"
 
 static const struct value_name operations[] = {
-	{1, "Request"}, {2, "Reply"}, {3, "Reverse Request"}, {4, "Reverse Reply"}, {8, "Inverse Request"}, {9, "Inverse Reply"}, {0, NULL},
+	{1, "Request"},       {2, "Reply"}, {3, "Reverse Request"}, {4, "Reverse Reply"}, {8, "Inverse Request"},
+	{9, "Inverse Reply"}, {0, NULL},
 };
 
 struct arp {

@@ -4,7 +4,8 @@
 #define MAGIC 0x63825363u
 
 static const struct value_name messages[] = {
-	{1, "discover"}, {2, "offer"}, {3, "request"}, {4, "decline"}, {5, "ack"}, {6, "nak"}, {7, "release"}, {8, "inform"}, {0, NULL},
+	{1, "discover"}, {2, "offer"},   {3, "request"}, {4, "decline"}, {5, "ack"},
+	{6, "nak"},      {7, "release"}, {8, "inform"},  {0, NULL},
 };
 
 struct option {
@@ -78,9 +79,15 @@ static void dhcp_text(const struct dissection *d, struct text *out)
 static void option_fields(const struct option *option, struct fields *f)
 {
 	static const struct value_name names[] = {
-		{1, "subnet_mask"}, {3, "router"}, {6, "dns_server"}, {12, "host_name"}, {15, "domain_name"}, {28, "broadcast"}, {50, "requested_address"},
-		{51, "lease_time"}, {53, "message_type"}, {54, "server"}, {55, "parameter_list"}, {58, "renewal_time"}, {59, "rebinding_time"},
-		{60, "vendor_class"}, {61, "client_id"}, {81, "client_fqdn"}, {82, "relay_agent"}, {0, NULL},
+		{1, "subnet_mask"},        {3, "router"},
+		{6, "dns_server"},         {12, "host_name"},
+		{15, "domain_name"},       {28, "broadcast"},
+		{50, "requested_address"}, {51, "lease_time"},
+		{53, "message_type"},      {54, "server"},
+		{55, "parameter_list"},    {58, "renewal_time"},
+		{59, "rebinding_time"},    {60, "vendor_class"},
+		{61, "client_id"},         {81, "client_fqdn"},
+		{82, "relay_agent"},       {0, NULL},
 	};
 
 	fields_object(f, NULL);

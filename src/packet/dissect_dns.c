@@ -1,39 +1,40 @@
-/* DNS (RFC 1035 and its followers), also multicast (RFC 6762) and over TCP; NetBIOS names (RFC 1002), which have the same form. */
-#include "packet/dissect.h"
+/* DNS (RFC 1035 and its followers), also multicast (RFC 6762) and over TCP. */
+#include "packet/dissect_dns.h"
 
 #define NAME_MAX_BYTES 255 /* RFC 1035, section 3.1 */
 #define JUMPS_MAX 64
 #define RECORDS_MAX 512    /* listed of a section: a message of 64 KiB could claim more than is of use */
 
 static const struct value_name types[] = {
-	{1, "A"}, {2, "NS"}, {3, "MD"}, {4, "MF"}, {5, "CNAME"}, {6, "SOA"}, {7, "MB"}, {8, "MG"}, {9, "MR"}, {10, "NULL"}, {11, "WKS"}, {12, "PTR"},
-	{13, "HINFO"}, {14, "MINFO"}, {15, "MX"}, {16, "TXT"}, {17, "RP"}, {18, "AFSDB"}, {19, "X25"}, {20, "ISDN"}, {21, "RT"}, {22, "NSAP"},
-	{23, "NSAP_PTR"}, {24, "SIG"}, {25, "KEY"}, {26, "PX"}, {27, "GPOS"}, {28, "AAAA"}, {29, "LOC"}, {30, "NXT"}, {31, "EID"}, {32, "NIMLOC"},
-	{33, "SRV"}, {34, "ATMA"}, {35, "NAPTR"}, {36, "KX"}, {37, "CERT"}, {38, "A6"}, {39, "DNAME"}, {40, "SINK"}, {41, "OPT"}, {42, "APL"}, {43, "DS"},
-	{44, "SSHFP"}, {45, "IPSECKEY"}, {46, "RRSIG"}, {47, "NSEC"}, {48, "DNSKEY"}, {50, "NSEC3"}, {51, "NSEC3PARAM"}, {52, "TLSA"}, {64, "SVCB"},
-	{65, "HTTPS"}, {99, "SPF"}, {249, "TKEY"}, {250, "TSIG"}, {251, "IXFR"}, {252, "AXFR"}, {253, "MAILB"}, {254, "MAILA"}, {255, "ANY"},
-	{256, "URI"}, {257, "CAA"}, {0, NULL},
+	{1, "A"},           {2, "NS"},        {3, "MD"},        {4, "MF"},      {5, "CNAME"}, {6, "SOA"},     {7, "MB"},
+	{8, "MG"},          {9, "MR"},        {10, "NULL"},     {11, "WKS"},    {12, "PTR"},  {13, "HINFO"},  {14, "MINFO"},
+	{15, "MX"},         {16, "TXT"},      {17, "RP"},       {18, "AFSDB"},  {19, "X25"},  {20, "ISDN"},   {21, "RT"},
+	{22, "NSAP"},       {23, "NSAP_PTR"}, {24, "SIG"},      {25, "KEY"},    {26, "PX"},   {27, "GPOS"},   {28, "AAAA"},
+	{29, "LOC"},        {30, "NXT"},      {31, "EID"},      {32, "NIMLOC"}, {33, "SRV"},  {34, "ATMA"},   {35, "NAPTR"},
+	{36, "KX"},         {37, "CERT"},     {38, "A6"},       {39, "DNAME"},  {40, "SINK"}, {41, "OPT"},    {42, "APL"},
+	{43, "DS"},         {44, "SSHFP"},    {45, "IPSECKEY"}, {46, "RRSIG"},  {47, "NSEC"}, {48, "DNSKEY"}, {50, "NSEC3"},
+	{51, "NSEC3PARAM"}, {52, "TLSA"},     {64, "SVCB"},     {65, "HTTPS"},  {99, "SPF"},  {249, "TKEY"},  {250, "TSIG"},
+	{251, "IXFR"},      {252, "AXFR"},    {253, "MAILB"},   {254, "MAILA"}, {255, "ANY"}, {256, "URI"},   {257, "CAA"},
+	{0, NULL},
 };
-
-static const struct value_name netbios_types[] = {{32, "NB"}, {33, "NBSTAT"}, {1, "A"}, {2, "NS"}, {10, "NULL"}, {0, NULL}};
 
 static const struct value_name opcodes[] = {
 	{0, "query"}, {1, "iquery"}, {2, "status"}, {4, "notify"}, {5, "update"}, {6, "dso"}, {0, NULL},
 };
 
 static const char *const opcode_texts[16] = {
-	"", " inv_q", " stat", " op3", " notify", " update", " op6", " op7", " op8", " updateA", " updateD", " updateDA", " updateM", " updateMA",
-	" zoneInit", " zoneRef",
+	"",     " inv_q",   " stat",    " op3",      " notify",  " update",   " op6",      " op7",
+	" op8", " updateA", " updateD", " updateDA", " updateM", " updateMA", " zoneInit", " zoneRef",
 };
 
 static const char *const answer_texts[16] = {
-	"", " FormErr", " ServFail", " NXDomain", " NotImp", " Refused", " YXDomain", " YXRRSet", " NXRRSet", " NotAuth", " NotZone", " Resp11",
-	" Resp12", " Resp13", " Resp14", " NoChange",
+	"",         " FormErr", " ServFail", " NXDomain", " NotImp", " Refused", " YXDomain", " YXRRSet",
+	" NXRRSet", " NotAuth", " NotZone",  " Resp11",   " Resp12", " Resp13",  " Resp14",   " NoChange",
 };
 
 static const char *const answer_names[16] = {
-	"noerror", "formerr", "servfail", "nxdomain", "notimp", "refused", "yxdomain", "yxrrset", "nxrrset", "notauth", "notzone", "11", "12", "13",
-	"14", "15",
+	"noerror", "formerr", "servfail", "nxdomain", "notimp", "refused", "yxdomain", "yxrrset",
+	"nxrrset", "notauth", "notzone",  "11",       "12",     "13",      "14",       "15",
 };
 
 /* Where a name ends in the message, 0 when it is broken. */
@@ -135,7 +136,8 @@ static void put_class(uint16_t class, struct text *out)
 {
 	if (class == 1)
 		return;
-	static const struct value_name names[] = {{2, "CSNET"}, {3, "CHAOS"}, {4, "HS"}, {254, "NONE"}, {255, "ANY"}, {0, NULL}};
+	static const struct value_name names[] = {{2, "CSNET"},  {3, "CHAOS"}, {4, "HS"},
+	                                          {254, "NONE"}, {255, "ANY"}, {0, NULL}};
 	const char *name = name_of(names, class);
 	put_char(out, ' ');
 	if (name) {
@@ -172,8 +174,8 @@ static void put_strings(struct weir_bytes message, const struct record *record, 
 	}
 }
 
-static bool put_answer(const struct dissection *d, struct weir_bytes message, const struct record *record, bool multicast,
-                       struct text *out)
+static bool put_answer(const struct dissection *d, struct weir_bytes message, const struct record *record,
+                       bool multicast, struct text *out)
 {
 	const uint8_t *p = message.data + record->data;
 	uint16_t class = multicast ? record->class & 0x7fff : record->class;
@@ -248,8 +250,8 @@ static bool put_answer(const struct dissection *d, struct weir_bytes message, co
 	return true;
 }
 
-static bool put_section(const struct dissection *d, struct weir_bytes message, uint32_t *at, uint16_t count, bool multicast,
-                        struct text *out)
+static bool put_section(const struct dissection *d, struct weir_bytes message, uint32_t *at, uint16_t count,
+                        bool multicast, struct text *out)
 {
 	struct record record;
 
@@ -271,7 +273,8 @@ static void put_count(uint16_t count, const char *letters, struct text *out)
 	put_char(out, ']');
 }
 
-static bool put_response(const struct dissection *d, struct weir_bytes message, uint16_t flags, bool multicast, struct text *out)
+static bool put_response(const struct dissection *d, struct weir_bytes message, uint16_t flags, bool multicast,
+                         struct text *out)
 {
 	const uint8_t *p = message.data;
 	uint16_t questions = weir_load_be16(p + 4), answers = weir_load_be16(p + 6), authorities = weir_load_be16(p + 8),
@@ -314,7 +317,8 @@ static bool put_response(const struct dissection *d, struct weir_bytes message, 
 	return put_section(d, message, &at, additional, multicast, out);
 }
 
-static bool put_query(const struct dissection *d, struct weir_bytes message, uint16_t flags, bool multicast, struct text *out)
+static bool put_query(const struct dissection *d, struct weir_bytes message, uint16_t flags, bool multicast,
+                      struct text *out)
 {
 	const uint8_t *p = message.data;
 	uint16_t questions = weir_load_be16(p + 4), answers = weir_load_be16(p + 6), authorities = weir_load_be16(p + 8),
@@ -456,7 +460,8 @@ static void record_data_fields(struct weir_bytes message, const struct record *r
 	case 16:
 	case 99:
 		fields_array(f, "text");
-		for (uint32_t at = record->data; at < record->next && message.data[at] < record->next - at; at += message.data[at] + 1u)
+		for (uint32_t at = record->data; at < record->next && message.data[at] < record->next - at;
+		     at += message.data[at] + 1u)
 			element_text(f, message.data + at + 1, message.data[at]);
 		fields_end_array(f);
 		return;
@@ -466,7 +471,8 @@ static void record_data_fields(struct weir_bytes message, const struct record *r
 	field_hex_bytes(f, "data", p, record->length);
 }
 
-static bool question_fields(struct weir_bytes message, uint32_t *at, uint16_t count, const struct value_name *names, struct fields *f)
+bool dns_question_fields(struct weir_bytes message, uint32_t *at, uint16_t count, const struct value_name *names,
+                            struct fields *f)
 {
 	struct record record;
 
@@ -510,7 +516,7 @@ static bool section_fields(struct weir_bytes message, uint32_t *at, uint16_t cou
 	return sound && count <= RECORDS_MAX;
 }
 
-static void header_fields(struct weir_bytes message, struct fields *f)
+void dns_header_fields(struct weir_bytes message, struct fields *f)
 {
 	uint16_t flags = weir_load_be16(message.data + 2);
 
@@ -534,8 +540,8 @@ static void dns_fields(const struct dissection *d, struct fields *f)
 	if (message.length < 12)
 		return;
 	const uint8_t *p = message.data;
-	header_fields(message, f);
-	if (question_fields(message, &at, weir_load_be16(p + 4), types, f) &&
+	dns_header_fields(message, f);
+	if (dns_question_fields(message, &at, weir_load_be16(p + 4), types, f) &&
 	    section_fields(message, &at, weir_load_be16(p + 6), "answers", f) &&
 	    section_fields(message, &at, weir_load_be16(p + 8), "authorities", f))
 		section_fields(message, &at, weir_load_be16(p + 10), "additional", f);
@@ -555,70 +561,4 @@ const struct dissector dissector_dns = {
 	.kind = WEIR_LAYER_DNS,
 	.fields = dns_fields,
 	.text = dns_text,
-};
-
-/* A NetBIOS name: 16 bytes as 32 letters from A to P; the last byte says what kind of name it is. False when it is none. */
-static bool read_netbios_name(struct weir_bytes message, uint32_t at, char name[16], uint8_t *suffix)
-{
-	if (at + 33 > message.length || message.data[at] != 32)
-		return false;
-	for (unsigned i = 0; i < 16; i++) {
-		uint8_t high = (uint8_t)(message.data[at + 1 + i * 2] - 'A'), low = (uint8_t)(message.data[at + 2 + i * 2] - 'A');
-		if (high > 15 || low > 15)
-			return false;
-		name[i] = (char)(high << 4 | low);
-	}
-	*suffix = (uint8_t)name[15];
-	unsigned length = 15;
-	while (length && (name[length - 1] == ' ' || name[length - 1] == 0))
-		length--;
-	name[length] = '\0';
-	return true;
-}
-
-static void nbns_text(const struct dissection *d, struct text *out)
-{
-	static const struct value_name operations[] = {
-		{0, "query"}, {5, "registration"}, {6, "release"}, {7, "wait"}, {8, "refresh"}, {15, "multi-homed registration"}, {0, NULL},
-	};
-	uint16_t flags = weir_load_be16(d->bytes.data + 2);
-	const char *operation = name_of(operations, flags >> 11 & 15);
-	char name[16];
-	uint8_t suffix;
-
-	put(out, ": NBNS ");
-	put_bytes(out, operation ? operation : "operation", strlen(operation ? operation : "operation"));
-	put(out, flags & 0x8000 ? " response" : " request");
-	if (read_netbios_name(d->bytes, 12, name, &suffix)) {
-		put_char(out, ' ');
-		put_visible(out, (const uint8_t *)name, strlen(name));
-		put_char(out, '<');
-		put_hex(out, suffix, 2);
-		put_char(out, '>');
-	}
-}
-
-static void nbns_fields(const struct dissection *d, struct fields *f)
-{
-	char name[16];
-	uint8_t suffix;
-	uint32_t at = 12;
-
-	header_fields(d->bytes, f);
-	if (read_netbios_name(d->bytes, 12, name, &suffix)) {
-		field_text(f, "name", name, strlen(name));
-		field_hex(f, "suffix", suffix, 2);
-	}
-	question_fields(d->bytes, &at, weir_load_be16(d->bytes.data + 4), netbios_types, f);
-}
-
-bool looks_like_nbns(struct weir_bytes payload)
-{
-	return payload.length >= 12;
-}
-
-const struct dissector dissector_nbns = {
-	.kind = WEIR_LAYER_NBNS,
-	.fields = nbns_fields,
-	.text = nbns_text,
 };

@@ -190,7 +190,9 @@ static void icmp_text(const struct dissection *d, struct text *out)
 		break;
 	case 11:
 		quote(d, &quoted);
-		put(out, p[1] == 0 ? "time exceeded in-transit" : p[1] == 1 ? "ip reassembly time exceeded" : "time exceeded-#");
+		put(out, p[1] == 0   ? "time exceeded in-transit"
+		         : p[1] == 1 ? "ip reassembly time exceeded"
+		                     : "time exceeded-#");
 		if (p[1] > 1)
 			put_unsigned(out, p[1]);
 		break;
@@ -235,7 +237,8 @@ static void icmp_text(const struct dissection *d, struct text *out)
 	put(out, ", length ");
 	put_unsigned(out, d->wire_length);
 	uint16_t sum;
-	if (d->options->verbose && d->bytes.length == d->wire_length && !(d->network->flags & WEIR_NETWORK_FRAGMENT) && (sum = checksum_fold(checksum_add(0, p, d->bytes.length))) != 0) {
+	if (d->options->verbose && d->bytes.length == d->wire_length && !(d->network->flags & WEIR_NETWORK_FRAGMENT) &&
+	    (sum = checksum_fold(checksum_add(0, p, d->bytes.length))) != 0) {
 		uint32_t stated = weir_load_be16(p + 2), right = stated + sum;
 		put(out, " (wrong icmp cksum ");
 		put_hex(out, stated, 1);
@@ -274,12 +277,31 @@ const struct dissector dissector_icmp = {
 };
 
 static const struct value_name icmpv6_names[] = {
-	{1, "destination unreachable"}, {2, "packet too big"}, {3, "time exceeded in-transit"}, {4, "parameter problem"}, {128, "echo request"},
-	{129, "echo reply"}, {130, "multicast listener query"}, {131, "multicast listener report"}, {132, "multicast listener done"},
-	{133, "router solicitation"}, {134, "router advertisement"}, {135, "neighbor solicitation"}, {136, "neighbor advertisement"},
-	{137, "redirect"}, {138, "router renumbering"}, {139, "node information query"}, {140, "node information reply"},
-	{141, "inverse neighbor solicitation"}, {142, "inverse neighbor advertisement"}, {143, "multicast listener report v2"},
-	{144, "dhaad request"}, {145, "dhaad reply"}, {146, "mobile router solicitation"}, {147, "mobile router advertisement"}, {155, "RPL"},
+	{1, "destination unreachable"},
+	{2, "packet too big"},
+	{3, "time exceeded in-transit"},
+	{4, "parameter problem"},
+	{128, "echo request"},
+	{129, "echo reply"},
+	{130, "multicast listener query"},
+	{131, "multicast listener report"},
+	{132, "multicast listener done"},
+	{133, "router solicitation"},
+	{134, "router advertisement"},
+	{135, "neighbor solicitation"},
+	{136, "neighbor advertisement"},
+	{137, "redirect"},
+	{138, "router renumbering"},
+	{139, "node information query"},
+	{140, "node information reply"},
+	{141, "inverse neighbor solicitation"},
+	{142, "inverse neighbor advertisement"},
+	{143, "multicast listener report v2"},
+	{144, "dhaad request"},
+	{145, "dhaad reply"},
+	{146, "mobile router solicitation"},
+	{147, "mobile router advertisement"},
+	{155, "RPL"},
 	{0, NULL},
 };
 

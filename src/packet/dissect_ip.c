@@ -2,14 +2,15 @@
 #include "packet/dissect.h"
 
 static const struct value_name protocol_names[] = {
-	{0, "Options"}, {1, "ICMP"}, {2, "IGMP"}, {4, "IPIP"}, {6, "TCP"}, {17, "UDP"}, {33, "DCCP"}, {41, "IPv6"}, {46, "RSVP"},
-	{47, "GRE"}, {50, "ESP"}, {51, "AH"}, {55, "Mobile"}, {58, "ICMPv6"}, {88, "EIGRP"}, {89, "OSPF"}, {97, "EtherIP"}, {103, "PIM"}, {108, "Compressed IP"},
-	{112, "VRRP"}, {132, "SCTP"}, {135, "Mobility"}, {136, "UDPLite"}, {0, NULL},
+	{0, "Options"},         {1, "ICMP"},    {2, "IGMP"},   {4, "IPIP"},       {6, "TCP"},       {17, "UDP"},
+	{33, "DCCP"},           {41, "IPv6"},   {46, "RSVP"},  {47, "GRE"},       {50, "ESP"},      {51, "AH"},
+	{55, "Mobile"},         {58, "ICMPv6"}, {88, "EIGRP"}, {89, "OSPF"},      {97, "EtherIP"},  {103, "PIM"},
+	{108, "Compressed IP"}, {112, "VRRP"},  {132, "SCTP"}, {135, "Mobility"}, {136, "UDPLite"}, {0, NULL},
 };
 
 static const struct value_name option_names[] = {
-	{0, "EOL"}, {1, "NOP"}, {7, "RR"}, {68, "timestamp"}, {130, "security"}, {131, "LSRR"}, {137, "SSRR"}, {148, "RA"}, {146, "RFC1393"},
-	{0, NULL},
+	{0, "EOL"},    {1, "NOP"},    {7, "RR"},   {68, "timestamp"}, {130, "security"},
+	{131, "LSRR"}, {137, "SSRR"}, {148, "RA"}, {146, "RFC1393"},  {0, NULL},
 };
 
 const char *ip_protocol_name(uint8_t protocol) { return name_of(protocol_names, protocol); }

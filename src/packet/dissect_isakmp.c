@@ -2,8 +2,10 @@
 #include "packet/dissect.h"
 
 static const struct value_name exchanges[] = {
-	{0, "none"}, {1, "base"}, {2, "ident"}, {3, "auth"}, {4, "agg"}, {5, "inf"}, {32, "oakley-quick"}, {33, "oakley-newgroup"},
-	{34, "ikev2_init"}, {35, "ikev2_auth"}, {36, "child_sa"}, {37, "inf2"}, {0, NULL},
+	{0, "none"},        {1, "base"},        {2, "ident"},         {3, "auth"},
+	{4, "agg"},         {5, "inf"},         {32, "oakley-quick"}, {33, "oakley-newgroup"},
+	{34, "ikev2_init"}, {35, "ikev2_auth"}, {36, "child_sa"},     {37, "inf2"},
+	{0, NULL},
 };
 
 /* Over port 4500 four zero bytes stand before it. */

@@ -2,12 +2,44 @@
 #include "packet/dissect.h"
 
 static const struct value_name ethertype_names[] = {
-	{0x0800, "IPv4"}, {0x86dd, "IPv6"}, {0x0806, "ARP"}, {0x8035, "Reverse ARP"}, {0x8100, "802.1Q"}, {0x88a8, "802.1Q-QinQ"},
-	{0x9100, "802.1Q-9100"}, {0x8847, "MPLS unicast"}, {0x8848, "MPLS multicast"}, {0x8863, "PPPoE D"}, {0x8864, "PPPoE S"}, {0x88cc, "LLDP"},
-	{0x888e, "EAPOL"}, {0x88e5, "MACsec"}, {0x88f7, "PTP"}, {0x8902, "CFM"}, {0x8809, "Slow Protocols"}, {0x9000, "Loopback"}, {0x6558, "TEB"},
-	{0x880b, "PPP"}, {0x809b, "Appletalk"}, {0x80f3, "Appletalk ARP"}, {0x8137, "IPX"}, {0x88a2, "AoE"}, {0x8906, "FCoE"}, {0x8914, "FCoE Init"},
-	{0x0842, "Wake on LAN"}, {0x0600, "NS"}, {0x6003, "DN"}, {0x6004, "LAT"}, {0x88be, "ERSPAN II"}, {0x22eb, "ERSPAN III"}, {0x88e7, "802.1ah"},
-	{0x8892, "PROFINET"}, {0x88a4, "EtherCAT"}, {0x88b8, "GOOSE"}, {0x88ba, "SV"}, {0, NULL},
+	{0x0800, "IPv4"},
+	{0x86dd, "IPv6"},
+	{0x0806, "ARP"},
+	{0x8035, "Reverse ARP"},
+	{0x8100, "802.1Q"},
+	{0x88a8, "802.1Q-QinQ"},
+	{0x9100, "802.1Q-9100"},
+	{0x8847, "MPLS unicast"},
+	{0x8848, "MPLS multicast"},
+	{0x8863, "PPPoE D"},
+	{0x8864, "PPPoE S"},
+	{0x88cc, "LLDP"},
+	{0x888e, "EAPOL"},
+	{0x88e5, "MACsec"},
+	{0x88f7, "PTP"},
+	{0x8902, "CFM"},
+	{0x8809, "Slow Protocols"},
+	{0x9000, "Loopback"},
+	{0x6558, "TEB"},
+	{0x880b, "PPP"},
+	{0x809b, "Appletalk"},
+	{0x80f3, "Appletalk ARP"},
+	{0x8137, "IPX"},
+	{0x88a2, "AoE"},
+	{0x8906, "FCoE"},
+	{0x8914, "FCoE Init"},
+	{0x0842, "Wake on LAN"},
+	{0x0600, "NS"},
+	{0x6003, "DN"},
+	{0x6004, "LAT"},
+	{0x88be, "ERSPAN II"},
+	{0x22eb, "ERSPAN III"},
+	{0x88e7, "802.1ah"},
+	{0x8892, "PROFINET"},
+	{0x88a4, "EtherCAT"},
+	{0x88b8, "GOOSE"},
+	{0x88ba, "SV"},
+	{0, NULL},
 };
 
 const char *ethertype_name(uint16_t type) { return name_of(ethertype_names, type); }
@@ -107,8 +139,12 @@ const struct dissector dissector_ethernet = {
 };
 
 static const struct value_name sap_names[] = {
-	{0x00, "Null"}, {0x02, "LLC Sublayer Management"}, {0x06, "IP"}, {0x42, "STP"}, {0x7e, "ISO 8208"}, {0xaa, "SNAP"}, {0xe0, "IPX"}, {0xf0, "NetBeui"},
-	{0xfe, "ISO NSAP"}, {0xff, "Global"}, {0, NULL},
+	{0x00, "Null"},     {0x02, "LLC Sublayer Management"},
+	{0x06, "IP"},       {0x42, "STP"},
+	{0x7e, "ISO 8208"}, {0xaa, "SNAP"},
+	{0xe0, "IPX"},      {0xf0, "NetBeui"},
+	{0xfe, "ISO NSAP"}, {0xff, "Global"},
+	{0, NULL},
 };
 
 static void llc_text(const struct dissection *d, struct text *out)
@@ -246,8 +282,17 @@ static const struct value_name pppoe_codes[] = {
 };
 
 static const struct value_name pppoe_tags[] = {
-	{0x0000, "EOL"}, {0x0101, "Service-Name"}, {0x0102, "AC-Name"}, {0x0103, "Host-Uniq"}, {0x0104, "AC-Cookie"}, {0x0105, "Vendor-Specific"},
-	{0x0110, "Relay-Session-ID"}, {0x0120, "PPP-Max-Payload"}, {0x0201, "Service-Name-Error"}, {0x0202, "AC-System-Error"}, {0x0203, "Generic-Error"},
+	{0x0000, "EOL"},
+	{0x0101, "Service-Name"},
+	{0x0102, "AC-Name"},
+	{0x0103, "Host-Uniq"},
+	{0x0104, "AC-Cookie"},
+	{0x0105, "Vendor-Specific"},
+	{0x0110, "Relay-Session-ID"},
+	{0x0120, "PPP-Max-Payload"},
+	{0x0201, "Service-Name-Error"},
+	{0x0202, "AC-System-Error"},
+	{0x0203, "Generic-Error"},
 	{0, NULL},
 };
 
@@ -332,8 +377,9 @@ const struct dissector dissector_pppoe = {
 };
 
 static const struct value_name ppp_names[] = {
-	{0x0021, "IP"}, {0x0057, "IP6"}, {0x0281, "MPLS"}, {0x8021, "IPCP"}, {0x8057, "IP6CP"}, {0xc021, "LCP"}, {0xc023, "PAP"}, {0xc223, "CHAP"},
-	{0x80fd, "CCP"}, {0x00fd, "Compressed"}, {0x003d, "Multilink"}, {0x0800, "IPv4"}, {0x86dd, "IPv6"}, {0x8035, "SLARP"}, {0, NULL},
+	{0x0021, "IP"},        {0x0057, "IP6"},  {0x0281, "MPLS"}, {0x8021, "IPCP"},  {0x8057, "IP6CP"},
+	{0xc021, "LCP"},       {0xc023, "PAP"},  {0xc223, "CHAP"}, {0x80fd, "CCP"},   {0x00fd, "Compressed"},
+	{0x003d, "Multilink"}, {0x0800, "IPv4"}, {0x86dd, "IPv6"}, {0x8035, "SLARP"}, {0, NULL},
 };
 
 static void ppp_text(const struct dissection *d, struct text *out)

@@ -2,7 +2,8 @@
 #include "packet/dissect.h"
 
 static const char *const modes[8] = {
-	"unspecified", "symmetric active", "symmetric passive", "Client", "Server", "Broadcast", "Control Message", "Reserved",
+	"unspecified", "symmetric active", "symmetric passive", "Client",
+	"Server",      "Broadcast",        "Control Message",   "Reserved",
 };
 
 static void ntp_text(const struct dissection *d, struct text *out)

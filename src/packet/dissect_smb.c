@@ -2,15 +2,28 @@
 #include "packet/dissect.h"
 
 static const struct value_name commands1[] = {
-	{0x04, "close"}, {0x24, "locking-andx"}, {0x25, "transaction"}, {0x2b, "echo"}, {0x2e, "read-andx"}, {0x2f, "write-andx"}, {0x32, "transaction2"},
-	{0x71, "tree-disconnect"}, {0x72, "negotiate"}, {0x73, "session-setup-andx"}, {0x74, "logoff-andx"}, {0x75, "tree-connect-andx"},
-	{0xa0, "nt-transact"}, {0xa2, "nt-create-andx"}, {0, NULL},
+	{0x04, "close"},
+	{0x24, "locking-andx"},
+	{0x25, "transaction"},
+	{0x2b, "echo"},
+	{0x2e, "read-andx"},
+	{0x2f, "write-andx"},
+	{0x32, "transaction2"},
+	{0x71, "tree-disconnect"},
+	{0x72, "negotiate"},
+	{0x73, "session-setup-andx"},
+	{0x74, "logoff-andx"},
+	{0x75, "tree-connect-andx"},
+	{0xa0, "nt-transact"},
+	{0xa2, "nt-create-andx"},
+	{0, NULL},
 };
 
 static const struct value_name commands2[] = {
-	{0, "negotiate"}, {1, "session-setup"}, {2, "logoff"}, {3, "tree-connect"}, {4, "tree-disconnect"}, {5, "create"}, {6, "close"}, {7, "flush"},
-	{8, "read"}, {9, "write"}, {10, "lock"}, {11, "ioctl"}, {12, "cancel"}, {13, "echo"}, {14, "query-directory"}, {15, "change-notify"},
-	{16, "query-info"}, {17, "set-info"}, {18, "oplock-break"}, {0, NULL},
+	{0, "negotiate"},      {1, "session-setup"}, {2, "logoff"},    {3, "tree-connect"},  {4, "tree-disconnect"},
+	{5, "create"},         {6, "close"},         {7, "flush"},     {8, "read"},          {9, "write"},
+	{10, "lock"},          {11, "ioctl"},        {12, "cancel"},   {13, "echo"},         {14, "query-directory"},
+	{15, "change-notify"}, {16, "query-info"},   {17, "set-info"}, {18, "oplock-break"}, {0, NULL},
 };
 
 struct smb {
@@ -106,8 +119,10 @@ const struct dissector dissector_smb = {
 };
 
 static const struct value_name packet_types[] = {
-	{0, "request"}, {2, "response"}, {3, "fault"}, {11, "bind"}, {12, "bind-ack"}, {13, "bind-nak"}, {14, "alter-context"},
-	{15, "alter-context-response"}, {16, "auth3"}, {17, "shutdown"}, {18, "cancel"}, {19, "orphaned"}, {0, NULL},
+	{0, "request"},   {2, "response"},  {3, "fault"},          {11, "bind"},
+	{12, "bind-ack"}, {13, "bind-nak"}, {14, "alter-context"}, {15, "alter-context-response"},
+	{16, "auth3"},    {17, "shutdown"}, {18, "cancel"},        {19, "orphaned"},
+	{0, NULL},
 };
 
 static const struct {
@@ -228,8 +243,8 @@ static void dcerpc_fields(const struct dissection *d, struct fields *f)
 bool looks_like_dcerpc(struct weir_bytes payload)
 {
 	const uint8_t *p = payload.data;
-	return payload.length >= 16 && p[0] == 5 && p[1] <= 1 && name_of(packet_types, p[2]) && (p[4] & 0xef) == 0 && p[5] <= 3 &&
-	       p[6] == 0 && p[7] == 0 && weir_load16(p + 8, !(p[4] & 0x10)) >= 16;
+	return payload.length >= 16 && p[0] == 5 && p[1] <= 1 && name_of(packet_types, p[2]) && (p[4] & 0xef) == 0 &&
+	       p[5] <= 3 && p[6] == 0 && p[7] == 0 && weir_load16(p + 8, !(p[4] & 0x10)) >= 16;
 }
 
 const struct dissector dissector_dcerpc = {

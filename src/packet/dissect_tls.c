@@ -2,13 +2,16 @@
 #include "packet/dissect.h"
 
 static const struct value_name contents[] = {
-	{20, "change-cipher-spec"}, {21, "alert"}, {22, "handshake"}, {23, "application-data"}, {24, "heartbeat"}, {0, NULL},
+	{20, "change-cipher-spec"}, {21, "alert"},     {22, "handshake"},
+	{23, "application-data"},   {24, "heartbeat"}, {0, NULL},
 };
 
 static const struct value_name handshakes[] = {
-	{0, "hello-request"}, {1, "client-hello"}, {2, "server-hello"}, {4, "new-session-ticket"}, {8, "encrypted-extensions"}, {11, "certificate"},
-	{12, "server-key-exchange"}, {13, "certificate-request"}, {14, "server-hello-done"}, {15, "certificate-verify"}, {16, "client-key-exchange"},
-	{20, "finished"}, {22, "certificate-status"}, {24, "key-update"}, {0, NULL},
+	{0, "hello-request"},        {1, "client-hello"},         {2, "server-hello"},
+	{4, "new-session-ticket"},   {8, "encrypted-extensions"}, {11, "certificate"},
+	{12, "server-key-exchange"}, {13, "certificate-request"}, {14, "server-hello-done"},
+	{15, "certificate-verify"},  {16, "client-key-exchange"}, {20, "finished"},
+	{22, "certificate-status"},  {24, "key-update"},          {0, NULL},
 };
 
 static const struct value_name versions[] = {
@@ -202,8 +205,8 @@ static void tls_fields(const struct dissection *d, struct fields *f)
 bool looks_like_tls(struct weir_bytes payload)
 {
 	const uint8_t *p = payload.data;
-	return payload.length >= 6 && p[0] >= 20 && p[0] <= 24 && p[1] == 3 && p[2] <= 4 && weir_load_be16(p + 3) <= 16384 + 2048 &&
-	       weir_load_be16(p + 3) > 0;
+	return payload.length >= 6 && p[0] >= 20 && p[0] <= 24 && p[1] == 3 && p[2] <= 4 &&
+	       weir_load_be16(p + 3) <= 16384 + 2048 && weir_load_be16(p + 3) > 0;
 }
 
 const struct dissector dissector_tls = {

@@ -204,7 +204,12 @@ const struct dissector dissector_geneve = {
 };
 
 static const struct value_name gtpu_messages[] = {
-	{1, "echo request"}, {2, "echo response"}, {26, "error indication"}, {31, "supported extension headers"}, {254, "end marker"}, {255, "T-PDU"},
+	{1, "echo request"},
+	{2, "echo response"},
+	{26, "error indication"},
+	{31, "supported extension headers"},
+	{254, "end marker"},
+	{255, "T-PDU"},
 	{0, NULL},
 };
 

@@ -58,7 +58,8 @@ static void udp_text(const struct dissection *d, struct text *out)
 	unsigned behind = kind_behind(d);
 	if (behind != WEIR_LAYER_NONE && behind != WEIR_LAYER_NBNS && behind != WEIR_LAYER_QUIC && !d->options->quiet)
 		return;
-	if (behind == WEIR_LAYER_NONE && (d->network->source_port == 53 || d->network->destination_port == 53) && length > 8) {
+	if (behind == WEIR_LAYER_NONE && (d->network->source_port == 53 || d->network->destination_port == 53) &&
+	    length > 8) {
 		put_cut(out, "domain");
 		return;
 	}

@@ -2,18 +2,36 @@
 #include "packet/dissect.h"
 
 static const char *const management[16] = {
-	"Assoc Request", "Assoc Response", "ReAssoc Request", "ReAssoc Response", "Probe Request", "Probe Response", "Timing Advertisement", "Reserved",
-	"Beacon", "ATIM", "Disassociation", "Authentication", "DeAuthentication", "Action", "Action No Ack", "Reserved",
+	"Assoc Request",    "Assoc Response", "ReAssoc Request",      "ReAssoc Response",
+	"Probe Request",    "Probe Response", "Timing Advertisement", "Reserved",
+	"Beacon",           "ATIM",           "Disassociation",       "Authentication",
+	"DeAuthentication", "Action",         "Action No Ack",        "Reserved",
 };
 
 static const char *const control[16] = {
-	"Reserved", "Reserved", "Trigger", "TACK", "Beamforming Report Poll", "NDP Announcement", "Control Frame Extension", "Control Wrapper", "BAR", "BA",
-	"Power Save-Poll", "Request-To-Send", "Clear-To-Send", "Acknowledgment", "CF-End", "CF-End+CF-Ack",
+	"Reserved",
+	"Reserved",
+	"Trigger",
+	"TACK",
+	"Beamforming Report Poll",
+	"NDP Announcement",
+	"Control Frame Extension",
+	"Control Wrapper",
+	"BAR",
+	"BA",
+	"Power Save-Poll",
+	"Request-To-Send",
+	"Clear-To-Send",
+	"Acknowledgment",
+	"CF-End",
+	"CF-End+CF-Ack",
 };
 
 static const char *const data[16] = {
-	"Data", "Data+CF-Ack", "Data+CF-Poll", "Data+CF-Ack+CF-Poll", "Null", "CF-Ack", "CF-Poll", "CF-Ack+CF-Poll", "QoS Data", "QoS Data+CF-Ack",
-	"QoS Data+CF-Poll", "QoS Data+CF-Ack+CF-Poll", "QoS Null", "Reserved", "QoS CF-Poll", "QoS CF-Ack+CF-Poll",
+	"Data",     "Data+CF-Ack",     "Data+CF-Poll",     "Data+CF-Ack+CF-Poll",
+	"Null",     "CF-Ack",          "CF-Poll",          "CF-Ack+CF-Poll",
+	"QoS Data", "QoS Data+CF-Ack", "QoS Data+CF-Poll", "QoS Data+CF-Ack+CF-Poll",
+	"QoS Null", "Reserved",        "QoS CF-Poll",      "QoS CF-Ack+CF-Poll",
 };
 
 static const char *frame_name(uint16_t control_field)
@@ -27,7 +45,11 @@ static struct weir_bytes find_element(const struct dissection *d, uint8_t id)
 {
 	unsigned subtype = d->layer->value >> 4 & 15;
 	/* Fixed parameters before the elements. */
-	size_t at = 24 + (subtype == 8 || subtype == 5 ? 12u : subtype == 0 ? 4u : subtype == 2 ? 10u : subtype == 1 || subtype == 3 ? 6u : 0u);
+	size_t at = 24 + (subtype == 8 || subtype == 5   ? 12u
+	                  : subtype == 0                 ? 4u
+	                  : subtype == 2                 ? 10u
+	                  : subtype == 1 || subtype == 3 ? 6u
+	                                                 : 0u);
 
 	while (at + 2 <= d->bytes.length) {
 		const uint8_t *p = d->bytes.data + at;
@@ -143,7 +165,8 @@ const struct dissector dissector_ieee80211 = {
 static const struct {
 	uint8_t size, alignment;
 } radiotap_fields_sizes[15] = {
-	{8, 8}, {1, 1}, {1, 1}, {4, 2}, {2, 2}, {1, 1}, {1, 1}, {2, 2}, {2, 2}, {2, 2}, {1, 1}, {1, 1}, {1, 1}, {1, 1}, {2, 2},
+	{8, 8}, {1, 1}, {1, 1}, {4, 2}, {2, 2}, {1, 1}, {1, 1}, {2, 2},
+	{2, 2}, {2, 2}, {1, 1}, {1, 1}, {1, 1}, {1, 1}, {2, 2},
 };
 
 /* Where each of the first 15 fields of the first word stands, 0 when it is not there. */

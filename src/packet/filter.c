@@ -48,6 +48,23 @@ static int dlt_of(uint16_t linktype, bool swapped)
 	}
 }
 
+/*
+ * Whether the program asks the kernel for what only it knows of a packet, such as its direction: libpcap takes us for a live
+ * capture, and would find nothing without a word.
+ */
+static bool asks_kernel(const struct bpf_program *code)
+{
+	const uint32_t ancillary = 0xfffff000; /* SKF_AD_OFF */
+
+	for (unsigned i = 0; i < code->bf_len; i++) {
+		const struct bpf_insn *instruction = &code->bf_insns[i];
+		bool load = BPF_CLASS(instruction->code) == BPF_LD && BPF_MODE(instruction->code) == BPF_ABS;
+		if (load && instruction->k >= ancillary)
+			return true;
+	}
+	return false;
+}
+
 static int compile(struct weir_filter *filter, uint16_t linktype, bool swapped, struct weir_fault *fault)
 {
 	struct program *programs = realloc(filter->programs, (filter->count + 1) * sizeof *programs);
@@ -65,7 +82,11 @@ static int compile(struct weir_filter *filter, uint16_t linktype, bool swapped, 
 		result = weir_fail(fault, WEIR_E_MEMORY, "no memory for a filter");
 	} else if (pcap_compile(pcap, &program->code, filter->expression, 1, PCAP_NETMASK_UNKNOWN) < 0) {
 		/* libpcap has many words for it, but an expression that it refuses leaves errno alone. */
-		result = weir_fail(fault, errno == ENOMEM ? WEIR_E_MEMORY : WEIR_E_FILTER, "filter \"%s\": %s", filter->expression, pcap_geterr(pcap));
+		result = weir_fail(fault, errno == ENOMEM ? WEIR_E_MEMORY : WEIR_E_FILTER, "filter \"%s\": %s",
+		                   filter->expression, pcap_geterr(pcap));
+	} else if (asks_kernel(&program->code)) {
+		result = weir_fail(fault, WEIR_E_FILTER, "filter \"%s\": a recorded packet does not tell its direction", filter->expression);
+		pcap_freecode(&program->code);
 	} else {
 		filter->count++;
 	}

@@ -110,7 +110,8 @@ void put_ipv6(struct text *out, const uint8_t *address)
 		groups[i] = weir_load_be16(address + i * 2);
 	unsigned run = zero_run(groups, &run_length);
 	/* IPv4-compatible and IPv4-mapped addresses end in dotted form. */
-	bool dotted = run == 0 && (run_length == 6 || (run_length == 7 && groups[7] != 1) || (run_length == 5 && groups[5] == 0xffff));
+	bool dotted = run == 0 &&
+	              (run_length == 6 || (run_length == 7 && groups[7] != 1) || (run_length == 5 && groups[5] == 0xffff));
 	for (unsigned i = 0; i < 8; i++) {
 		if (i == run) {
 			put(out, i == 0 ? "::" : ":");

@@ -191,7 +191,8 @@ static void put_ascii_dump(struct text *out, const uint8_t *data, size_t length)
 	}
 }
 
-static void put_dump(const struct printer *printer, const struct weir_packet *packet, const struct weir_facts *facts, struct text *out)
+static void put_dump(const struct printer *printer, const struct weir_packet *packet, const struct weir_facts *facts,
+                     struct text *out)
 {
 	enum print_hex hex = printer->options.hex;
 	bool whole = hex == PRINT_HEX_LINK || hex == PRINT_HEX_ASCII_LINK || hex == PRINT_ASCII_LINK;
@@ -207,7 +208,8 @@ static void put_dump(const struct printer *printer, const struct weir_packet *pa
 		put_hex_dump(out, data, length, hex == PRINT_HEX_ASCII || hex == PRINT_HEX_ASCII_LINK);
 }
 
-static void put_line(struct printer *printer, const struct weir_packet *packet, const struct weir_facts *facts, struct text *out)
+static void put_line(struct printer *printer, const struct weir_packet *packet, const struct weir_facts *facts,
+                     struct text *out)
 {
 	struct dissection d = {
 		.packet = packet,
@@ -304,8 +306,8 @@ static void put_json(struct printer *printer, const struct weir_packet *packet, 
 	put_char(out, '\n');
 }
 
-void printer_add(struct printer *printer, const struct weir_packet *packet, const struct weir_interface *interface, uint64_t number,
-                 struct text *out)
+void printer_add(struct printer *printer, const struct weir_packet *packet, const struct weir_interface *interface,
+                 uint64_t number, struct text *out)
 {
 	struct weir_packet cut;
 	struct weir_facts *facts = &printer->facts;

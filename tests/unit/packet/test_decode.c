@@ -23,7 +23,8 @@ static const char *describe(const struct weir_facts *facts)
 		if (network->flags & WEIR_NETWORK_PORTS)
 			n += snprintf(text + n, sizeof text - (size_t)n, " %u>%u", network->source_port, network->destination_port);
 		if (network->flags & WEIR_NETWORK_FRAGMENT)
-			n += snprintf(text + n, sizeof text - (size_t)n, " %s", network->flags & WEIR_NETWORK_LATER_FRAGMENT ? "later" : "first");
+			n += snprintf(text + n, sizeof text - (size_t)n, " %s",
+			              network->flags & WEIR_NETWORK_LATER_FRAGMENT ? "later" : "first");
 	}
 	for (unsigned i = 0; i < facts->vlan_count; i++)
 		n += snprintf(text + n, sizeof text - (size_t)n, " | vlan %u", facts->vlans[i]);
@@ -213,8 +214,8 @@ static void fragments(void **state)
 
 static void tunnels(void **state)
 {
-	struct build a = {.linktype = 1}, b = {.linktype = 1}, c = {.linktype = 1}, d = {.linktype = 1}, e = {.linktype = 1},
-	             g = {.linktype = 1};
+	struct build a = {.linktype = 1}, b = {.linktype = 1}, c = {.linktype = 1}, d = {.linktype = 1},
+				 e = {.linktype = 1}, g = {.linktype = 1};
 	ethernet(&a, 0x0800);
 	ipv4(&a, 47);
 	bytes(&a, "\x30\0\x65\x58\0\0\0\x01\0\0\0\x02", 12); /* GRE with key and sequence number, Ethernet in it */
@@ -310,11 +311,29 @@ static void other_link_types(void **state)
 		{104, 4, "\x0f\0\x08\0", "ppp ipv4 udp"},
 		{113, 16, "\0\0\0\x01\0\x06\x02\0\0\0\0\x01\0\0\x08\0", "sll ipv4 udp"},
 		{276, 20, "\x08\0\0\0\0\0\0\x01\0\x01\0\x06\x02\0\0\0\0\x01\0\0", "sll2 ipv4 udp"},
-		{105, 32, "\x08\0\0\0" "aaaaaabbbbbbcccccc" "\0\0" "\xaa\xaa\x03\0\0\0\x08\0", "ieee80211 llc snap ipv4 udp"},
-		{105, 34, "\x88\0\0\0" "aaaaaabbbbbbcccccc" "\0\0\0\0" "\xaa\xaa\x03\0\0\0\x08\0", "ieee80211 llc snap ipv4 udp"},
-		{127, 40, "\0\0\x08\0\0\0\0\0\x08\0\0\0" "aaaaaabbbbbbcccccc" "\0\0" "\xaa\xaa\x03\0\0\0\x08\0",
-		 "radiotap ieee80211 llc snap ipv4 udp"},
-		{10, 21, "\x50" "aaaaaabbbbbb" "\xaa\xaa\x03\0\0\0\x08\0", "fddi llc snap ipv4 udp"},
+		{105, 32,
+	     "\x08\0\0\0"
+	     "aaaaaabbbbbbcccccc"
+	     "\0\0"
+	     "\xaa\xaa\x03\0\0\0\x08\0",
+	     "ieee80211 llc snap ipv4 udp"},
+		{105, 34,
+	     "\x88\0\0\0"
+	     "aaaaaabbbbbbcccccc"
+	     "\0\0\0\0"
+	     "\xaa\xaa\x03\0\0\0\x08\0",
+	     "ieee80211 llc snap ipv4 udp"},
+		{127, 40,
+	     "\0\0\x08\0\0\0\0\0\x08\0\0\0"
+	     "aaaaaabbbbbbcccccc"
+	     "\0\0"
+	     "\xaa\xaa\x03\0\0\0\x08\0",
+	     "radiotap ieee80211 llc snap ipv4 udp"},
+		{10, 21,
+	     "\x50"
+	     "aaaaaabbbbbb"
+	     "\xaa\xaa\x03\0\0\0\x08\0",
+	     "fddi llc snap ipv4 udp"},
 	};
 	for (size_t i = 0; i < sizeof links / sizeof links[0]; i++) {
 		struct build b = {.linktype = links[i].linktype};
@@ -350,7 +369,8 @@ static void protected_wireless_frames_end_at_their_header(void **state)
 
 static void what_cannot_be_followed_is_marked(void **state)
 {
-	struct build a = {.linktype = 1}, b = {.linktype = 1}, c = {.linktype = 1}, d = {.linktype = 1}, e = {.linktype = 147};
+	struct build a = {.linktype = 1}, b = {.linktype = 1}, c = {.linktype = 1}, d = {.linktype = 1},
+				 e = {.linktype = 147};
 	/* Version 5. */
 	ethernet(&a, 0x0800);
 	ipv4(&a, 6);
@@ -399,8 +419,8 @@ static void what_cannot_be_followed_is_marked(void **state)
 	vlan(&d, 7, 0x0806);
 	arp(&d);
 	packet = finished(&d);
-	struct weir_facts facts = expect(&packet,
-		"ethernet vlan vlan vlan vlan vlan vlan vlan vlan arp | vlan 0 | vlan 1 | vlan 2 | vlan 3 | vlan 4 | vlan 5 | deep | incomplete");
+	struct weir_facts facts = expect(&packet, "ethernet vlan vlan vlan vlan vlan vlan vlan vlan arp | vlan 0 | vlan 1 "
+	                                          "| vlan 2 | vlan 3 | vlan 4 | vlan 5 | deep | incomplete");
 	assert_int_equal(facts.vlan_count, WEIR_VLANS_MAX);
 
 	bytes(&e, "whatever", 8);

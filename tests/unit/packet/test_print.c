@@ -38,37 +38,143 @@ static const struct application_case {
 	const char *line;
 	const char *fields[4];
 } applications[] = {
-	{"a DNS query", 17, 50000, 53, "\0\x07\x01\0\0\x01\0\0\0\0\0\0\7example\3org\0\0\x1c\0\x01", 29,
-	 "10.0.0.1.50000 > 10.0.0.2.53: 7+ AAAA? example.org. (29)",
-	 {"\"protocol\":\"dns\",\"id\":7,", "\"name\":\"example.org\",\"type\":\"AAAA\"", "\"response\":false"}},
-	{"a DNS answer", 17, 53, 50000,
-	 "\0\x07\x81\x80\0\x01\0\x02\0\0\0\0\1a\0\0\x01\0\x01\xc0\x0c\0\x05\0\x01\0\0\0\x3c\0\x04\1b\xc0\x0c\xc0\x0c\0\x01\0\x01\0\0\0\x3c\0\x04\1\2\3\4", 51,
-	 ": 7 2/0/0 CNAME b.a., A 1.2.3.4 (51)", {"\"target\":\"b.a\"", "\"address\":\"1.2.3.4\"", "\"rcode\":\"noerror\"", "\"ttl\":60"}},
-	{"a DNS name that points at itself", 17, 50000, 53, "\0\x07\x01\0\0\x01\0\0\0\0\0\0\xc0\x0c\0\x01\0\x01", 18, "[|domain]", {"\"questions\":[{\"type\":\"A\""}},
+	{"a DNS query",
+     17,
+     50000,
+     53,
+     "\0\x07\x01\0\0\x01\0\0\0\0\0\0\7example\3org\0\0\x1c\0\x01",
+     29,
+     "10.0.0.1.50000 > 10.0.0.2.53: 7+ AAAA? example.org. (29)",
+     {"\"protocol\":\"dns\",\"id\":7,", "\"name\":\"example.org\",\"type\":\"AAAA\"", "\"response\":false"}},
+	{"a DNS answer",
+     17,
+     53,
+     50000,
+     "\0\x07\x81\x80\0\x01\0\x02\0\0\0\0\1a\0\0\x01\0\x01\xc0\x0c\0\x05\0\x01\0\0\0\x3c\0\x04\1b\xc0\x0c\xc0\x0c\0\x01"
+     "\0\x01\0\0\0\x3c\0\x04\1\2\3\4",
+     51,
+     ": 7 2/0/0 CNAME b.a., A 1.2.3.4 (51)",
+     {"\"target\":\"b.a\"", "\"address\":\"1.2.3.4\"", "\"rcode\":\"noerror\"", "\"ttl\":60"}},
+	{"a DNS name that points at itself",
+     17,
+     50000,
+     53,
+     "\0\x07\x01\0\0\x01\0\0\0\0\0\0\xc0\x0c\0\x01\0\x01",
+     18,
+     "[|domain]",
+     {"\"questions\":[{\"type\":\"A\""}},
 	{"a DNS message cut short", 17, 50000, 53, "\0\x07\x01", 3, "[|domain]", {"\"protocol\":\"udp\""}},
-	{"DHCP", 17, 68, 67, NULL, 0, "BOOTP/DHCP, Request from 02:00:00:00:00:01, length 244", {"\"message\":\"discover\"", "\"xid\":\"0x00000000\""}},
-	{"NTP", 17, 123, 123, "\x23\0\0\0\0\0\0\0\0\0\0\0", 12, "NTPv4, Client, length 12", {"\"version\":4,\"mode\":3,\"mode_name\":\"Client\""}},
-	{"NetBIOS names", 17, 137, 137, "\0\x01\x01\x10\0\x01\0\0\0\0\0\0\x20" "FHEPFCELEHFCEPFFFACACACACACACABN\0\0\x20\0\x01", 50,
-	 "UDP, length 50: NBNS query request WORKGROUP<1d>", {"\"name\":\"WORKGROUP\",\"suffix\":\"0x1d\""}},
-	{"HTTP", 6, 50000, 8000, "GET /x HTTP/1.1\r\nHost: y\r\n", 26, "length 26: HTTP: GET /x HTTP/1.1\n",
-	 {"\"method\":\"GET\",\"target\":\"/x\",\"version\":\"HTTP/1.1\""}},
-	{"an HTTP answer", 6, 80, 50000, "HTTP/1.1 404 Not Found\r\n", 24, ": HTTP: HTTP/1.1 404 Not Found\n",
-	 {"\"version\":\"HTTP/1.1\",\"status\":\"404\",\"reason\":\"Not Found\""}},
-	{"SSH", 6, 22, 50000, "SSH-2.0-OpenSSH_9.2\r\n", 21, ": SSH: SSH-2.0-OpenSSH_9.2\n", {"\"banner\":\"SSH-2.0-OpenSSH_9.2\""}},
-	{"a TLS hello", 6, 50000, 443,
-	 "\x16\x03\x01\0\x5c\x01\0\0\x58\x03\x03" "0123456789abcdef0123456789abcdef" "\0\0\x02\x13\x01\x01\0\0\x2d"
-	 "\0\0\0\x10\0\x0e\0\0\x0b" "example.org" "\0\x10\0\x0e\0\x0c\x02h2\x08http/1.1" "\0\x2b\0\x03\x02\x03\x04", 97,
-	 "TLS: ClientHello TLS 1.3, SNI example.org, ALPN h2,http/1.1\n",
-	 {"\"server_name\":\"example.org\"", "\"alpn\":[\"h2\",\"http/1.1\"]", "\"version_name\":\"TLS 1.3\"", "\"cipher\":\"0x1301\""}},
-	{"QUIC", 17, 50000, 443, "\xc0\0\0\0\1\x04" "abcd" "\x02" "xy" "\0\x10" "data", 19,
-	 "UDP, length 19: QUIC Initial, version 0x00000001, dcid 61626364, scid 7879", {"\"type\":\"Initial\",\"version\":\"0x00000001\""}},
-	{"SMB", 6, 50000, 445, NULL, 0, ": SMB2 negotiate request\n", {"\"version\":2,\"command\":0,\"command_name\":\"negotiate\""}},
-	{"DCE/RPC", 6, 50000, 135,
-	 "\5\0\x0b\3\x10\0\0\0\x48\0\0\0\1\0\0\0\xb8\x10\xb8\x10\0\0\0\0\1\0\0\0\0\0\1\0" "\x08\x83\xaf\xe1\x1f\x5d\xc9\x11\x91\xa4\x08\0\x2b\x14\xa0\xfa\3\0\0\0"
-	 "\x04\x5d\x88\x8a\xeb\x1c\xc9\x11\x9f\xe8\x08\0\x2b\x10\x48\x60\2\0\0\0", 72,
-	 ": DCERPC bind, e1af8308-5d1f-11c9-91a4-08002b14a0fa v3.0 (epmapper)\n", {"\"uuid\":\"e1af8308-5d1f-11c9-91a4-08002b14a0fa\",\"major\":3"}},
-	{"ISAKMP", 17, 500, 500, "aaaaaaaa\0\0\0\0\0\0\0\0\x01\x10\x02\0\0\0\0\0\0\0\0\x1c", 28, "isakmp: phase 1 I ident", {"\"exchange_name\":\"ident\""}},
-	{"bytes that are no UTF-8", 6, 50000, 80, "GET /\"\\\xff\x01 HTTP/1.1\r\n", 20, ": HTTP\n", {"\"target\":\"/\\\"\\\\\xef\xbf\xbd\\u0001\",\"version\":\"HTTP/1.1\""}},
+	{"DHCP",
+     17,
+     68,
+     67,
+     NULL,
+     0,
+     "BOOTP/DHCP, Request from 02:00:00:00:00:01, length 244",
+     {"\"message\":\"discover\"", "\"xid\":\"0x00000000\""}},
+	{"NTP",
+     17,
+     123,
+     123,
+     "\x23\0\0\0\0\0\0\0\0\0\0\0",
+     12,
+     "NTPv4, Client, length 12",
+     {"\"version\":4,\"mode\":3,\"mode_name\":\"Client\""}},
+	{"NetBIOS names",
+     17,
+     137,
+     137,
+     "\0\x01\x01\x10\0\x01\0\0\0\0\0\0\x20"
+     "FHEPFCELEHFCEPFFFACACACACACACABN\0\0\x20\0\x01",
+     50,
+     "UDP, length 50: NBNS query request WORKGROUP<1d>",
+     {"\"name\":\"WORKGROUP\",\"suffix\":\"0x1d\""}},
+	{"HTTP",
+     6,
+     50000,
+     8000,
+     "GET /x HTTP/1.1\r\nHost: y\r\n",
+     26,
+     "length 26: HTTP: GET /x HTTP/1.1\n",
+     {"\"method\":\"GET\",\"target\":\"/x\",\"version\":\"HTTP/1.1\""}},
+	{"an HTTP answer",
+     6,
+     80,
+     50000,
+     "HTTP/1.1 404 Not Found\r\n",
+     24,
+     ": HTTP: HTTP/1.1 404 Not Found\n",
+     {"\"version\":\"HTTP/1.1\",\"status\":\"404\",\"reason\":\"Not Found\""}},
+	{"SSH",
+     6,
+     22,
+     50000,
+     "SSH-2.0-OpenSSH_9.2\r\n",
+     21,
+     ": SSH: SSH-2.0-OpenSSH_9.2\n",
+     {"\"banner\":\"SSH-2.0-OpenSSH_9.2\""}},
+	{"a TLS hello",
+     6,
+     50000,
+     443,
+     "\x16\x03\x01\0\x5c\x01\0\0\x58\x03\x03"
+     "0123456789abcdef0123456789abcdef"
+     "\0\0\x02\x13\x01\x01\0\0\x2d"
+     "\0\0\0\x10\0\x0e\0\0\x0b"
+     "example.org"
+     "\0\x10\0\x0e\0\x0c\x02h2\x08http/1.1"
+     "\0\x2b\0\x03\x02\x03\x04",
+     97,
+     "TLS: ClientHello TLS 1.3, SNI example.org, ALPN h2,http/1.1\n",
+     {"\"server_name\":\"example.org\"", "\"alpn\":[\"h2\",\"http/1.1\"]", "\"version_name\":\"TLS 1.3\"",
+      "\"cipher\":\"0x1301\""}},
+	{"QUIC",
+     17,
+     50000,
+     443,
+     "\xc0\0\0\0\1\x04"
+     "abcd"
+     "\x02"
+     "xy"
+     "\0\x10"
+     "data",
+     19,
+     "UDP, length 19: QUIC Initial, version 0x00000001, dcid 61626364, scid 7879",
+     {"\"type\":\"Initial\",\"version\":\"0x00000001\""}},
+	{"SMB",
+     6,
+     50000,
+     445,
+     NULL,
+     0,
+     ": SMB2 negotiate request\n",
+     {"\"version\":2,\"command\":0,\"command_name\":\"negotiate\""}},
+	{"DCE/RPC",
+     6,
+     50000,
+     135,
+     "\5\0\x0b\3\x10\0\0\0\x48\0\0\0\1\0\0\0\xb8\x10\xb8\x10\0\0\0\0\1\0\0\0\0\0\1\0"
+     "\x08\x83\xaf\xe1\x1f\x5d\xc9\x11\x91\xa4\x08\0\x2b\x14\xa0\xfa\3\0\0\0"
+     "\x04\x5d\x88\x8a\xeb\x1c\xc9\x11\x9f\xe8\x08\0\x2b\x10\x48\x60\2\0\0\0",
+     72,
+     ": DCERPC bind, e1af8308-5d1f-11c9-91a4-08002b14a0fa v3.0 (epmapper)\n",
+     {"\"uuid\":\"e1af8308-5d1f-11c9-91a4-08002b14a0fa\",\"major\":3"}},
+	{"ISAKMP",
+     17,
+     500,
+     500,
+     "aaaaaaaa\0\0\0\0\0\0\0\0\x01\x10\x02\0\0\0\0\0\0\0\0\x1c",
+     28,
+     "isakmp: phase 1 I ident",
+     {"\"exchange_name\":\"ident\""}},
+	{"bytes that are no UTF-8",
+     6,
+     50000,
+     80,
+     "GET /\"\\\xff\x01 HTTP/1.1\r\n",
+     20,
+     ": HTTP\n",
+     {"\"target\":\"/\\\"\\\\\xef\xbf\xbd\\u0001\",\"version\":\"HTTP/1.1\""}},
 };
 
 static void build_application(const struct application_case *application, struct build *b)
@@ -115,7 +221,11 @@ static void applications_are_told_by_port_and_look(void **state)
 
 static void every_cut_of_every_application_is_printed_within_its_bytes(void **state)
 {
-	static const struct print_options text = {.verbose = 3, .link = true, .hex = PRINT_HEX_ASCII_LINK, .absolute = true}, json = {.json = true};
+	static const struct print_options text = {.verbose = 3,
+	                                          .link = true,
+	                                          .hex = PRINT_HEX_ASCII_LINK,
+	                                          .absolute = true},
+									  json = {.json = true};
 
 	for (size_t i = 0; i < sizeof applications / sizeof applications[0]; i++) {
 		struct build b = {0};
@@ -136,7 +246,8 @@ static void every_cut_of_every_application_is_printed_within_its_bytes(void **st
 
 static void transports_and_networks_in_tcpdumps_words(void **state)
 {
-	static const struct print_options text = {.numeric = true, .time = PRINT_TIME_NONE}, verbose = {.numeric = true, .time = PRINT_TIME_NONE, .verbose = 1};
+	static const struct print_options text = {.numeric = true, .time = PRINT_TIME_NONE},
+									  verbose = {.numeric = true, .time = PRINT_TIME_NONE, .verbose = 1};
 	struct build a = {.linktype = 1}, b = {.linktype = 1}, c = {.linktype = 1}, d = {.linktype = 1};
 
 	ethernet(&a, 0x0800);
@@ -145,14 +256,16 @@ static void transports_and_networks_in_tcpdumps_words(void **state)
 	ipv4(&a, 17);
 	udp(&a, 1, 2);
 	struct weir_packet packet = finished(&a);
-	assert_string_equal(printed(&packet, &text), "IP 10.0.0.1 > 10.0.0.2: ICMP 10.0.0.2 udp port 2 unreachable, length 36\n");
+	assert_string_equal(printed(&packet, &text),
+	                    "IP 10.0.0.1 > 10.0.0.2: ICMP 10.0.0.2 udp port 2 unreachable, length 36\n");
 	expect_part(printed(&packet, &(struct print_options){.json = true}), "\"quoted\":[{\"protocol\":\"ipv4\"");
 
 	ethernet(&b, 0x86dd);
 	ipv6(&b, 58);
 	bytes(&b, "\x80\0\0\0\0\x07\0\x01", 8);
 	packet = finished(&b);
-	assert_string_equal(printed(&packet, &text), "IP6 2001:db8::1 > 2001:db8::2: ICMP6, echo request, id 7, seq 1, length 8\n");
+	assert_string_equal(printed(&packet, &text),
+	                    "IP6 2001:db8::1 > 2001:db8::2: ICMP6, echo request, id 7, seq 1, length 8\n");
 
 	/* A checksum that is right, and one that is not. */
 	ethernet(&c, 0x0800);
@@ -175,7 +288,8 @@ static void transports_and_networks_in_tcpdumps_words(void **state)
 	bytes(&d, "0123456789", 10);
 	packet = finished(&d);
 	packet.captured = packet.length = 58;
-	expect_part(printed(&packet, &text), "IP truncated-ip - 6 bytes missing! 10.0.0.1.1 > 10.0.0.2.2: Flags [P.], seq 1000:1010, ack 2000");
+	expect_part(printed(&packet, &text),
+	            "IP truncated-ip - 6 bytes missing! 10.0.0.1.1 > 10.0.0.2.2: Flags [P.], seq 1000:1010, ack 2000");
 }
 
 static void sequence_numbers_count_from_where_a_connection_began(void **state)
