@@ -5,7 +5,7 @@
 #include "core/clock.h"
 #include "core/text.h"
 
-static void enter(struct recorder *recorder, const struct lane *lane, enum weir_loss_cause cause, const struct loss_span *span,
+static bool enter(struct recorder *recorder, const struct lane *lane, enum weir_loss_cause cause, const struct loss_span *span,
                   uint64_t packets, const char *detail)
 {
 	struct weir_fault fault;
@@ -20,11 +20,27 @@ static void enter(struct recorder *recorder, const struct lane *lane, enum weir_
 		.interface = lane->vantage,
 		.detail = detail,
 	};
+	if (weir_ledger_enter(recorder->campaign, &loss, &fault) == 0)
+		return true;
 	/* Told once: a disk that is full fails at every one, and the recording goes on. */
-	if (weir_ledger_enter(recorder->campaign, &loss, &fault) && !recorder->ledger_failed) {
+	if (!recorder->ledger_failed) {
 		recorder->ledger_failed = true;
 		warn(recorder->command, "a loss could not be entered in the ledger: %s", weir_fault_text(&fault, text, sizeof text));
 	}
+	return false;
+}
+
+/* Packets that a counter says are lost. What can't be entered stays with the counter, until the disk takes it. */
+static void enter_counted(struct recorder *recorder, const struct lane *lane, struct loss_counter *counter, enum weir_loss_cause cause,
+                          uint64_t value, int64_t now, bool last, const char *detail)
+{
+	struct loss_span span;
+
+	if (!loss_counter_look(counter, value, now, last, &span) || enter(recorder, lane, cause, &span, span.packets, detail))
+		return;
+	loss_counter_keep(counter, &span);
+	if (last)
+		recorder->unentered += span.packets;
 }
 
 static void look_at_lane(struct recorder *recorder, struct lane *lane, int64_t now, bool last)
@@ -40,12 +56,10 @@ static void look_at_lane(struct recorder *recorder, struct lane *lane, int64_t n
 		lost = live->received - live->delivered;
 	lane->live.ring_dropped = lost;
 	weir_archive_sink_counters(lane->sink, live->received, lane->first ? live->nic_dropped : 0, lost);
-	if (loss_counter_look(&lane->ring_losses, lost, now, last, &span))
-		enter(recorder, lane, WEIR_LOSS_RING, &span, span.packets, "the ring was full");
+	enter_counted(recorder, lane, &lane->ring_losses, WEIR_LOSS_RING, lost, now, last, "the ring was full");
 	if (!lane->first)
 		return;
-	if (loss_counter_look(&lane->card_losses, live->nic_dropped, now, last, &span))
-		enter(recorder, lane, WEIR_LOSS_NIC, &span, span.packets, "dropped by card or driver");
+	enter_counted(recorder, lane, &lane->card_losses, WEIR_LOSS_NIC, live->nic_dropped, now, last, "dropped by card or driver");
 	if (live->gone)
 		lane->was_gone = true;
 	if (loss_state_look(&lane->link, live->down, now, last, &span)) {

@@ -292,6 +292,9 @@ static int record(struct recorder *recorder, const struct os_user *user, struct 
 		if (status)
 			*fault = recorder->lanes[i].fault;
 	}
+	if (status == 0 && recorder->unentered)
+		status = weir_fail(fault, WEIR_E_IO, "%llu lost packets are not in the ledger: it could not be written",
+		                   (unsigned long long)recorder->unentered);
 	return status;
 }
 

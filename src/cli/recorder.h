@@ -76,6 +76,7 @@ struct recorder {
 	int64_t started_ns;      /* monotonic */
 	int64_t last_retention_ns;
 	uint64_t deleted;        /* segments, by retention */
+	uint64_t unentered;      /* packets lost that are not in the ledger at the end */
 	bool ledger_failed, retention_failed;
 };
 

@@ -25,6 +25,12 @@ bool loss_counter_look(struct loss_counter *counter, uint64_t value, int64_t now
 	return complete;
 }
 
+void loss_counter_keep(struct loss_counter *counter, const struct loss_span *span)
+{
+	counter->span = *span;
+	counter->open = true;
+}
+
 bool loss_state_look(struct loss_state *state, bool on, int64_t now_ns, bool last, struct loss_span *span)
 {
 	if (on && !state->on)

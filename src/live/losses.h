@@ -30,6 +30,9 @@ struct loss_counter {
 /* The value at now_ns, and whether it is the last. True: *span is an interval to enter. */
 bool loss_counter_look(struct loss_counter *counter, uint64_t value, int64_t now_ns, bool last, struct loss_span *span);
 
+/* Takes back what loss_counter_look has just given: it could not be entered, and comes again, joined to what follows. */
+void loss_counter_keep(struct loss_counter *counter, const struct loss_span *span);
+
 /* A state in which nothing can be received. Its packets are not known: span->packets is 0. */
 struct loss_state {
 	int64_t since_ns;

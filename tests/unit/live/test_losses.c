@@ -119,6 +119,21 @@ static void steps_of_the_clock_are_seen_and_drift_is_not(void **state)
 	assert_int_equal(step, 2 * MS);
 }
 
+static void a_loss_that_could_not_be_entered_comes_again_with_what_followed(void **state)
+{
+	struct loss_counter counter = {0};
+	struct loss_span span;
+	assert_false(loss_counter_look(&counter, 0, START, false, &span));
+	assert_false(loss_counter_look(&counter, 5, START + 100 * MS, false, &span));
+	assert_true(loss_counter_look(&counter, 5, START + 1200 * MS, false, &span));
+	loss_counter_keep(&counter, &span);
+	assert_false(loss_counter_look(&counter, 7, START + 1300 * MS, false, &span));
+	assert_true(loss_counter_look(&counter, 7, START + 1400 * MS, true, &span));
+	assert_int_equal(span.from_ns, START);
+	assert_int_equal(span.to_ns, START + 1300 * MS);
+	assert_int_equal(span.packets, 7);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -127,6 +142,7 @@ int main(void)
 		cmocka_unit_test(a_loss_that_goes_on_is_entered_in_pieces_whose_sum_is_the_counter),
 		cmocka_unit_test(what_was_lost_before_the_end_is_not_forgotten),
 		cmocka_unit_test(a_clock_that_is_set_back_does_not_turn_an_interval_around),
+		cmocka_unit_test(a_loss_that_could_not_be_entered_comes_again_with_what_followed),
 		cmocka_unit_test(an_interface_that_was_down_makes_one_interval),
 		cmocka_unit_test(an_interface_that_is_still_down_at_the_end_is_entered),
 		cmocka_unit_test(a_long_time_down_is_entered_on_the_way),
