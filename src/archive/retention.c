@@ -64,6 +64,32 @@ static int remove_file(const char *path, struct weir_fault *fault)
 }
 
 /*
+ * Whether a deletion that did not come to its end (a crash, a right that was missing) entered the segment already: its packets are lost once.
+ * 1, 0, or an error.
+ */
+static int is_entered(struct weir_campaign *campaign, const struct weir_loss *loss, struct weir_fault *fault)
+{
+	static const char sql[] = "SELECT 1 FROM ledger WHERE to_ns = ?1 AND from_ns = ?2 AND node = ?3 AND interface = ?4"
+		" AND cause = ?5 AND packets = ?6 AND substr(detail, instr(detail, ': ')) = ?7";
+	const char *path = strstr(loss->detail, ": ");
+	sqlite3_stmt *statement;
+
+	if (sqlite3_prepare_v2(catalog_database(campaign->catalog), sql, -1, &statement, NULL) != SQLITE_OK)
+		return catalog_fail(campaign->catalog, "cannot read the ledger", fault);
+	sqlite3_bind_int64(statement, 1, loss->to_ns);
+	sqlite3_bind_int64(statement, 2, loss->from_ns);
+	sqlite3_bind_text(statement, 3, loss->node, -1, SQLITE_STATIC);
+	sqlite3_bind_text(statement, 4, loss->interface, -1, SQLITE_STATIC);
+	sqlite3_bind_text(statement, 5, weir_loss_name(loss->cause), -1, SQLITE_STATIC);
+	sqlite3_bind_int64(statement, 6, (sqlite3_int64)loss->packets);
+	sqlite3_bind_text(statement, 7, path ? path : loss->detail, -1, SQLITE_STATIC);
+	int rc = sqlite3_step(statement);
+	int result = rc == SQLITE_ROW ? 1 : rc == SQLITE_DONE ? 0 : catalog_fail(campaign->catalog, "cannot read the ledger", fault);
+	sqlite3_finalize(statement);
+	return result;
+}
+
+/*
  * First the ledger, then the segment, its index and its row: a crash in between leaves a row whose segment is gone, which is the first to
  * be deleted the next time, and never packets that are gone without an entry.
  */
@@ -88,7 +114,11 @@ static int delete_segment(struct weir_campaign *campaign, const struct candidate
 		.interface = candidate->interface,
 		.detail = detail,
 	};
-	error = weir_ledger_enter(campaign, &loss, fault);
+	error = is_entered(campaign, &loss, fault);
+	if (error == 0)
+		error = weir_ledger_enter(campaign, &loss, fault);
+	else if (error > 0)
+		error = 0;
 	if (!error)
 		error = remove_file(path, fault);
 	if (!error)

@@ -478,6 +478,29 @@ static void retention_deletes_the_oldest_and_says_so(void **state)
 	weir_campaign_close(campaign);
 }
 
+static void a_deletion_that_a_crash_cut_short_is_entered_once(void **state)
+{
+	struct weir_campaign *campaign = campaign_of(WEIR_CAMPAIGN_CREATE);
+	struct weir_sink *sink = sink_of(campaign, small);
+	const struct weir_retention all = {.max_age_ns = NS_PER_SECOND};
+	struct weir_fault fault;
+	uint64_t deleted;
+	(void)state;
+
+	feed(sink, 0, 20000);
+	finish(sink);
+	/* As after a crash between the files and their rows. */
+	sqlite3 *database = catalog_database(campaign->catalog);
+	assert_int_equal(sqlite3_exec(database, "CREATE TEMP TABLE before AS SELECT * FROM segments", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(weir_retention_apply(campaign, &all, &deleted, &fault), 0);
+	assert_int_equal(sqlite3_exec(database, "INSERT INTO segments SELECT * FROM before", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(weir_retention_apply(campaign, &all, &deleted, &fault), 0);
+	assert_true(deleted > 0);
+	assert_true(ask(campaign, "SELECT count(*) FROM segments") == 0);
+	assert_true(ask(campaign, "SELECT sum(packets) FROM ledger WHERE cause = 'retention'") == 20000);
+	weir_campaign_close(campaign);
+}
+
 static void packets_larger_than_a_chunk_get_one_of_their_own(void **state)
 {
 	struct weir_campaign *campaign = campaign_of(WEIR_CAMPAIGN_CREATE);
@@ -529,6 +552,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_rebuilt_catalog_equals_the_lost_one, make_folder, remove_folder),
 		cmocka_unit_test_setup_teardown(rebuilding_waits_for_nobody_who_records, make_folder, remove_folder),
 		cmocka_unit_test_setup_teardown(retention_deletes_the_oldest_and_says_so, make_folder, remove_folder),
+		cmocka_unit_test_setup_teardown(a_deletion_that_a_crash_cut_short_is_entered_once, make_folder, remove_folder),
 		cmocka_unit_test_setup_teardown(packets_larger_than_a_chunk_get_one_of_their_own, make_folder, remove_folder),
 		cmocka_unit_test(classes_of_length_cover_what_is_in_them),
 	};
