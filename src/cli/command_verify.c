@@ -78,7 +78,7 @@ static void put_counts(struct json *json, const struct verify_counts *counts)
 	json_put_unsigned(json, "fault_count", counts->faults);
 }
 
-static void summarise(const struct verify_counts *counts)
+static void summarise(const struct verify_counts *counts, bool complete)
 {
 	char a[FORMAT_SIZE], b[FORMAT_SIZE], c[FORMAT_SIZE], d[FORMAT_SIZE], e[FORMAT_SIZE];
 
@@ -91,7 +91,7 @@ static void summarise(const struct verify_counts *counts)
 	if (counts->files)
 		printf(" %s capture files,", format_count(counts->files, a));
 	printf(" %s packets in %s: %s\n", format_count(counts->packets, d), format_size(counts->bytes, e),
-	       counts->faults == 0 ? "all sound" : counts->faults == 1 ? "1 fault" : format_count(counts->faults, a));
+	       counts->faults == 0 ? complete ? "all sound" : "not everything could be checked" : counts->faults == 1 ? "1 fault" : format_count(counts->faults, a));
 	if (counts->faults > 1)
 		printf("%s faults\n", a);
 }
@@ -137,7 +137,7 @@ static int run_verify(const struct command *command, void *values, int argc, cha
 			puts(text_string(&run.text));
 		}
 	} else if (!options->quiet) {
-		summarise(&verify.counts);
+		summarise(&verify.counts, status == EXIT_FINE);
 	}
 	if (status == EXIT_FINE && verify.counts.faults)
 		status = EXIT_FAULT_IN_DATA;

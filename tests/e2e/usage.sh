@@ -47,6 +47,7 @@ while read -r command arguments; do
 	is "$status" 3 "weir $command $arguments: a file that is not there is exit status 3"
 	like "$err" 'no-such' "weir $command: the file that is not there is named"
 	is "$(wc -l <<<"$err")" 1 "weir $command: it is told in one line"
+	unlike "$out" 'sound' "weir $command: nothing is called sound that was not looked at"
 done <<'LIST'
 info no-such.pcap
 watch -r no-such.pcap
