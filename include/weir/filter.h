@@ -14,8 +14,8 @@ struct weir_filter;
 
 /*
  * Compiles expression for linktype, to find its errors early, and makes a filter of it. netmask is not known, so that
- * `ip broadcast` is refused, as tcpdump -r refuses it; so is what only the kernel knows while it captures (`inbound`). Returns 0 and *filter, or WEIR_E_FILTER with libpcap's words.
- * NULL or "" matches everything. Free with weir_filter_free.
+ * `ip broadcast` is refused, as tcpdump -r refuses it; so is what only the kernel knows while it captures (`inbound`).
+ * Returns 0 and *filter, or WEIR_E_FILTER with libpcap's words. NULL or "" matches everything. Free with weir_filter_free.
  */
 int weir_filter_new(const char *expression, uint16_t linktype, struct weir_filter **filter, struct weir_fault *fault);
 void weir_filter_free(struct weir_filter *filter);
