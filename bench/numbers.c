@@ -94,11 +94,13 @@ int main(int argc, char **argv)
 	for (uint64_t number = 0; seen.numbered && number <= seen.largest; number++)
 		if (!(seen.bits[number / 8] >> (number & 7) & 1) && missing++ == 0)
 			first = number;
-	printf("{\"numbered\":%llu,\"others\":%llu,\"distinct\":%llu,\"duplicates\":%llu,\"largest\":%lld,\"missing\":%llu,\"first_missing\":%lld,"
+	printf("{\"numbered\":%llu,\"others\":%llu,\"distinct\":%llu,\"duplicates\":%llu,\"largest\":%lld,\"missing\":%llu,"
+	       "\"first_missing\":%lld,"
 	       "\"backwards\":%llu,\"changed\":%llu}\n",
 	       (unsigned long long)seen.numbered, (unsigned long long)seen.others, (unsigned long long)seen.distinct,
-	       (unsigned long long)seen.duplicates, seen.numbered ? (long long)seen.largest : -1LL, (unsigned long long)missing,
-	       missing ? (long long)first : -1LL, (unsigned long long)seen.backwards, (unsigned long long)seen.changed);
+	       (unsigned long long)seen.duplicates, seen.numbered ? (long long)seen.largest : -1LL,
+	       (unsigned long long)missing, missing ? (long long)first : -1LL, (unsigned long long)seen.backwards,
+	       (unsigned long long)seen.changed);
 	if (result < 0)
 		fprintf(stderr, "numbers: %s\n", weir_fault_text(&fault, text, sizeof text));
 	weir_source_close(source);

@@ -44,10 +44,10 @@
 struct sender {
 	const char *interface, *mode, *log_path;
 	size_t size;
-	uint64_t count;     /* 0: no bound */
-	double seconds;     /* 0: no bound */
-	double rate;        /* 0: as fast as it goes */
-	int vlan;           /* -1: none */
+	uint64_t count; /* 0: no bound */
+	double seconds; /* 0: no bound */
+	double rate;    /* 0: as fast as it goes */
+	int vlan;       /* -1: none */
 	int index;
 	FILE *log;
 	int64_t started_ns, logged_ns;
@@ -200,37 +200,37 @@ static int program_load(int map, int action, int redirect_to)
 	struct bpf_insn program[80];
 	size_t n = 0;
 #define ADD(...) program[n++] = INSN(__VA_ARGS__)
-	ADD(BPF_ALU64 | BPF_MOV | BPF_X, 6, 1, 0, 0);            /* r6 = ctx */
-	ADD(BPF_ST | BPF_MEM | BPF_W, 10, 0, -4, 0);             /* key = 0 */
+	ADD(BPF_ALU64 | BPF_MOV | BPF_X, 6, 1, 0, 0); /* r6 = ctx */
+	ADD(BPF_ST | BPF_MEM | BPF_W, 10, 0, -4, 0);  /* key = 0 */
 	ADD(BPF_ALU64 | BPF_MOV | BPF_X, 2, 10, 0, 0);
 	ADD(BPF_ALU64 | BPF_ADD | BPF_K, 2, 0, 0, -4);
 	ADD(BPF_LD | BPF_DW | BPF_IMM, 1, BPF_PSEUDO_MAP_FD, 0, map);
 	ADD(0, 0, 0, 0, 0);
 	ADD(BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_map_lookup_elem);
 	ADD(BPF_JMP | BPF_JNE | BPF_K, 0, 0, 2, 0);
-	ADD(BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0, 1);            /* XDP_DROP */
+	ADD(BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0, 1); /* XDP_DROP */
 	ADD(BPF_JMP | BPF_EXIT, 0, 0, 0, 0);
-	ADD(BPF_LDX | BPF_MEM | BPF_DW, 7, 0, 0, 0);             /* r7 = number; one thread runs this */
+	ADD(BPF_LDX | BPF_MEM | BPF_DW, 7, 0, 0, 0); /* r7 = number; one thread runs this */
 	ADD(BPF_ALU64 | BPF_MOV | BPF_X, 1, 7, 0, 0);
 	ADD(BPF_ALU64 | BPF_ADD | BPF_K, 1, 0, 0, 1);
 	ADD(BPF_STX | BPF_MEM | BPF_DW, 0, 1, 0, 0);
 	/* Paced: not before start + number * interval. The verifier wants an end: some 100 us, then it goes out early. */
-	ADD(BPF_LDX | BPF_MEM | BPF_DW, 8, 0, 16, 0);            /* interval, in 1024ths of a ns */
+	ADD(BPF_LDX | BPF_MEM | BPF_DW, 8, 0, 16, 0); /* interval, in 1024ths of a ns */
 	ADD(BPF_JMP | BPF_JEQ | BPF_K, 8, 0, 9, 0);
 	ADD(BPF_ALU64 | BPF_MUL | BPF_X, 8, 7, 0, 0);
 	ADD(BPF_ALU64 | BPF_RSH | BPF_K, 8, 0, 0, 10);
-	ADD(BPF_LDX | BPF_MEM | BPF_DW, 1, 0, 8, 0);             /* start */
+	ADD(BPF_LDX | BPF_MEM | BPF_DW, 1, 0, 8, 0); /* start */
 	ADD(BPF_ALU64 | BPF_ADD | BPF_X, 8, 1, 0, 0);
 	ADD(BPF_ALU64 | BPF_MOV | BPF_K, 9, 0, 0, 0);
 	ADD(BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_ktime_get_ns); /* again: */
 	ADD(BPF_JMP | BPF_JGE | BPF_X, 0, 8, 2, 0);
 	ADD(BPF_ALU64 | BPF_ADD | BPF_K, 9, 0, 0, 1);
 	ADD(BPF_JMP | BPF_JLT | BPF_K, 9, 0, -4, 4000);
-	ADD(BPF_LDX | BPF_MEM | BPF_W, 8, 6, 0, 0);              /* data */
-	ADD(BPF_LDX | BPF_MEM | BPF_W, 9, 6, 4, 0);              /* data_end */
+	ADD(BPF_LDX | BPF_MEM | BPF_W, 8, 6, 0, 0); /* data */
+	ADD(BPF_LDX | BPF_MEM | BPF_W, 9, 6, 4, 0); /* data_end */
 	ADD(BPF_ALU64 | BPF_MOV | BPF_X, 1, 8, 0, 0);
 	ADD(BPF_ALU64 | BPF_ADD | BPF_K, 1, 0, 0, PAYLOAD + 16);
-	ADD(BPF_JMP | BPF_JGT | BPF_X, 1, 9, 12, 0);             /* too short: as it is */
+	ADD(BPF_JMP | BPF_JGT | BPF_X, 1, 9, 12, 0); /* too short: as it is */
 	ADD(BPF_ALU64 | BPF_MOV | BPF_X, 1, 7, 0, 0);
 	program[n++] = BE(1, 64);
 	ADD(BPF_STX | BPF_MEM | BPF_DW, 8, 1, PAYLOAD + 8, 0);
@@ -255,7 +255,7 @@ static int program_load(int map, int action, int redirect_to)
 	load.prog_type = BPF_PROG_TYPE_XDP;
 	load.insn_cnt = (uint32_t)n;
 	load.insns = (uintptr_t)program;
-	load.license = (uintptr_t)"GPL";
+	load.license = (uintptr_t) "GPL";
 	int file = bpf(BPF_PROG_LOAD, &load);
 	if (file < 0)
 		die("load of the XDP program");
@@ -286,7 +286,8 @@ static void send_live_frames(struct sender *s)
 	 * run, which the alarm interrupts, and the program itself keeps the pace.
 	 */
 	if (s->seconds > 0) {
-		struct itimerval timer = {.it_value = {(time_t)s->seconds, (suseconds_t)((s->seconds - (double)(time_t)s->seconds) * 1e6)}};
+		struct itimerval timer = {
+			.it_value = {(time_t)s->seconds, (suseconds_t)((s->seconds - (double)(time_t)s->seconds) * 1e6)}};
 		setitimer(ITIMER_REAL, &timer, NULL);
 	}
 	uint64_t state[3] = {0, (uint64_t)clock_monotonic_ns() + 30000000, s->rate > 0 ? (uint64_t)(1024e9 / s->rate) : 0};
@@ -343,18 +344,34 @@ int main(int argc, char **argv)
 	struct sender s = {.mode = "socket", .size = 64, .vlan = -1};
 	for (int option; (option = getopt(argc, argv, "s:n:t:r:v:l:m:")) != -1;) {
 		switch (option) {
-		case 's': s.size = strtoul(optarg, NULL, 10); break;
-		case 'n': s.count = strtoull(optarg, NULL, 10); break;
-		case 't': s.seconds = strtod(optarg, NULL); break;
-		case 'r': s.rate = strtod(optarg, NULL); break;
-		case 'v': s.vlan = atoi(optarg); break;
-		case 'l': s.log_path = optarg; break;
-		case 'm': s.mode = optarg; break;
-		default: return 2;
+		case 's':
+			s.size = strtoul(optarg, NULL, 10);
+			break;
+		case 'n':
+			s.count = strtoull(optarg, NULL, 10);
+			break;
+		case 't':
+			s.seconds = strtod(optarg, NULL);
+			break;
+		case 'r':
+			s.rate = strtod(optarg, NULL);
+			break;
+		case 'v':
+			s.vlan = atoi(optarg);
+			break;
+		case 'l':
+			s.log_path = optarg;
+			break;
+		case 'm':
+			s.mode = optarg;
+			break;
+		default:
+			return 2;
 		}
 	}
 	if (optind + 1 != argc || s.size < PAYLOAD + 16 || s.size > SIZE_MOST) {
-		fprintf(stderr, "usage: send [-s SIZE] [-n COUNT] [-t SECONDS] [-r RATE] [-v VLAN] [-l LOG] [-m socket|pass|redirect] INTERFACE\n");
+		fprintf(stderr, "usage: send [-s SIZE] [-n COUNT] [-t SECONDS] [-r RATE] [-v VLAN] [-l LOG] [-m "
+		                "socket|pass|redirect] INTERFACE\n");
 		return 2;
 	}
 	s.interface = argv[optind];
@@ -376,7 +393,8 @@ int main(int argc, char **argv)
 	double seconds = (double)(clock_monotonic_ns() - s.started_ns) / 1e9;
 	packets = counter(s.interface, "tx_packets") - packets;
 	dropped = counter(s.interface, "tx_dropped") - dropped;
-	printf("{\"sent\":%llu,\"seconds\":%.3f,\"rate\":%.0f,\"interface_sent\":%llu,\"interface_dropped\":%llu,\"refused\":%llu}\n",
+	printf("{\"sent\":%llu,\"seconds\":%.3f,\"rate\":%.0f,\"interface_sent\":%llu,\"interface_dropped\":%llu,"
+	       "\"refused\":%llu}\n",
 	       (unsigned long long)s.sent, seconds, (double)s.sent / seconds, (unsigned long long)packets,
 	       (unsigned long long)dropped, (unsigned long long)s.refused);
 	return 0;

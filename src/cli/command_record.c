@@ -38,7 +38,8 @@ static int run(const struct command *command, void *values, int argc, char **arg
 
 static const struct option table[] = {
 	RECORDER_OPTION("interface", 'i', OPTION_STRINGS, interfaces, "IF", "the interface to record; may be given again"),
-	RECORDER_OPTION("output", 'o', OPTION_STRING, campaign, "CAMPAIGN", "the campaign folder; made when it is not there"),
+	RECORDER_OPTION("output", 'o', OPTION_STRING, campaign, "CAMPAIGN",
+                    "the campaign folder; made when it is not there"),
 	RECORDER_OPTIONS,
 	{0},
 };
@@ -50,7 +51,8 @@ const struct command record_command = {
 	.summary = "record interfaces into a campaign",
 	.usage = "",
 	.description =
-		"Keeps every packet of the interfaces, compressed and indexed, until Ctrl-C or --for. What could not be kept is counted and entered\n"
+		"Keeps every packet of the interfaces, compressed and indexed, until Ctrl-C or --for. What could not be kept "
+        "is counted and entered\n"
 		"in the campaign's loss ledger. Needs the right to capture, and gives it up once the sockets are open.",
 	.options = table,
 	.options_size = sizeof(struct recorder_options),

@@ -43,7 +43,8 @@ const struct command up_command = {
 	.name = "up",
 	.summary = "record every interface that is up",
 	.usage = "[CAMPAIGN]",
-	.description = "Records every interface that is up, loopback too, into CAMPAIGN (./campaign when none is named) until Ctrl-C.",
+	.description =
+		"Records every interface that is up, loopback too, into CAMPAIGN (./campaign when none is named) until Ctrl-C.",
 	.options = table,
 	.options_size = sizeof(struct recorder_options),
 	.defaults = &defaults,

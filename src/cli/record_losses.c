@@ -5,8 +5,8 @@
 #include "core/clock.h"
 #include "core/text.h"
 
-static bool enter(struct recorder *recorder, const struct lane *lane, enum weir_loss_cause cause, const struct loss_span *span,
-                  uint64_t packets, const char *detail)
+static bool enter(struct recorder *recorder, const struct lane *lane, enum weir_loss_cause cause,
+                  const struct loss_span *span, uint64_t packets, const char *detail)
 {
 	struct weir_fault fault;
 	char text[1200];
@@ -25,18 +25,20 @@ static bool enter(struct recorder *recorder, const struct lane *lane, enum weir_
 	/* Told once: a disk that is full fails at every one, and the recording goes on. */
 	if (!recorder->ledger_failed) {
 		recorder->ledger_failed = true;
-		warn(recorder->command, "a loss could not be entered in the ledger: %s", weir_fault_text(&fault, text, sizeof text));
+		warn(recorder->command, "a loss could not be entered in the ledger: %s",
+		     weir_fault_text(&fault, text, sizeof text));
 	}
 	return false;
 }
 
 /* Packets that a counter says are lost. What can't be entered stays with the counter, until the disk takes it. */
-static void enter_counted(struct recorder *recorder, const struct lane *lane, struct loss_counter *counter, enum weir_loss_cause cause,
-                          uint64_t value, int64_t now, bool last, const char *detail)
+static void enter_counted(struct recorder *recorder, const struct lane *lane, struct loss_counter *counter,
+                          enum weir_loss_cause cause, uint64_t value, int64_t now, bool last, const char *detail)
 {
 	struct loss_span span;
 
-	if (!loss_counter_look(counter, value, now, last, &span) || enter(recorder, lane, cause, &span, span.packets, detail))
+	if (!loss_counter_look(counter, value, now, last, &span) ||
+	    enter(recorder, lane, cause, &span, span.packets, detail))
 		return;
 	loss_counter_keep(counter, &span);
 	if (last)
@@ -59,7 +61,8 @@ static void look_at_lane(struct recorder *recorder, struct lane *lane, int64_t n
 	enter_counted(recorder, lane, &lane->ring_losses, WEIR_LOSS_RING, lost, now, last, "the ring was full");
 	if (!lane->first)
 		return;
-	enter_counted(recorder, lane, &lane->card_losses, WEIR_LOSS_NIC, live->nic_dropped, now, last, "dropped by card or driver");
+	enter_counted(recorder, lane, &lane->card_losses, WEIR_LOSS_NIC, live->nic_dropped, now, last,
+	              "dropped by card or driver");
 	if (live->gone)
 		lane->was_gone = true;
 	if (loss_state_look(&lane->link, live->down, now, last, &span)) {

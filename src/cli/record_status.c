@@ -53,7 +53,8 @@ static void put_losses(struct json *json, uint64_t ring, uint64_t card, uint64_t
 	json_end_object(json);
 }
 
-static void status_json(const struct recorder *recorder, const struct record_sums *sums, double packet_rate, double bit_rate)
+static void status_json(const struct recorder *recorder, const struct record_sums *sums, double packet_rate,
+                        double bit_rate)
 {
 	struct text text = {0};
 	struct json json = json_into(&text);
@@ -74,16 +75,20 @@ static void status_json(const struct recorder *recorder, const struct record_sum
 	print_json(&text);
 }
 
-static void status_line(const struct recorder *recorder, const struct record_sums *sums, double packet_rate, double bit_rate)
+static void status_line(const struct recorder *recorder, const struct record_sums *sums, double packet_rate,
+                        double bit_rate)
 {
-	char rate[FORMAT_SIZE], bits[FORMAT_SIZE], packets[FORMAT_SIZE], written[FORMAT_SIZE], lost[FORMAT_SIZE], left[FORMAT_SIZE];
+	char rate[FORMAT_SIZE], bits[FORMAT_SIZE], packets[FORMAT_SIZE], written[FORMAT_SIZE], lost[FORMAT_SIZE],
+		left[FORMAT_SIZE];
 	struct text text = {0};
 	struct winsize window = {0};
 	uint64_t all_lost = sums->ring_dropped + sums->card_dropped + sums->shed;
-	text_add_format(&text, "%s packets/s  %sbit/s  %s packets  %s written  ", format_rate(packet_rate, rate), format_rate(bit_rate, bits),
-	                format_count(sums->packets, packets), format_size(sums->written_bytes, written));
-	text_add_format(&text, "%s lost  %llu segment%s  %s left", format_count(all_lost, lost), (unsigned long long)sums->segments,
-	                sums->segments == 1 ? "" : "s", format_size(disk_left(recorder), left));
+	text_add_format(&text, "%s packets/s  %sbit/s  %s packets  %s written  ", format_rate(packet_rate, rate),
+	                format_rate(bit_rate, bits), format_count(sums->packets, packets),
+	                format_size(sums->written_bytes, written));
+	text_add_format(&text, "%s lost  %llu segment%s  %s left", format_count(all_lost, lost),
+	                (unsigned long long)sums->segments, sums->segments == 1 ? "" : "s",
+	                format_size(disk_left(recorder), left));
 	if (sums->disk_full)
 		text_add(&text, "  DISK FULL");
 	if (sums->down)
@@ -92,7 +97,8 @@ static void status_line(const struct recorder *recorder, const struct record_sum
 	if (ioctl(2, TIOCGWINSZ, &window) == 0 && window.ws_col > 1 && width > (size_t)window.ws_col - 1)
 		width = (size_t)window.ws_col - 1;
 	bool colour = terminal_colour(stderr) && all_lost;
-	fprintf(stderr, "\r%s%.*s%s\033[K", colour ? "\033[33m" : "", (int)width, text_string(&text), colour ? "\033[0m" : "");
+	fprintf(stderr, "\r%s%.*s%s\033[K", colour ? "\033[33m" : "", (int)width, text_string(&text),
+	        colour ? "\033[0m" : "");
 	fflush(stderr);
 	text_free(&text);
 }
@@ -139,7 +145,8 @@ static void summary_json(const struct recorder *recorder)
 		json_put_string(&json, "interface", lane->vantage);
 		json_put_unsigned(&json, "received", lane->live.received);
 		json_put_unsigned(&json, "archived", lane->archive.packets);
-		put_losses(&json, lane->live.ring_dropped, lane->first ? lane->live.nic_dropped : 0, lane->archive.shed_packets);
+		put_losses(&json, lane->live.ring_dropped, lane->first ? lane->live.nic_dropped : 0,
+		           lane->archive.shed_packets);
 		json_put_unsigned(&json, "not_wanted", beyond(lane));
 		json_put_unsigned(&json, "captured_bytes", lane->archive.captured_bytes);
 		json_put_unsigned(&json, "wire_bytes", lane->archive.wire_bytes);
@@ -168,7 +175,8 @@ void record_summary(const struct recorder *recorder)
 		summary_json(recorder);
 		return;
 	}
-	static const char *const headings[] = {"interface", "received", "archived", "lost: ring", "card", "shed", "segments", "captured", "written"};
+	static const char *const headings[] = {"interface", "received", "archived", "lost: ring", "card",
+	                                       "shed",      "segments", "captured", "written"};
 	struct table *table = table_new("lrrrrrrrr", headings);
 	char text[FORMAT_SIZE];
 	if (!table)
@@ -187,7 +195,8 @@ void record_summary(const struct recorder *recorder)
 	}
 	table_print(table, stdout);
 	table_free(table);
-	printf("%s, %s timestamps", format_duration(clock_monotonic_ns() - recorder->started_ns, text), recorder->lanes[0].live.timestamps);
+	printf("%s, %s timestamps", format_duration(clock_monotonic_ns() - recorder->started_ns, text),
+	       recorder->lanes[0].live.timestamps);
 	if (recorder->deleted)
 		printf(", %s old segments deleted", format_count(recorder->deleted, text));
 	putchar('\n');

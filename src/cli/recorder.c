@@ -35,10 +35,7 @@ static int limit_process(struct weir_stage *stage, struct weir_batch *batch, str
 	return 0;
 }
 
-static void limit_close(struct weir_stage *stage)
-{
-	free(stage);
-}
+static void limit_close(struct weir_stage *stage) { free(stage); }
 
 static const struct weir_stage_ops limit_ops = {.name = "limit", .process = limit_process, .close = limit_close};
 
@@ -79,7 +76,8 @@ static void *lane_run(void *argument)
 	return NULL;
 }
 
-static int open_lane(struct recorder *recorder, struct lane *lane, const char *interface, unsigned ring, int group, struct weir_fault *fault)
+static int open_lane(struct recorder *recorder, struct lane *lane, const char *interface, unsigned ring, int group,
+                     struct weir_fault *fault)
 {
 	const struct recorder_options *options = recorder->options;
 	*lane = (struct lane){.first = ring == 0, .recorder = recorder};
@@ -178,7 +176,8 @@ static void apply_retention(struct recorder *recorder)
 {
 	const struct weir_retention *retention = &recorder->retention;
 	int64_t now = clock_monotonic_ns();
-	if ((!retention->max_size && !retention->max_age_ns && !retention->min_free) || now - recorder->last_retention_ns < RETENTION_NS)
+	if ((!retention->max_size && !retention->max_age_ns && !retention->min_free) ||
+	    now - recorder->last_retention_ns < RETENTION_NS)
 		return;
 	recorder->last_retention_ns = now;
 	struct weir_fault fault;
@@ -210,7 +209,8 @@ static size_t lanes_alive(struct recorder *recorder)
 		} else if (lane->started && lane->status && !lane->told) {
 			lane->told = true;
 			record_status_clear(recorder);
-			warn(recorder->command, "recording of %s ended: %s", lane->vantage, weir_fault_text(&lane->fault, text, sizeof text));
+			warn(recorder->command, "recording of %s ended: %s", lane->vantage,
+			     weir_fault_text(&lane->fault, text, sizeof text));
 		}
 	}
 	return alive;
@@ -312,7 +312,8 @@ static int prepare(struct recorder *recorder, struct os_user *user, struct weir_
 	recorder->archive.min_free = options->min_free;
 	/* Retention begins before the sink calls the disk full, so that there is room to write while it deletes. */
 	uint64_t margin = options->min_free < UINT64_C(1) << 30 ? options->min_free : UINT64_C(1) << 30;
-	recorder->retention = (struct weir_retention){options->max_size, options->max_age_ns, options->min_free ? options->min_free + margin : 0};
+	recorder->retention = (struct weir_retention){options->max_size, options->max_age_ns,
+	                                              options->min_free ? options->min_free + margin : 0};
 	atomic_store(&recorder->wanted, options->count);
 	if (options->node)
 		snprintf(recorder->node, sizeof recorder->node, "%s", options->node);
@@ -321,8 +322,8 @@ static int prepare(struct recorder *recorder, struct os_user *user, struct weir_
 	return status;
 }
 
-int recorder_run(const struct command *command, const struct recorder_options *options, const char *const *interfaces, size_t count,
-                 bool skip_failing)
+int recorder_run(const struct command *command, const struct recorder_options *options, const char *const *interfaces,
+                 size_t count, bool skip_failing)
 {
 	struct recorder recorder = {.command = command, .options = options};
 	struct weir_fault fault;

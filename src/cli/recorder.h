@@ -44,8 +44,8 @@ struct recorder_options {
 /* One ring and where its packets go. */
 struct lane {
 	char interface[64];
-	char vantage[80];  /* the interface; of further rings of it IFACE.r1, IFACE.r2, … */
-	bool first;        /* ring of its interface: it alone tells of card and link */
+	char vantage[80]; /* the interface; of further rings of it IFACE.r1, IFACE.r2, … */
+	bool first;       /* ring of its interface: it alone tells of card and link */
 	struct weir_source *source;
 	struct weir_stage *stages[2];
 	struct weir_sink *sink;
@@ -75,8 +75,8 @@ struct recorder {
 	_Atomic uint64_t wanted; /* packets still to be kept, with --count */
 	int64_t started_ns;      /* monotonic */
 	int64_t last_retention_ns;
-	uint64_t deleted;        /* segments, by retention */
-	uint64_t unentered;      /* packets lost that are not in the ledger at the end */
+	uint64_t deleted;   /* segments, by retention */
+	uint64_t unentered; /* packets lost that are not in the ledger at the end */
 	bool ledger_failed, retention_failed;
 };
 
@@ -84,8 +84,8 @@ struct recorder {
  * Records on all interfaces named; skip_failing: an interface that can't be opened is told and left out (up). Returns the
  * exit status.
  */
-int recorder_run(const struct command *command, const struct recorder_options *options, const char *const *interfaces, size_t count,
-                 bool skip_failing);
+int recorder_run(const struct command *command, const struct recorder_options *options, const char *const *interfaces,
+                 size_t count, bool skip_failing);
 
 /* record_losses.c: looks at every lane's counters and enters what was lost; last: nothing will follow. */
 void recorder_look(struct recorder *recorder, bool last);
@@ -101,32 +101,48 @@ void record_status_clear(const struct recorder *recorder);
 void record_summary(const struct recorder *recorder);
 
 /* Rows of the option tables of both commands. */
-#define RECORDER_OPTION(long_name, short_name, kind, field, meta, text, ...)                                               \
-	{.name = long_name, .letter = short_name, .type = kind, .offset = offsetof(struct recorder_options, field), .metavar = meta, \
-	 .help = text, __VA_ARGS__}
-#define RECORDER_OPTIONS                                                                                                          \
-	RECORDER_OPTION("filter", 'f', OPTION_STRING, filter, "FILTER", "keep only packets that match (pcap-filter)"),                 \
-	RECORDER_OPTION("snaplen", 's', OPTION_UNSIGNED, snaplen, "BYTES", "keep at most so much of each packet; 0: all", .least = 0,  \
-	                .most = 262144),                                                                                           \
-	RECORDER_OPTION("for", 0, OPTION_DURATION, duration_ns, "TIME", "stop after so long"),                                         \
-	RECORDER_OPTION("count", 'c', OPTION_UNSIGNED, count, "N", "stop after N packets", .least = 0, .most = UINT64_MAX),            \
-	RECORDER_OPTION("ring-size", 0, OPTION_SIZE, ring_bytes, "SIZE", "memory of each ring that the kernel fills"),                 \
-	RECORDER_OPTION("fanout", 0, OPTION_UNSIGNED, fanout, "N", "rings an interface, each with a thread", .least = 1, .most = 64),  \
-	RECORDER_OPTION("codec", 0, OPTION_STRING, codec, "CODEC", "zstd:LEVEL, lz4, auto (the level follows the backlog) or none"),   \
-	RECORDER_OPTION("segment", 0, OPTION_STRING, segment, "SIZE|TIME", "begin a new segment after so much, or so long"),           \
-	RECORDER_OPTION("max-size", 0, OPTION_SIZE, max_size, "SIZE", "delete the oldest segments above this size of the archive"),    \
-	RECORDER_OPTION("max-age", 0, OPTION_DURATION, max_age_ns, "TIME", "delete segments older than this"),                         \
-	RECORDER_OPTION("min-free", 0, OPTION_SIZE, min_free, "SIZE", "keep so much of the disk free, by deleting the oldest segments"), \
-	RECORDER_OPTION("buffer", 0, OPTION_SIZE, buffer_bytes, "SIZE", "packets waiting for compression and disk, of each ring; what comes beyond is shed and counted"), \
-	RECORDER_OPTION("workers", 0, OPTION_UNSIGNED, workers, "N", "compressing threads of each ring; 0: one a core", .least = 0, .most = 8), \
-	RECORDER_OPTION("no-promisc", 'p', OPTION_FLAG, promiscuous, NULL, "only what the interface takes anyway", .no_flag = true),   \
-	RECORDER_OPTION("backend", 0, OPTION_STRING, backend, "BACKEND", "how to capture: af_packet, pcap"),                           \
-	RECORDER_OPTION("node", 0, OPTION_STRING, node, "NAME", "what this box is called in the campaign; else its host name"),        \
-	RECORDER_OPTION("user", 'Z', OPTION_STRING, user, "USER", "become this user once the sockets are open; root else becomes the owner of the folder"), \
-	RECORDER_OPTION("no-sandbox", 0, OPTION_FLAG, sandbox, NULL, "do not restrict system calls", .no_flag = true),                 \
-	RECORDER_OPTION("quiet", 'q', OPTION_FLAG, quiet, NULL, "no status line"),                                                     \
-	RECORDER_OPTION("json", 0, OPTION_FLAG, json, NULL, "status and summary as JSON, one object a line, on standard output")
-#define RECORDER_DEFAULTS(memory) .ring_bytes = (memory), .fanout = 1, .codec = "auto", .segment = "256M", .buffer_bytes = (memory), \
+#define RECORDER_OPTION(long_name, short_name, kind, field, meta, text, ...)                                           \
+	{                                                                                                                  \
+		.name = long_name, .letter = short_name, .type = kind, .offset = offsetof(struct recorder_options, field),     \
+		.metavar = meta, .help = text, __VA_ARGS__                                                                     \
+	}
+#define RECORDER_OPTIONS                                                                                               \
+	RECORDER_OPTION("filter", 'f', OPTION_STRING, filter, "FILTER", "keep only packets that match (pcap-filter)"),     \
+		RECORDER_OPTION("snaplen", 's', OPTION_UNSIGNED, snaplen, "BYTES",                                             \
+	                    "keep at most so much of each packet; 0: all", .least = 0, .most = 262144),                    \
+		RECORDER_OPTION("for", 0, OPTION_DURATION, duration_ns, "TIME", "stop after so long"),                         \
+		RECORDER_OPTION("count", 'c', OPTION_UNSIGNED, count, "N", "stop after N packets", .least = 0,                 \
+	                    .most = UINT64_MAX),                                                                           \
+		RECORDER_OPTION("ring-size", 0, OPTION_SIZE, ring_bytes, "SIZE", "memory of each ring that the kernel fills"), \
+		RECORDER_OPTION("fanout", 0, OPTION_UNSIGNED, fanout, "N", "rings an interface, each with a thread",           \
+	                    .least = 1, .most = 64),                                                                       \
+		RECORDER_OPTION("codec", 0, OPTION_STRING, codec, "CODEC",                                                     \
+	                    "zstd:LEVEL, lz4, auto (the level follows the backlog) or none"),                              \
+		RECORDER_OPTION("segment", 0, OPTION_STRING, segment, "SIZE|TIME",                                             \
+	                    "begin a new segment after so much, or so long"),                                              \
+		RECORDER_OPTION("max-size", 0, OPTION_SIZE, max_size, "SIZE",                                                  \
+	                    "delete the oldest segments above this size of the archive"),                                  \
+		RECORDER_OPTION("max-age", 0, OPTION_DURATION, max_age_ns, "TIME", "delete segments older than this"),         \
+		RECORDER_OPTION("min-free", 0, OPTION_SIZE, min_free, "SIZE",                                                  \
+	                    "keep so much of the disk free, by deleting the oldest segments"),                             \
+		RECORDER_OPTION(                                                                                               \
+			"buffer", 0, OPTION_SIZE, buffer_bytes, "SIZE",                                                            \
+			"packets waiting for compression and disk, of each ring; what comes beyond is shed and counted"),          \
+		RECORDER_OPTION("workers", 0, OPTION_UNSIGNED, workers, "N",                                                   \
+	                    "compressing threads of each ring; 0: one a core", .least = 0, .most = 8),                     \
+		RECORDER_OPTION("no-promisc", 'p', OPTION_FLAG, promiscuous, NULL, "only what the interface takes anyway",     \
+	                    .no_flag = true),                                                                              \
+		RECORDER_OPTION("backend", 0, OPTION_STRING, backend, "BACKEND", "how to capture: af_packet, pcap"),           \
+		RECORDER_OPTION("node", 0, OPTION_STRING, node, "NAME",                                                        \
+	                    "what this box is called in the campaign; else its host name"),                                \
+		RECORDER_OPTION("user", 'Z', OPTION_STRING, user, "USER",                                                      \
+	                    "become this user once the sockets are open; root else becomes the owner of the folder"),      \
+		RECORDER_OPTION("no-sandbox", 0, OPTION_FLAG, sandbox, NULL, "do not restrict system calls", .no_flag = true), \
+		RECORDER_OPTION("quiet", 'q', OPTION_FLAG, quiet, NULL, "no status line"),                                     \
+		RECORDER_OPTION("json", 0, OPTION_FLAG, json, NULL,                                                            \
+	                    "status and summary as JSON, one object a line, on standard output")
+#define RECORDER_DEFAULTS(memory)                                                                                      \
+	.ring_bytes = (memory), .fanout = 1, .codec = "auto", .segment = "256M", .buffer_bytes = (memory),                 \
 	.promiscuous = true, .sandbox = true
 
 #endif

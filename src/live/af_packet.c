@@ -43,8 +43,8 @@ struct af_packet {
 	struct live_source live;
 	char name[IFNAMSIZ];
 	int socket;
-	int index;               /* of the interface; 0: all */
-	int loopback;            /* index of lo: on "any" its packets are seen twice */
+	int index;    /* of the interface; 0: all */
+	int loopback; /* index of lo: on "any" its packets are seen twice */
 	bool cooked, fanout, promiscuous, hardware;
 	uint32_t snaplen;
 	int quiet_ms;
@@ -54,9 +54,9 @@ struct af_packet {
 	struct weir_buffer *blocks;
 
 	/* the filling thread's */
-	uint32_t block;          /* at which it is */
-	uint32_t left;           /* packets of it not yet delivered; while there are any, we hold it */
-	const uint8_t *next;     /* the first of them */
+	uint32_t block;      /* at which it is */
+	uint32_t left;       /* packets of it not yet delivered; while there are any, we hold it */
+	const uint8_t *next; /* the first of them */
 	bool blocked, ended;
 	int64_t drain_until_ns;
 	struct weir_interface interface;
@@ -255,7 +255,8 @@ static int link_look(struct af_packet *self, struct weir_fault *fault)
 	int index = link_index(self->socket, self->name);
 	if (index > 0 && index != self->index) {
 		if (self->fanout)
-			return weir_fail(fault, WEIR_E_NOT_FOUND, "%s was removed; rings that share an interface can't be moved to a new one", self->name);
+			return weir_fail(fault, WEIR_E_NOT_FOUND,
+			                 "%s was removed; rings that share an interface can't be moved to a new one", self->name);
 		if (bind_to(self->socket, index)) {
 			self->index = index;
 			if (self->promiscuous)
@@ -264,7 +265,8 @@ static int link_look(struct af_packet *self, struct weir_fault *fault)
 	}
 	atomic_store_explicit(&self->gone, index <= 0, memory_order_relaxed);
 	int flags = index > 0 ? link_flags(self->socket, self->name) : 0;
-	atomic_store_explicit(&self->down, flags < 0 || (flags & (IFF_UP | IFF_RUNNING)) != (IFF_UP | IFF_RUNNING), memory_order_relaxed);
+	atomic_store_explicit(&self->down, flags < 0 || (flags & (IFF_UP | IFF_RUNNING)) != (IFF_UP | IFF_RUNNING),
+	                      memory_order_relaxed);
 	return 0;
 }
 
@@ -287,7 +289,8 @@ static bool drained(struct af_packet *self)
 	uint64_t taken = self->received - self->ring_dropped;
 	pthread_mutex_unlock(&self->counters_lock);
 	return atomic_load_explicit(&self->delivered, memory_order_relaxed) +
-	           atomic_load_explicit(&self->skipped, memory_order_relaxed) >= taken;
+	           atomic_load_explicit(&self->skipped, memory_order_relaxed) >=
+	       taken;
 }
 
 /* Waits for a block. 1: look again; 0: nothing came for the quiet time, or all is drained (ended is set). */
@@ -497,7 +500,8 @@ static int bind_closed(struct af_packet *self, const struct weir_live_options *o
 	if (!bind_to(self->socket, self->index))
 		return weir_fail_errno(fault, errno, NULL, "cannot bind to %s", self->name);
 	if (self->promiscuous && !join_promiscuous(self->socket, self->index))
-		return weir_fail_errno(fault, errno, NULL, "cannot make %s promiscuous (--no-promisc does without)", self->name);
+		return weir_fail_errno(fault, errno, NULL, "cannot make %s promiscuous (--no-promisc does without)",
+		                       self->name);
 	if (self->fanout) {
 		int group = (options->fanout_group & 0xffff) | PACKET_FANOUT_HASH << 16;
 		if (setsockopt(self->socket, SOL_PACKET, PACKET_FANOUT, &group, sizeof group))
@@ -545,7 +549,8 @@ static int socket_open(struct af_packet *self, int type, struct weir_fault *faul
 
 static int af_packet_prepare(struct af_packet *self, const struct weir_live_options *options, struct weir_fault *fault)
 {
-	snprintf(self->name, sizeof self->name, "%s", options->interface); /* for the message, if that is all there will be */
+	snprintf(self->name, sizeof self->name, "%s",
+	         options->interface); /* for the message, if that is all there will be */
 	int status = socket_open(self, SOCK_RAW, fault);
 	if (status || (status = interface_describe(self, options->interface, fault)))
 		return status;
@@ -565,7 +570,8 @@ static int af_packet_prepare(struct af_packet *self, const struct weir_live_opti
 	return status;
 }
 
-static int af_packet_open(const struct weir_live_options *options, struct weir_source **source, struct weir_fault *fault)
+static int af_packet_open(const struct weir_live_options *options, struct weir_source **source,
+                          struct weir_fault *fault)
 {
 	struct af_packet *self = calloc(1, sizeof *self);
 	if (!self)

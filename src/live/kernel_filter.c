@@ -42,11 +42,20 @@ static bool cooked_offset(uint32_t *k)
 		return true;
 	}
 	switch (*k) {
-	case 0: *k = (uint32_t)(SKF_AD_OFF + SKF_AD_PROTOCOL); return true;
-	case 4: *k = (uint32_t)(SKF_AD_OFF + SKF_AD_IFINDEX); return true;
-	case 8: *k = (uint32_t)(SKF_AD_OFF + SKF_AD_HATYPE); return true;
-	case 10: *k = (uint32_t)(SKF_AD_OFF + SKF_AD_PKTTYPE); return true;
-	default: return false;
+	case 0:
+		*k = (uint32_t)(SKF_AD_OFF + SKF_AD_PROTOCOL);
+		return true;
+	case 4:
+		*k = (uint32_t)(SKF_AD_OFF + SKF_AD_IFINDEX);
+		return true;
+	case 8:
+		*k = (uint32_t)(SKF_AD_OFF + SKF_AD_HATYPE);
+		return true;
+	case 10:
+		*k = (uint32_t)(SKF_AD_OFF + SKF_AD_PKTTYPE);
+		return true;
+	default:
+		return false;
 	}
 }
 
@@ -71,7 +80,8 @@ static int program_copy(const struct bpf_program *compiled, bool cooked, uint32_
 		if (cooked && load && !cooked_offset(&to->k)) {
 			free(program->filter);
 			program->filter = NULL;
-			return weir_fail(fault, WEIR_E_FILTER, "the filter asks for a part of the link header that this interface does not have");
+			return weir_fail(fault, WEIR_E_FILTER,
+			                 "the filter asks for a part of the link header that this interface does not have");
 		}
 	}
 	return 0;

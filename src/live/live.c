@@ -39,15 +39,9 @@ void weir_live_statistics(struct weir_source *source, struct weir_live_statistic
 	((struct live_source *)source)->backend->statistics(source, statistics);
 }
 
-void weir_live_start(struct weir_source *source)
-{
-	((struct live_source *)source)->backend->start(source);
-}
+void weir_live_start(struct weir_source *source) { ((struct live_source *)source)->backend->start(source); }
 
-void weir_live_stop(struct weir_source *source)
-{
-	((struct live_source *)source)->backend->stop(source);
-}
+void weir_live_stop(struct weir_source *source) { ((struct live_source *)source)->backend->stop(source); }
 
 int weir_live_interfaces(struct weir_live_interface **list, size_t *count, struct weir_fault *fault)
 {
@@ -62,6 +56,6 @@ int live_fail_permission(struct weir_fault *fault, const char *interface)
 	ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
 	program[length > 0 ? length : 0] = '\0';
 	return weir_fail(fault, WEIR_E_PERMISSION,
-	                 "no right to capture on %s; grant it with: sudo setcap cap_net_raw,cap_net_admin=eip %s", interface,
-	                 program[0] ? program : "$(command -v weir)");
+	                 "no right to capture on %s; grant it with: sudo setcap cap_net_raw,cap_net_admin=eip %s",
+	                 interface, program[0] ? program : "$(command -v weir)");
 }

@@ -13,7 +13,8 @@ bool loss_counter_look(struct loss_counter *counter, uint64_t value, int64_t now
 		counter->span.packets += grown;
 		counter->counted = value;
 	}
-	if (counter->open && (last || now_ns - counter->span.to_ns >= LOSS_QUIET_NS || now_ns - counter->span.from_ns >= LOSS_LONGEST_NS)) {
+	if (counter->open &&
+	    (last || now_ns - counter->span.to_ns >= LOSS_QUIET_NS || now_ns - counter->span.from_ns >= LOSS_LONGEST_NS)) {
 		*span = counter->span;
 		/* A clock that was set back must not make it end before it began. */
 		if (span->to_ns < span->from_ns)

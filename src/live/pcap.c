@@ -126,7 +126,8 @@ static void counters_read(struct pcap_capture *self)
 	if (pcap_stats(self->handle, &counters))
 		return;
 	/* They are 32 bits wide and wrap. Each has grown by less than that since the last reading. */
-	uint64_t received = atomic_load(&self->received), dropped = atomic_load(&self->ring_dropped), card = atomic_load(&self->nic_dropped);
+	uint64_t received = atomic_load(&self->received), dropped = atomic_load(&self->ring_dropped),
+			 card = atomic_load(&self->nic_dropped);
 	atomic_store(&self->received, received + (uint32_t)(counters.ps_recv - (uint32_t)received));
 	atomic_store(&self->ring_dropped, dropped + (uint32_t)(counters.ps_drop - (uint32_t)dropped));
 	atomic_store(&self->nic_dropped, card + (uint32_t)(counters.ps_ifdrop - (uint32_t)card));
@@ -213,9 +214,7 @@ static void capture_statistics(struct weir_source *source, struct weir_live_stat
 }
 
 /* libpcap takes packets from its activation on. */
-static void capture_start(struct weir_source *source)
-{
-}
+static void capture_start(struct weir_source *source) {}
 
 static void capture_stop(struct weir_source *source)
 {
@@ -299,7 +298,8 @@ static int capture_open(const struct weir_live_options *options, struct weir_sou
 		return status;
 	}
 	int datalink = pcap_datalink(self->handle);
-	self->linktype = datalink == DLT_RAW ? 101 : (uint16_t)datalink; /* the one that differs among those of live devices */
+	self->linktype =
+		datalink == DLT_RAW ? 101 : (uint16_t)datalink; /* the one that differs among those of live devices */
 	self->interface = (struct weir_interface){.linktype = self->linktype, .resolution = 9, .snaplen = self->snaplen};
 	snprintf(self->interface.name, sizeof self->interface.name, "%s", options->interface);
 	self->interfaces[0] = &self->interface;
@@ -324,7 +324,8 @@ static int capture_interfaces(struct weir_live_interface **list, size_t *count, 
 	size_t i = 0;
 	for (const pcap_if_t *device = devices; device; device = device->next, i++) {
 		snprintf(found[i].name, sizeof found[i].name, "%s", device->name);
-		snprintf(found[i].description, sizeof found[i].description, "%s", device->description ? device->description : "");
+		snprintf(found[i].description, sizeof found[i].description, "%s",
+		         device->description ? device->description : "");
 		found[i].up = device->flags & PCAP_IF_UP;
 		found[i].loopback = device->flags & PCAP_IF_LOOPBACK;
 	}

@@ -11,8 +11,8 @@
 /* Who to be from now on. */
 struct os_user {
 	unsigned uid, gid;
-	bool change;    /* we are root and will be somebody else */
-	char name[64];  /* of whom, for a person */
+	bool change;   /* we are root and will be somebody else */
+	char name[64]; /* of whom, for a person */
 };
 
 /*

@@ -109,7 +109,8 @@ int os_privileges_drop(const struct os_user *user, struct weir_fault *fault)
 {
 	allow_locked_memory();
 	if (user->change) {
-		if (setgroups(0, NULL) || setresgid(user->gid, user->gid, user->gid) || setresuid(user->uid, user->uid, user->uid))
+		if (setgroups(0, NULL) || setresgid(user->gid, user->gid, user->gid) ||
+		    setresuid(user->uid, user->uid, user->uid))
 			return weir_fail_errno(fault, errno, NULL, "cannot become %s", user->name);
 	}
 	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
