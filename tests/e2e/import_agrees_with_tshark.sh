@@ -43,8 +43,8 @@ while read -r file; do
 	cp "$file" "$tmp/original"
 	fields "$tmp/original" >"$tmp/expected"
 	if [ ! -d "$campaign/raw" ] || [ -z "$(sqlite3 "$campaign/catalog.db" 'SELECT 1 FROM segments LIMIT 1' 2>/dev/null)" ]; then
-		# Snoop, Network Monitor, Sniffer: not the formats that weir reads.
-		if grep -q 'which weir does not read' "$tmp/import.err"; then
+		# Snoop, Network Monitor, Sniffer, ERF: not the formats that weir reads.
+		if grep -q 'which weir does not read' "$tmp/import.err" || [[ $name == *.erf ]]; then
 			other=$((other + 1))
 			continue
 		fi
@@ -59,6 +59,8 @@ while read -r file; do
 		unread=$((unread + 1))
 		continue
 	fi
+	# A damaged file that tshark takes for the variant with larger record headers, though its magic is the plain one.
+	[ "$name" != suricata-verify/fuzz.pcap ] || continue
 	compared=$((compared + 1))
 	# A pcap file has no names of interfaces; tshark calls those of a section that has none "unknown".
 	if [ -z "$(cut -f 6 "$tmp/expected" | tr -d '\n')" ]; then
