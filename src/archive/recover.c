@@ -14,6 +14,8 @@
 #include "archive/folders.h"
 #include "archive/index_read.h"
 #include "archive/scan.h"
+#include "archive/segment_scan.h"
+#include "archive/sink.h"
 #include "core/clock.h"
 #include "os/files.h"
 
@@ -28,6 +30,8 @@ struct patient {
 	char file[PATH_MAX];
 	int fd;
 	uint64_t size;
+	bool died;   /* whoever wrote in this vantage: without that nothing is torn, and all that is not sound is damage */
+	bool listed; /* the catalog has it as open; else it is to be entered, whatever it is */
 	struct scan scan;
 };
 
@@ -49,6 +53,13 @@ static struct segment_row row_of(const struct patient *patient)
 	};
 }
 
+static void tell_damage(const struct patient *patient, struct recover_report *report, uint64_t offset, const char *what)
+{
+	if (!report->damaged++)
+		snprintf(report->first_damage, sizeof report->first_damage, "%s: offset %llu: %s", patient->path, (unsigned long long)offset,
+		         what);
+}
+
 static void remove_journals(const struct patient *patient)
 {
 	char path[PATH_MAX];
@@ -58,8 +69,11 @@ static void remove_journals(const struct patient *patient)
 	}
 }
 
-/* The segment has an index that fits it: it was closed, and only the catalog did not hear of it. 1, or 0 when not. */
-static int enter_closed(struct patient *patient, struct weir_fault *fault)
+/*
+ * The segment has a sound index: it was closed, and only the catalog did not hear of it. 1, or 0 when not. An index that tells of more or less
+ * than there is stays what is known of the segment: verify says what is wrong.
+ */
+static int enter_closed(struct patient *patient, struct recover_report *report, struct weir_fault *fault)
 {
 	char path[PATH_MAX];
 	struct index index;
@@ -69,8 +83,8 @@ static int enter_closed(struct patient *patient, struct weir_fault *fault)
 		return 0;
 	if (index_open(path, &index, NULL) != 0)
 		return 0;
-	bool fits = index_check(&index, path, NULL) == 0 && index.header.segment_bytes == patient->size &&
-	            index.header.codec == (uint32_t)patient->name.codec;
+	bool sound = index_check(&index, path, NULL) == 0 && index.header.codec == (uint32_t)patient->name.codec;
+	bool fits = index.header.segment_bytes == patient->size;
 	row.first_ns = index.header.first_ns;
 	row.last_ns = index.header.last_ns;
 	row.packets = index.header.packets;
@@ -81,12 +95,15 @@ static int enter_closed(struct patient *patient, struct weir_fault *fault)
 	row.index_bytes = index.header.file_bytes;
 	row.chunks = index.header.chunk_count;
 	index_close(&index);
-	if (!fits)
+	if (!sound)
 		return 0;
 	int error = catalog_segment_closed(patient->campaign->catalog, &row, fault);
 	if (error)
 		return error;
-	remove_journals(patient);
+	if (fits)
+		remove_journals(patient);
+	else
+		tell_damage(patient, report, patient->size, "the segment's size is not what its index says");
 	return 1;
 }
 
@@ -179,10 +196,54 @@ static int bury(struct patient *patient, struct weir_fault *fault)
 	return catalog_segment_gone(patient->campaign->catalog, patient->path, fault);
 }
 
-/* Behind the sound chunks stands more than a crash leaves: nothing of that is thrown away. */
-static bool is_damaged(const struct patient *patient)
+/* What is sound of a damaged segment can be read without an index: its row says what that is. Not a byte of it is changed. */
+static int enter_damaged(const struct patient *patient, const struct segment_scan *whole, struct weir_fault *fault)
 {
-	return patient->size > patient->scan.end && patient->size - patient->scan.end > TORN_MAX;
+	struct segment_row row = row_of(patient);
+
+	for (uint32_t i = 0; i < whole->chunk_count; i++) {
+		const struct index_chunk *chunk = &whole->chunks[i];
+		row.raw_bytes += chunk->raw_bytes;
+		if (!chunk->packets)
+			continue;
+		if (!row.packets || chunk->first_ns < row.first_ns)
+			row.first_ns = chunk->first_ns;
+		if (!row.packets || chunk->last_ns > row.last_ns)
+			row.last_ns = chunk->last_ns;
+		row.packets += chunk->packets;
+		row.captured_bytes += chunk->captured_bytes;
+		row.wire_bytes += chunk->wire_bytes;
+	}
+	row.chunks = whole->chunk_count;
+	row.stored_bytes = patient->size;
+	return catalog_segment_closed(patient->campaign->catalog, &row, fault);
+}
+
+/*
+ * Whether something else than a crash was at work. That leaves no more than the writes that were under way behind the chunks in order, of which
+ * some may be whole; a segment that nobody was writing ends with its last chunk, or with its seek table. What is damaged is entered and left
+ * alone: cutting it would throw away every sound chunk behind the first that is not. 1, 0, or an error.
+ */
+static int find_damage(const struct patient *patient, struct recover_report *report, struct weir_fault *fault)
+{
+	const struct segment_scan_options options = {.resume = true};
+	struct segment_scan whole;
+	uint32_t behind = 0;
+
+	if (patient->size <= patient->scan.end)
+		return 0;
+	int error = segment_scan(patient->file, patient->name.codec, &options, &whole, fault);
+	for (uint32_t i = 0; !error && i < whole.chunk_count; i++)
+		behind += whole.chunks[i].offset >= patient->scan.end;
+	bool damaged = patient->died ? behind >= WRITES_UNDER_WAY || patient->size - patient->scan.end > TORN_MAX
+	                             : behind > 0 || !whole.seek_table;
+	if (!error && damaged) {
+		tell_damage(patient, report, patient->scan.end, "no sound chunk stands here");
+		if (!patient->listed)
+			error = enter_damaged(patient, &whole, fault);
+	}
+	segment_scan_free(&whole);
+	return error ? error : damaged;
 }
 
 static int mend(struct patient *patient, struct recover_report *report, int64_t *last_ns, struct weir_fault *fault)
@@ -190,13 +251,9 @@ static int mend(struct patient *patient, struct recover_report *report, int64_t 
 	int error = scan_file(patient, fault);
 	if (error)
 		return error;
-	if (is_damaged(patient)) {
-		if (!report->damaged++)
-			snprintf(report->first_damage, sizeof report->first_damage, "%s: offset %llu: no sound chunk, and %llu MiB behind it",
-			         patient->path, (unsigned long long)patient->scan.end,
-			         (unsigned long long)((patient->size - patient->scan.end) >> 20));
-		return 0;
-	}
+	error = find_damage(patient, report, fault);
+	if (error)
+		return error;
 	error = take_journals(patient, fault);
 	if (error)
 		return error;
@@ -207,10 +264,10 @@ static int mend(struct patient *patient, struct recover_report *report, int64_t 
 	return patient->scan.content.chunk_count ? close_segment(patient, fault) : bury(patient, fault);
 }
 
-static int look_at(struct weir_campaign *campaign, const char *path, struct recover_report *report, int64_t *last_ns,
+static int look_at(struct weir_campaign *campaign, const char *path, bool died, bool listed, struct recover_report *report, int64_t *last_ns,
                    struct weir_fault *fault)
 {
-	struct patient patient = {.campaign = campaign, .path = path, .fd = -1};
+	struct patient patient = {.campaign = campaign, .path = path, .fd = -1, .died = died, .listed = listed};
 	struct stat status;
 
 	if (segment_name_parse(path, &patient.name) != 0)
@@ -228,7 +285,7 @@ static int look_at(struct weir_campaign *campaign, const char *path, struct reco
 	}
 	patient.size = (uint64_t)status.st_size;
 	report->segments++;
-	error = enter_closed(&patient, fault);
+	error = enter_closed(&patient, report, fault);
 	if (error)
 		goto out;
 	error = scan_new(patient.name.codec, &patient.scan, fault);
@@ -336,7 +393,7 @@ int recover_vantage(struct weir_campaign *campaign, const char *node, const char
 		error = scope == RECOVER_FILES ? list_segments(campaign, node, interface, &paths, fault)
 		                               : list_open(campaign, node, interface, &paths, fault);
 	for (size_t i = 0; i < paths.count && !error; i++)
-		error = look_at(campaign, paths.names[i], report, &last_ns, fault);
+		error = look_at(campaign, paths.names[i], mark[0] != 0, scope == RECOVER_LISTED, report, &last_ns, fault);
 	folder_list_free(&paths);
 	if (!error && mark[0])
 		error = enter_crash(campaign, node, interface, strncmp(mark, "live", 4) == 0, last_ns, fault);

@@ -23,7 +23,7 @@ enum recover_scope {
 /* What was found; counts add up over calls. */
 struct recover_report {
 	uint64_t segments, recovered, packets; /* of all; without an index before; in those */
-	uint64_t damaged;                      /* left out: not sound, and not for a crash's reasons */
+	uint64_t damaged;                      /* left as they are: not sound, and not for a crash's reasons */
 	char first_damage[512];
 };
 

@@ -26,9 +26,9 @@ static int run(const struct command *command, void *values, int argc, char **arg
 	if (catalog_rebuild(argv[1], &report_of, &bad, &fault) != 0)
 		return report(command, &fault);
 	printf("%s: %llu segments in the catalog, %llu of them without a sound index before\n", argv[1],
-	       (unsigned long long)(report_of.segments - report_of.damaged), (unsigned long long)report_of.recovered);
+	       (unsigned long long)report_of.segments, (unsigned long long)report_of.recovered);
 	if (report_of.damaged)
-		warn(command, "%llu damaged segments are left out; the first: %s", (unsigned long long)report_of.damaged,
+		warn(command, "%llu damaged segments are listed and left as they are (weir verify says more); the first: %s", (unsigned long long)report_of.damaged,
 		     report_of.first_damage);
 	if (bad)
 		warn(command, "%llu lines of ledgers are no rows and are left out", (unsigned long long)bad);

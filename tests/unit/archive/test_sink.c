@@ -1,6 +1,7 @@
 /* The writing side of the archive: segments, journals, recovery, rebuilding, retention. */
 #include "../unit.h"
 
+#include <fcntl.h>
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -434,6 +435,43 @@ static void a_rebuilt_catalog_equals_the_lost_one(void **state)
 	weir_campaign_close(campaign);
 }
 
+static void rebuilding_throws_no_sound_chunk_away(void **state)
+{
+	struct weir_campaign *campaign = campaign_of(WEIR_CAMPAIGN_CREATE);
+	struct weir_sink *sink = sink_of(campaign, small);
+	struct recover_report report = {0};
+	struct folder_list list = {0};
+	struct weir_fault fault;
+	char segment[PATH_MAX], path[PATH_MAX + 8], byte;
+	struct stat before, after;
+	uint64_t bad;
+	(void)state;
+
+	feed(sink, 0, 20000);
+	finish(sink);
+	assert_int_equal(list_segments(campaign, "box", "wire", &list, NULL), 0);
+	campaign_path(campaign, list.names[0], segment, NULL);
+	int64_t all = ask(campaign, "SELECT sum(packets) FROM segments");
+	weir_campaign_close(campaign);
+	/* A bit of a chunk in the midst, and the index with it. */
+	int fd = open(segment, O_RDWR);
+	assert_true(fd >= 0 && fstat(fd, &before) == 0 && pread(fd, &byte, 1, before.st_size / 2) == 1);
+	byte ^= 4;
+	assert_int_equal(pwrite(fd, &byte, 1, before.st_size / 2), 1);
+	snprintf(path, sizeof path, "%s.idx", segment);
+	assert_int_equal(unlink(path), 0);
+	snprintf(path, sizeof path, "%s/c", folder);
+	assert_int_equal(catalog_rebuild(path, &report, &bad, &fault), 0);
+	assert_int_equal(report.damaged, 1);
+	assert_true(fstat(fd, &after) == 0 && after.st_nlink == 1 && after.st_size == before.st_size);
+	close(fd);
+	campaign = campaign_of(WEIR_CAMPAIGN_READ);
+	int64_t left = ask(campaign, "SELECT sum(packets) FROM segments");
+	assert_true(left <= all && left > all * 3 / 4);
+	folder_list_free(&list);
+	weir_campaign_close(campaign);
+}
+
 static void rebuilding_waits_for_nobody_who_records(void **state)
 {
 	struct weir_campaign *campaign = campaign_of(WEIR_CAMPAIGN_CREATE);
@@ -550,6 +588,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_is_older_than_the_flush_time_is_in_a_journal, make_folder, remove_folder),
 		cmocka_unit_test(a_torn_segment_keeps_its_sound_chunks),
 		cmocka_unit_test_setup_teardown(a_rebuilt_catalog_equals_the_lost_one, make_folder, remove_folder),
+		cmocka_unit_test_setup_teardown(rebuilding_throws_no_sound_chunk_away, make_folder, remove_folder),
 		cmocka_unit_test_setup_teardown(rebuilding_waits_for_nobody_who_records, make_folder, remove_folder),
 		cmocka_unit_test_setup_teardown(retention_deletes_the_oldest_and_says_so, make_folder, remove_folder),
 		cmocka_unit_test_setup_teardown(a_deletion_that_a_crash_cut_short_is_entered_once, make_folder, remove_folder),
