@@ -188,6 +188,24 @@ static int read_entries(struct job *job, struct weir_fault *fault)
 	return code;
 }
 
+/*
+ * Whether the catalog lists a segment by now: somebody may be recording, and retention deleting. A deletion is in the ledger first, and its
+ * row goes last.
+ */
+static bool is_listed_now(const struct job *job, const char *path)
+{
+	static const char sql[] = "SELECT 1 FROM segments WHERE path = ?1 AND NOT EXISTS (SELECT 1 FROM ledger WHERE cause = 'retention'"
+		" AND node = segments.node AND interface = segments.interface AND substr(detail, -length(?1)) = ?1)";
+	sqlite3_stmt *statement;
+
+	if (sqlite3_prepare_v2(catalog_database(job->campaign->catalog), sql, -1, &statement, NULL) != SQLITE_OK)
+		return false;
+	sqlite3_bind_text(statement, 1, path, -1, SQLITE_STATIC);
+	bool listed = sqlite3_step(statement) == SQLITE_ROW;
+	sqlite3_finalize(statement);
+	return listed;
+}
+
 static void check_name(struct job *job, const struct entry *entry)
 {
 	struct segment_name name;
@@ -230,7 +248,8 @@ static int check_entry(struct job *job, struct verify_worker *worker, const stru
 		return code;
 	check_name(job, entry);
 	if (access(path, F_OK) != 0) {
-		verify_tell(job->verify, WEIR_E_NOT_FOUND, path, WEIR_NOWHERE, "the catalog lists this segment, but it is not there");
+		if (is_listed_now(job, entry->path))
+			verify_tell(job->verify, WEIR_E_NOT_FOUND, path, WEIR_NOWHERE, "the catalog lists this segment, but it is not there");
 		return 0;
 	}
 	if (!entry->open)
@@ -305,12 +324,13 @@ static void check_stray(struct job *job, const char *relative, const char *full)
 	char path[PATH_MAX];
 
 	if (segment_name_parse(relative, &name) == 0) {
-		if (!find_entry(job, relative))
+		/* Looked for among those of a moment ago first, because that costs nothing. */
+		if (!find_entry(job, relative) && !is_listed_now(job, relative) && access(full, F_OK) == 0)
 			verify_tell(job->verify, WEIR_E_NOT_FOUND, full, WEIR_NOWHERE,
 			            "the catalog does not list this segment (weir catalog rebuild enters it)");
 	} else if (ends_in(relative, ".idx")) {
 		snprintf(path, sizeof path, "%.*s", (int)(strlen(full) - 4), full);
-		if (access(path, F_OK) != 0)
+		if (access(path, F_OK) != 0 && access(full, F_OK) == 0)
 			verify_tell(job->verify, WEIR_E_NOT_FOUND, full, WEIR_NOWHERE, "an index without its segment");
 	}
 }
