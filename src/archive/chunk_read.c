@@ -8,6 +8,7 @@
 #include "archive/blocks.h"
 #include "archive/codec.h"
 #include "core/xxh3.h"
+#include "os/files.h"
 
 struct chunk_reader {
 	struct codec_context *codec;
@@ -45,7 +46,7 @@ void chunk_reader_free(struct chunk_reader *reader)
 		close(reader->file);
 	codec_context_free(reader->codec);
 	xxh3_free(reader->hash);
-	free(reader->stored);
+	os_pages_free(reader->stored, reader->stored_size);
 	free(reader->window);
 	free(reader->path);
 	free(reader);
@@ -110,12 +111,12 @@ static int decompress(struct chunk_reader *reader, enum weir_codec codec, const 
 	size_t used, got;
 
 	if (reader->stored_size < chunk->stored_bytes) {
-		free(reader->stored);
+		os_pages_free(reader->stored, reader->stored_size);
 		reader->stored_size = 0;
-		reader->stored = malloc(chunk->stored_bytes);
+		reader->stored = os_pages_new(os_pages_round(chunk->stored_bytes), false);
 		if (!reader->stored)
 			return weir_fail(fault, WEIR_E_MEMORY, "no memory to read a chunk of %u bytes", chunk->stored_bytes);
-		reader->stored_size = chunk->stored_bytes;
+		reader->stored_size = os_pages_round(chunk->stored_bytes);
 	}
 	int code = read_exactly(reader, chunk->offset, reader->stored, chunk->stored_bytes, fault);
 	if (code < 0)

@@ -5,6 +5,7 @@
 #include <weir/filter.h>
 
 #include "archive/chunk_read.h"
+#include "os/files.h"
 
 #define LINKTYPES_MAX 32
 
@@ -21,7 +22,7 @@ struct loader {
 	struct found *items; /* of the chunk in hand, kept for the next */
 	uint32_t capacity;
 	uint8_t *scratch; /* a chunk, decompressed */
-	uint32_t scratch_size;
+	size_t scratch_size;
 };
 
 struct loader *loader_new(const struct weir_query *query, struct buffer_pool *pool)
@@ -50,7 +51,7 @@ void loader_free(struct loader *loader)
 		weir_filter_free(loader->filters[i].filter);
 	chunk_reader_free(loader->reader);
 	free(loader->items);
-	free(loader->scratch);
+	os_pages_free(loader->scratch, loader->scratch_size);
 	free(loader);
 }
 
@@ -287,13 +288,18 @@ static int keep(struct selection *selection, struct weir_buffer *buffer, const u
 	return 0;
 }
 
+/*
+ * Chunks differ a little in size: with large pages, and room for those that are a little larger, the first touch, which is a third of
+ * the time of a query that reads ten chunks, costs a few faults instead of a thousand for each new size.
+ */
 static bool room_for(struct loader *loader, uint32_t bytes)
 {
 	if (loader->scratch_size >= bytes)
 		return true;
-	free(loader->scratch);
-	loader->scratch = malloc(bytes);
-	loader->scratch_size = loader->scratch ? bytes : 0;
+	size_t size = os_pages_round(bytes);
+	os_pages_free(loader->scratch, loader->scratch_size);
+	loader->scratch = os_pages_new(size, false);
+	loader->scratch_size = loader->scratch ? size : 0;
 	return loader->scratch;
 }
 

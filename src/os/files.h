@@ -14,6 +14,9 @@
 void *os_pages_new(size_t size, bool touch);
 void os_pages_free(void *pages, size_t size);
 
+/* The next size of whole large pages, for memory that is to be used again for things of about the same size. */
+static inline size_t os_pages_round(size_t size) { return (size + ((2u << 20) - 1)) & ~(size_t)((2u << 20) - 1); }
+
 /* Bytes that a file of ours may still take on the file system that fd or path is on. 0 or an error. */
 int os_free_space(const char *path, uint64_t *bytes, struct weir_fault *fault);
 
