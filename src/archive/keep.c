@@ -102,6 +102,23 @@ static void flush_journals(struct archive_sink *sink, int64_t age)
 	}
 }
 
+/*
+ * Makes what was written to a segment safe. The kernel tells of bytes that it could not write only here, and only once: the
+ * sink is in trouble then as if the write itself had failed. False when it did.
+ */
+static bool segment_synchronise(struct archive_sink *sink, const struct segment *segment)
+{
+	struct weir_fault fault;
+
+	if (segment->fd < 0 || fdatasync(segment->fd) == 0)
+		return true;
+	int error = weir_fail_errno(&fault, errno, segment->path, "the disk did not keep what was written");
+	pthread_mutex_lock(&sink->lock);
+	sink_trouble(sink, error, &fault);
+	pthread_mutex_unlock(&sink->lock);
+	return false;
+}
+
 /* The chunk is in the segment: its journal has done its work, once the segment is safe too. */
 static void drop_journals(struct archive_sink *sink)
 {
@@ -114,11 +131,12 @@ static void drop_journals(struct archive_sink *sink)
 		if (!done)
 			continue;
 		char path[PATH_MAX];
-		if (slot->segment->fd >= 0)
-			fdatasync(slot->segment->fd);
+		/* The journal of what the disk did not keep stays on disk until the segment is closed. */
+		bool safe = segment_synchronise(sink, slot->segment);
 		journal_path(sink, slot->segment, slot->number, path);
 		close(slot->journal_fd);
-		unlink(path);
+		if (safe)
+			unlink(path);
 		pthread_mutex_lock(&sink->lock);
 		slot->journal_fd = -1;
 		slot_release(sink, slot);
@@ -238,8 +256,8 @@ static void synchronise(struct archive_sink *sink)
 		}
 	pthread_mutex_unlock(&sink->lock);
 	/* Only this thread frees segments. */
-	if (segment && segment->fd >= 0)
-		fdatasync(segment->fd);
+	if (segment)
+		segment_synchronise(sink, segment);
 }
 
 static void wait_for_work(struct archive_sink *sink, int64_t until_ns)

@@ -172,12 +172,13 @@ static int start_lanes(struct recorder *recorder, struct weir_fault *fault)
 	return 0;
 }
 
-static void apply_retention(struct recorder *recorder)
+/* Now and then; at_end: now, so that a recording does not leave more than it may keep. */
+static void apply_retention(struct recorder *recorder, bool at_end)
 {
 	const struct weir_retention *retention = &recorder->retention;
 	int64_t now = clock_monotonic_ns();
 	if ((!retention->max_size && !retention->max_age_ns && !retention->min_free) ||
-	    now - recorder->last_retention_ns < RETENTION_NS)
+	    (!at_end && now - recorder->last_retention_ns < RETENTION_NS))
 		return;
 	recorder->last_retention_ns = now;
 	struct weir_fault fault;
@@ -243,12 +244,13 @@ static void supervise(struct recorder *recorder)
 			record_sum(recorder, &before);
 			shown = now;
 		}
-		apply_retention(recorder);
+		apply_retention(recorder, false);
 	}
 	for (size_t i = 0; i < recorder->lane_count; i++)
 		if (recorder->lanes[i].started)
 			pthread_join(recorder->lanes[i].thread, NULL);
 	recorder_look(recorder, true);
+	apply_retention(recorder, true);
 	record_status_clear(recorder);
 }
 
