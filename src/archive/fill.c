@@ -121,6 +121,15 @@ static bool slot_fits(struct slot *slot, size_t capacity)
 	return slot->raw != NULL;
 }
 
+/* Packets that need slots larger than a chunk may not fill more memory than buffer_bytes, or than one of them needs. */
+static bool slot_free(const struct archive_sink *sink, size_t capacity)
+{
+	bool oversize = capacity > sink->chunk_bytes;
+
+	return sink->unused &&
+	       (!oversize || !sink->oversize_bytes || sink->oversize_bytes + capacity <= sink->options.buffer_bytes);
+}
+
 static int take_slot(struct archive_sink *sink, size_t bytes, struct slot **out, struct weir_fault *fault)
 {
 	size_t capacity = (bytes + SLOT_TAIL + SEGMENT_ALIGNMENT - 1) / SEGMENT_ALIGNMENT * SEGMENT_ALIGNMENT;
@@ -130,7 +139,7 @@ static int take_slot(struct archive_sink *sink, size_t bytes, struct slot **out,
 	if (capacity < sink->chunk_bytes)
 		capacity = sink->chunk_bytes;
 	pthread_mutex_lock(&sink->lock);
-	while ((result = obstacle(sink, fault)) == 0 && !sink->unused) {
+	while ((result = obstacle(sink, fault)) == 0 && !slot_free(sink, capacity)) {
 		result = wait_or_shed(sink);
 		if (result)
 			break;
@@ -142,6 +151,8 @@ static int take_slot(struct archive_sink *sink, size_t bytes, struct slot **out,
 			slot->next = sink->unused;
 			sink->unused = slot;
 			result = no_memory(fault);
+		} else if (slot->capacity > sink->chunk_bytes) {
+			sink->oversize_bytes += slot->capacity;
 		}
 	}
 	if (!result) {

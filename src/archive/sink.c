@@ -54,6 +54,7 @@ void slot_release(struct archive_sink *sink, struct slot *slot)
 	slot->state = SLOT_FREE;
 	slot->segment = NULL;
 	if (slot->capacity > sink->chunk_bytes) {
+		sink->oversize_bytes -= slot->capacity;
 		os_pages_free(slot->raw, slot->capacity);
 		slot->raw = NULL;
 		slot->capacity = 0;

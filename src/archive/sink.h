@@ -132,6 +132,7 @@ struct archive_sink {
 	pthread_cond_t room, work, ready, keep; /* a slot or postings are free; a slot waits; a slot is READY; something for the keeper */
 	struct slot *slots, *unused, *waiting, **waiting_end;
 	size_t slot_count, waiting_count, busy_count;
+	size_t oversize_bytes;     /* of slots under way that are larger than a chunk: at most buffer_bytes, or one slot */
 	struct stored *stored, *stored_unused;
 	size_t stored_count;
 	struct slot **ordered;     /* by order % slot_count: handed over and not written */

@@ -130,6 +130,11 @@ static void slot_done(struct archive_sink *sink, struct slot *slot)
 	struct segment *segment = slot->segment;
 
 	if (slot->buffer) {
+		/* One that an oversize chunk needed is not kept. */
+		if (slot->buffer->capacity > codec_bound(sink->options.codec, sink->chunk_bytes) + 2 * SEGMENT_ALIGNMENT) {
+			os_pages_free(slot->buffer->data, slot->buffer->capacity);
+			*slot->buffer = (struct stored){0};
+		}
 		slot->buffer->next = sink->stored_unused;
 		sink->stored_unused = slot->buffer;
 		slot->buffer = NULL;
