@@ -38,6 +38,20 @@ struct interface_counters {
 uint32_t put_statistics(uint8_t *out, uint32_t interface_id, uint64_t ticks, const struct interface_counters *counters,
                         bool big);
 
+/* Enters a packet into what the trailer tells of its chunk. first > last while there are none, so that the first is never unsorted. */
+static inline void trailer_count(struct chunk_trailer *trailer, const struct weir_packet *packet)
+{
+	if (trailer->packets && packet->time_ns < trailer->last_ns)
+		trailer->flags |= CHUNK_UNSORTED;
+	if (packet->time_ns < trailer->first_ns)
+		trailer->first_ns = packet->time_ns;
+	if (packet->time_ns > trailer->last_ns)
+		trailer->last_ns = packet->time_ns;
+	trailer->packets++;
+	trailer->captured_bytes += packet->captured;
+	trailer->wire_bytes += packet->length;
+}
+
 /* A chunk trailer; padding: zeros within the block, a multiple of 4. */
 #define TRAILER_BLOCK_SIZE 72u
 uint32_t put_trailer(uint8_t *out, const struct chunk_trailer *trailer, uint32_t padding, bool big);

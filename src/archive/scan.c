@@ -206,21 +206,6 @@ static void take(struct harvest *harvest, const struct block *block)
 	harvest->length += block->length;
 }
 
-static void count(struct harvest *harvest, const struct weir_packet *packet)
-{
-	struct chunk_trailer *trailer = &harvest->trailer;
-
-	if (trailer->packets && packet->time_ns < trailer->last_ns)
-		trailer->flags |= CHUNK_UNSORTED;
-	if (packet->time_ns < trailer->first_ns)
-		trailer->first_ns = packet->time_ns;
-	if (packet->time_ns > trailer->last_ns)
-		trailer->last_ns = packet->time_ns;
-	trailer->packets++;
-	trailer->captured_bytes += packet->captured;
-	trailer->wire_bytes += packet->length;
-}
-
 /*
  * Walks over a journal. The interfaces of chunks before it that the segment has are stepped over; those of a chunk that was lost are
  * taken along, so that the numbers in the packets stay right.
@@ -254,7 +239,7 @@ static void harvest_blocks(struct scan *scan, struct section *section, const uin
 			continue;
 		take(harvest, &block);
 		if (kind == 1)
-			count(harvest, &packet);
+			trailer_count(&harvest->trailer, &packet);
 	}
 }
 

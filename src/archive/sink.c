@@ -246,16 +246,7 @@ static void count_packet(struct archive_sink *sink, const struct weir_packet *pa
 		weir_decode(packet, &sink->facts);
 		facts = &sink->facts;
 	}
-	/* first > last while there are no packets: then neither test below makes it unsorted. */
-	if (trailer->packets && packet->time_ns < trailer->last_ns)
-		trailer->flags |= CHUNK_UNSORTED;
-	if (packet->time_ns < trailer->first_ns)
-		trailer->first_ns = packet->time_ns;
-	if (packet->time_ns > trailer->last_ns)
-		trailer->last_ns = packet->time_ns;
-	trailer->packets++;
-	trailer->captured_bytes += packet->captured;
-	trailer->wire_bytes += packet->length;
+	trailer_count(trailer, packet);
 	trailer->flags |= postings_add(sink->segment->postings, packet, facts, sink->slot->number);
 }
 

@@ -98,6 +98,25 @@ void pcap_record_make(const struct pcap_shape *shape, uint32_t seconds, uint32_t
 		memset(header + PCAP_RECORD_BYTES, 0, shape->record_header - PCAP_RECORD_BYTES);
 }
 
+size_t pcap_record_option(const struct pcap_shape *shape, bool plain_file, const struct weir_packet *packet, bool big, uint8_t *out)
+{
+	uint8_t plain[PCAP_MODIFIED_RECORD_BYTES], marked[8 + PCAP_MODIFIED_RECORD_BYTES];
+	uint32_t units = shape->resolution == 9 ? 1000000000u : 1000000u;
+	if (packet->block_length < shape->record_header)
+		return 0;
+	if (plain_file && weir_load32(packet->block + 4, shape->big_endian) < units)
+		return 0;
+	pcap_record_make(shape, (uint32_t)(packet->ticks / units), (uint32_t)(packet->ticks % units), packet->captured,
+	                 packet->length, plain);
+	if (memcmp(plain, packet->block, shape->record_header) == 0)
+		return 0;
+	weir_store32(marked, WEIR_PEN, big);
+	memcpy(marked + 4, PCAP_RECORD_MAGIC, 4);
+	memcpy(marked + 8, packet->block, shape->record_header);
+	size_t length = pcapng_option_put(out, big, PCAPNG_CUSTOM_BINARY_NO_COPY, marked, (uint16_t)(8 + shape->record_header));
+	return length + pcapng_option_put(out + length, big, PCAPNG_END_OF_OPTIONS, NULL, 0);
+}
+
 /* The interface of the file, with the options that an IDB for it would have, the odd parts of the header among them. */
 static int add_interface(struct capture *capture, const struct pcap_shape *shape, struct weir_fault *fault)
 {

@@ -44,4 +44,11 @@ void pcap_header_make(const struct pcap_shape *shape, uint8_t header[static PCAP
 void pcap_record_make(const struct pcap_shape *shape, uint32_t seconds, uint32_t fraction, uint32_t captured, uint32_t length,
                       uint8_t *header);
 
+/*
+ * Options for the packet block of a pcap record whose header does not follow from the packet (a custom option that holds it, and the
+ * end of options), in the given byte order; nothing when it does. plain_file: nothing about the file's header is odd. Returns the bytes
+ * written: at most 16 more than PCAP_MODIFIED_RECORD_BYTES.
+ */
+size_t pcap_record_option(const struct pcap_shape *shape, bool plain_file, const struct weir_packet *packet, bool big, uint8_t *out);
+
 #endif

@@ -76,22 +76,8 @@ uint8_t *pcapng_make_interface(const struct weir_interface *interface, bool big,
 static size_t record_options(struct writer *writer, const struct weir_interface *interface, const struct weir_packet *packet,
                              bool big, uint8_t *out)
 {
-	uint8_t plain[PCAP_MODIFIED_RECORD_BYTES], marked[8 + PCAP_MODIFIED_RECORD_BYTES];
-
 	writer_shape(writer, interface);
-	const struct pcap_shape *shape = &writer->shape_of_source;
-	uint32_t units = shape->resolution == 9 ? 1000000000u : 1000000u;
-	if (writer->plain_source && weir_load32(packet->block + 4, shape->big_endian) < units)
-		return 0;
-	pcap_record_make(shape, (uint32_t)(packet->ticks / units), (uint32_t)(packet->ticks % units), packet->captured,
-	                 packet->length, plain);
-	if (memcmp(plain, packet->block, shape->record_header) == 0)
-		return 0;
-	weir_store32(marked, WEIR_PEN, big);
-	memcpy(marked + 4, PCAP_RECORD_MAGIC, 4);
-	memcpy(marked + 8, packet->block, shape->record_header);
-	size_t length = pcapng_option_put(out, big, PCAPNG_CUSTOM_BINARY_NO_COPY, marked, (uint16_t)(8 + shape->record_header));
-	return length + pcapng_option_put(out + length, big, PCAPNG_END_OF_OPTIONS, NULL, 0);
+	return pcap_record_option(&writer->shape_of_source, writer->plain_source, packet, big, out);
 }
 
 static inline __attribute__((always_inline)) void packet_header(uint8_t *out, bool big, uint32_t total, uint32_t id,
