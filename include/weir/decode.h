@@ -76,6 +76,7 @@ enum weir_fact_flags {
 	 * is merely unknown: its number and the addresses before it are listed.
 	 */
 	WEIR_FACT_INCOMPLETE = 32,
+	WEIR_FACT_ESP_NULL = 64, /* the layers behind ESP were entered by the decapsulate stage */
 };
 
 /*
@@ -95,6 +96,9 @@ struct weir_facts {
 	uint32_t link_source;       /* offset of the outermost source MAC address, 0 (with link_destination 0) when there is none */
 	uint32_t link_destination;
 	uint64_t flow_hash;         /* over the innermost addresses, ports and protocol, the same in both directions; 0: no IP */
+	uint64_t digest;            /* the dedup stages': over the captured bytes; not set by decoding */
+	uint64_t identity;          /* theirs too: over what stays the same on the way through routers; 0: no IP */
+	uint32_t trailer;           /* with WEIR_FACT_ESP_NULL: bytes on the wire behind the innermost payload (padding, ICV), up to 3 too many when cut */
 	struct weir_network networks[WEIR_NETWORKS_MAX];
 	struct weir_layer layers[WEIR_LAYERS_MAX];
 };

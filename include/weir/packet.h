@@ -17,6 +17,7 @@ struct weir_facts; /* weir/decode.h */
 enum weir_verdict {
 	WEIR_KEEP = 0,
 	WEIR_DROP = 1,
+	WEIR_DUPLICATE = 2, /* dropped, as a copy of a packet that is kept; the flow stage still counts it as such */
 };
 
 enum weir_packet_flags {
@@ -56,6 +57,8 @@ struct weir_interface {
 	int64_t offset_seconds; /* if_tsoffset */
 	char name[64];          /* if_name, "" when none; cut when longer (options has the whole) */
 	char description[128];  /* if_description, likewise */
+	char node[64];          /* the box that captured, or the file, where several are read together; "" when not known. Interfaces
+	                           of one node share a clock. */
 	/*
 	 * All options of the block as they stand in the file, in its byte order; owned by the source. An interface of a pcap file
 	 * has those that a block for it would have: if_tsresol, if_fcslen, and what was odd about the file's header, in a custom

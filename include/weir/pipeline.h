@@ -13,6 +13,7 @@
 struct weir_source;
 struct weir_stage;
 struct weir_sink;
+struct weir_state; /* weir/state.h */
 
 struct weir_source_ops {
 	const char *name;
@@ -34,6 +35,17 @@ struct weir_stage_ops {
 	/* Looks at, changes or drops (sets the verdict of) the packets of a batch. 0 or a negative error. Never compacts. */
 	int (*process)(struct weir_stage *stage, struct weir_batch *batch, struct weir_fault *fault);
 	void (*close)(struct weir_stage *stage);
+	/*
+	 * What it does to a batch depends on that batch alone: process may run for several batches at once, on any threads, in any order. Otherwise
+	 * it gets the batches one at a time and in order (from whatever thread, each call after the one before it).
+	 */
+	bool parallel;
+	/*
+	 * Both may be NULL: it carries nothing from batch to batch. save writes its state (weir/state.h), between runs of the pipeline;
+	 * load makes a new stage with the same options what the saved one was.
+	 */
+	int (*save)(struct weir_stage *stage, struct weir_state *state, struct weir_fault *fault);
+	int (*load)(struct weir_stage *stage, struct weir_state *state, struct weir_fault *fault);
 };
 
 struct weir_stage {
@@ -64,7 +76,7 @@ struct weir_pipeline {
 	struct weir_source *source;
 	struct weir_stage *stages[WEIR_PIPELINE_STAGES]; /* in order, up to the first NULL */
 	struct weir_sink *sink;
-	int threads;               /* 0 or 1: all on the caller's thread; 2: the source on one of its own, two batches ahead at least */
+	int threads;               /* 0 or 1: all on the caller's thread; more: so many, beside the caller's, which only waits */
 	const _Atomic int *stop;   /* when it becomes non-zero (Ctrl-C) the run ends after the batch in hand; may be NULL */
 	void (*progress)(void *context, const struct weir_batch *batch); /* after each batch, on the caller's thread; may be NULL */
 	void *progress_context;

@@ -1,0 +1,67 @@
+/* Community ID version 1: a hash of a 5-tuple that other tools compute too. */
+#include <string.h>
+
+#include <openssl/evp.h>
+#include <openssl/sha.h>
+
+#include <weir/flow.h>
+
+enum { ICMP = 1, TCP = 6, UDP = 17, ICMPV6 = 58, SCTP = 132 };
+
+/* Which type answers which: the answer stands in as the other port. A type without an answer makes the flow one-way. */
+static const struct {
+	uint8_t type, answer;
+} icmp_pairs[] = {{8, 0}, {0, 8}, {13, 14}, {14, 13}, {15, 16}, {16, 15}, {10, 9}, {9, 10}, {17, 18}, {18, 17}},
+  icmpv6_pairs[] = {{128, 129}, {129, 128}, {133, 134}, {134, 133}, {135, 136}, {136, 135},
+                    {130, 131}, {131, 130}, {144, 145}, {145, 144}, {139, 140}, {140, 139}};
+
+/* True when the type has an answer, which then takes the place of the code. */
+static bool pair(uint8_t protocol, uint16_t *type, uint16_t *code)
+{
+	if (protocol == ICMP) {
+		for (size_t i = 0; i < sizeof icmp_pairs / sizeof icmp_pairs[0]; i++)
+			if (icmp_pairs[i].type == *type) {
+				*code = icmp_pairs[i].answer;
+				return true;
+			}
+	} else {
+		for (size_t i = 0; i < sizeof icmpv6_pairs / sizeof icmpv6_pairs[0]; i++)
+			if (icmpv6_pairs[i].type == *type) {
+				*code = icmpv6_pairs[i].answer;
+				return true;
+			}
+	}
+	return false;
+}
+
+void weir_community_id(const struct weir_ip *source, const struct weir_ip *destination, uint8_t protocol, uint16_t source_port,
+                       uint16_t destination_port, uint16_t seed, char out[static 32])
+{
+	size_t length = source->version == 4 ? 4 : 16;
+	bool ports = protocol == TCP || protocol == UDP || protocol == SCTP || protocol == ICMP || protocol == ICMPV6;
+	bool both_ways = true;
+	uint8_t message[2 + 16 + 16 + 2 + 4], digest[SHA_DIGEST_LENGTH];
+
+	out[0] = '\0';
+	if (source->version != destination->version || (source->version != 4 && source->version != 6))
+		return;
+	if (protocol == ICMP || protocol == ICMPV6)
+		both_ways = pair(protocol, &source_port, &destination_port);
+	int order = memcmp(source->bytes, destination->bytes, length);
+	bool swap = both_ways && (order > 0 || (order == 0 && ports && source_port > destination_port));
+	weir_store_be16(message, seed);
+	memcpy(message + 2, swap ? destination->bytes : source->bytes, length);
+	memcpy(message + 2 + length, swap ? source->bytes : destination->bytes, length);
+	uint8_t *at = message + 2 + 2 * length;
+	at[0] = protocol;
+	at[1] = 0;
+	at += 2;
+	if (ports) {
+		weir_store_be16(at, swap ? destination_port : source_port);
+		weir_store_be16(at + 2, swap ? source_port : destination_port);
+		at += 4;
+	}
+	SHA1(message, (size_t)(at - message), digest);
+	memcpy(out, "1:", 2);
+	EVP_EncodeBlock((unsigned char *)out + 2, digest, sizeof digest);
+}
