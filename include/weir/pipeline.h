@@ -76,9 +76,10 @@ struct weir_pipeline {
 	struct weir_source *source;
 	struct weir_stage *stages[WEIR_PIPELINE_STAGES]; /* in order, up to the first NULL */
 	struct weir_sink *sink;
-	int threads;               /* 0 or 1: all on the caller's thread; more: so many, beside the caller's, which only waits */
+	int threads;               /* 0 or 1: all on the caller's thread; more, up to 32: so many, the caller's among them. Each part but
+	                              parallel stages is then still called by one thread at a time and in order. */
 	const _Atomic int *stop;   /* when it becomes non-zero (Ctrl-C) the run ends after the batch in hand; may be NULL */
-	void (*progress)(void *context, const struct weir_batch *batch); /* after each batch, on the caller's thread; may be NULL */
+	void (*progress)(void *context, const struct weir_batch *batch); /* after each batch, in order; may be NULL */
 	void *progress_context;
 };
 

@@ -353,6 +353,7 @@ static const struct weir_stage_ops decode_stage = {
 	.name = "decode",
 	.process = stage_process,
 	.close = stage_close,
+	.parallel = true,
 };
 
 struct weir_stage *weir_decode_stage_new(void)

@@ -1,22 +1,25 @@
-/*
- * The scheduler: weir/pipeline.h.
- *
- * On one thread it is a loop. On two, the source fills batches on a thread of its own and hands them over through a ring; empty
- * ones come back through another, so that the number of batches bounds the memory.
- */
+/* The scheduler: weir/pipeline.h. On one thread it is a loop. */
 #include <pthread.h>
 #include <stdlib.h>
 
 #include <weir/pipeline.h>
 
-#include "core/ring.h"
-
-#define BATCHES_AHEAD 4 /* a power of two: the capacity of the rings */
+#define THREADS_MAX 32
 
 static bool stopped(const struct weir_pipeline *pipeline)
 {
 	/* Relaxed: nothing else is read because of it. */
 	return pipeline->stop && atomic_load_explicit((_Atomic int *)pipeline->stop, memory_order_relaxed);
+}
+
+/* The sink for one batch. 0, 1 (it has enough) or an error. */
+static int give(const struct weir_pipeline *pipeline, struct weir_batch *batch, struct weir_fault *fault)
+{
+	int result = pipeline->sink->ops->consume(pipeline->sink, batch, fault);
+
+	if (pipeline->progress && result >= 0)
+		pipeline->progress(pipeline->progress_context, batch);
+	return result;
 }
 
 /* Stages and sink for one batch. 0, 1 (the sink has enough) or an error. */
@@ -27,10 +30,7 @@ static int work(const struct weir_pipeline *pipeline, struct weir_batch *batch, 
 		if (error < 0)
 			return error;
 	}
-	int result = pipeline->sink->ops->consume(pipeline->sink, batch, fault);
-	if (pipeline->progress && result >= 0)
-		pipeline->progress(pipeline->progress_context, batch);
-	return result;
+	return give(pipeline, batch, fault);
 }
 
 static int run_here(const struct weir_pipeline *pipeline, struct weir_fault *fault)
@@ -53,77 +53,231 @@ static int run_here(const struct weir_pipeline *pipeline, struct weir_fault *fau
 	return result < 0 ? result : 0;
 }
 
-struct ahead {
-	const struct weir_pipeline *pipeline;
-	struct ring *full, *empty;
-	struct weir_fault fault;
-	int result;
+/*
+ * On more threads: a batch passes stations in their order: it is filled, goes through the stages, and into the sink. A station is one stage, or several
+ * neighbours that are parallel, or the sink. Any thread takes whatever work there is, the furthest on first, so that batches leave as soon as they can and
+ * no thread idles while there is work. A serial station takes the batches one at a time in the order in which they were filled, so that the result is
+ * that of one thread.
+ */
+struct station {
+	size_t first_stage, stage_count; /* 0 stages: the sink */
+	bool parallel, busy;
+	uint64_t next; /* serial: the batch whose turn it is */
 };
 
-static void *fill_ahead(void *argument)
-{
-	struct ahead *ahead = argument;
-	void *item;
+struct slot {
+	struct weir_batch *batch;
+	uint64_t number; /* in the order of filling, from 0 */
+	size_t station;  /* where it is to go next, or is */
+	enum { SLOT_FREE, SLOT_READY, SLOT_AT_WORK } state;
+};
 
-	while (!stopped(ahead->pipeline) && ring_pop(ahead->empty, &item)) {
-		struct weir_batch *batch = item;
-		ahead->result = ahead->pipeline->source->ops->fill(ahead->pipeline->source, batch, &ahead->fault);
-		if (ahead->result <= 0 || !ring_push(ahead->full, batch))
-			break;
+struct schedule {
+	const struct weir_pipeline *pipeline;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	struct station stations[WEIR_PIPELINE_STAGES + 1];
+	size_t station_count;
+	struct slot slots[2 * THREADS_MAX + 2];
+	size_t slot_count;
+	bool filling, ended; /* ended: nothing more is to be filled */
+	uint64_t filled;     /* batches so far */
+	uint64_t end;        /* batches from this number on count for nothing: one before them failed, or the sink had enough */
+	int result;          /* of the batch `end`, or of the filling that came after all others */
+	struct weir_fault fault;
+};
+
+static void make_stations(struct schedule *schedule)
+{
+	size_t stages = 0;
+
+	for (; stages < WEIR_PIPELINE_STAGES && schedule->pipeline->stages[stages]; stages++) {
+		bool parallel = schedule->pipeline->stages[stages]->ops->parallel;
+		struct station *before = schedule->station_count ? &schedule->stations[schedule->station_count - 1] : NULL;
+		if (parallel && before && before->parallel)
+			before->stage_count++;
+		else
+			schedule->stations[schedule->station_count++] = (struct station){stages, 1, parallel, false, 0};
 	}
-	ring_close(ahead->full);
+	schedule->stations[schedule->station_count++] = (struct station){stages, 0, false, false, 0};
+}
+
+/* The batch that is furthest on of those that can go on now; NULL: none. */
+static struct slot *find_ready(struct schedule *schedule)
+{
+	struct slot *best = NULL;
+
+	for (size_t i = 0; i < schedule->slot_count; i++) {
+		struct slot *slot = &schedule->slots[i];
+		if (slot->state != SLOT_READY)
+			continue;
+		const struct station *station = &schedule->stations[slot->station];
+		if (!station->parallel && (station->busy || station->next != slot->number))
+			continue;
+		if (!best || slot->station > best->station || (slot->station == best->station && slot->number < best->number))
+			best = slot;
+	}
+	return best;
+}
+
+static struct slot *find_free(struct schedule *schedule)
+{
+	for (size_t i = 0; i < schedule->slot_count; i++)
+		if (schedule->slots[i].state == SLOT_FREE)
+			return &schedule->slots[i];
 	return NULL;
 }
 
-static int take_full(struct ahead *ahead, struct weir_fault *fault)
+/* The run ends with batch `number`: what comes before it is still worked on. */
+static void end_at(struct schedule *schedule, uint64_t number, int result, const struct weir_fault *fault)
 {
-	void *item;
-	int result = 0;
-
-	while (result == 0 && ring_pop(ahead->full, &item)) {
-		struct weir_batch *batch = item;
-		result = work(ahead->pipeline, batch, fault);
-		weir_batch_reset(batch);
-		ring_push(ahead->empty, batch);
-	}
-	/* Ends the filling thread, should it wait on either side. */
-	ring_close(ahead->empty);
-	ring_close(ahead->full);
-	return result;
+	schedule->ended = true;
+	if (number >= schedule->end)
+		return;
+	schedule->end = number;
+	schedule->result = result;
+	schedule->fault = *fault;
 }
 
-static int run_ahead(const struct weir_pipeline *pipeline, struct weir_fault *fault)
+static void free_slot(struct slot *slot)
 {
-	struct ahead ahead = {.pipeline = pipeline, .full = ring_new(BATCHES_AHEAD), .empty = ring_new(BATCHES_AHEAD)};
-	struct weir_batch *batches[BATCHES_AHEAD] = {0};
-	pthread_t thread;
-	int result = WEIR_E_MEMORY;
+	weir_batch_reset(slot->batch);
+	slot->state = SLOT_FREE;
+}
 
-	weir_fault_clear(&ahead.fault);
-	if (!ahead.full || !ahead.empty)
-		goto out;
-	for (size_t i = 0; i < BATCHES_AHEAD; i++) {
-		batches[i] = weir_batch_new();
-		if (!batches[i])
-			goto out;
-		ring_try_push(ahead.empty, batches[i]);
+/* Gives back what waits behind the end. */
+static void drop_behind_end(struct schedule *schedule)
+{
+	for (size_t i = 0; i < schedule->slot_count; i++)
+		if (schedule->slots[i].state == SLOT_READY && schedule->slots[i].number >= schedule->end)
+			free_slot(&schedule->slots[i]);
+}
+
+/* Called with the lock, which it lets go of while it fills. */
+static void fill_slot(struct schedule *schedule, struct slot *slot)
+{
+	struct weir_fault fault;
+
+	schedule->filling = true;
+	slot->state = SLOT_AT_WORK;
+	pthread_mutex_unlock(&schedule->lock);
+	weir_fault_clear(&fault);
+	int result = schedule->pipeline->source->ops->fill(schedule->pipeline->source, slot->batch, &fault);
+	pthread_mutex_lock(&schedule->lock);
+	schedule->filling = false;
+	if (result <= 0) {
+		end_at(schedule, schedule->filled, result, &fault);
+		free_slot(slot);
+		return;
 	}
-	if (pthread_create(&thread, NULL, fill_ahead, &ahead) != 0)
-		goto out;
-	result = take_full(&ahead, fault);
-	pthread_join(thread, NULL);
-	if (result == 0 && ahead.result < 0) {
-		result = ahead.result;
-		if (fault)
-			*fault = ahead.fault;
+	slot->number = schedule->filled++;
+	slot->station = 0;
+	slot->state = SLOT_READY;
+}
+
+static int work_at(const struct weir_pipeline *pipeline, const struct station *station, struct weir_batch *batch,
+                   struct weir_fault *fault)
+{
+	for (size_t i = 0; i < station->stage_count; i++) {
+		struct weir_stage *stage = pipeline->stages[station->first_stage + i];
+		int error = stage->ops->process(stage, batch, fault);
+		if (error < 0)
+			return error;
 	}
-out:
-	if (result == WEIR_E_MEMORY && fault && fault->code == 0)
-		weir_fail(fault, WEIR_E_MEMORY, "no memory or no thread for reading ahead");
-	for (size_t i = 0; i < BATCHES_AHEAD; i++)
-		weir_batch_free(batches[i]);
-	ring_free(ahead.full);
-	ring_free(ahead.empty);
+	return station->stage_count ? 0 : give(pipeline, batch, fault);
+}
+
+/* Likewise, at the station where the slot is. */
+static void work_slot(struct schedule *schedule, struct slot *slot)
+{
+	struct station *station = &schedule->stations[slot->station];
+	struct weir_fault fault;
+
+	slot->state = SLOT_AT_WORK;
+	station->busy = true;
+	pthread_mutex_unlock(&schedule->lock);
+	weir_fault_clear(&fault);
+	int result = work_at(schedule->pipeline, station, slot->batch, &fault);
+	pthread_mutex_lock(&schedule->lock);
+	station->busy = false;
+	if (!station->parallel)
+		station->next = slot->number + 1;
+	if (result != 0)
+		end_at(schedule, slot->number, result, &fault);
+	if (result != 0 || ++slot->station == schedule->station_count)
+		free_slot(slot);
+	else
+		slot->state = SLOT_READY;
+}
+
+static bool at_rest(const struct schedule *schedule)
+{
+	for (size_t i = 0; i < schedule->slot_count; i++)
+		if (schedule->slots[i].state != SLOT_FREE)
+			return false;
+	return true;
+}
+
+static void *work_until_end(void *argument)
+{
+	struct schedule *schedule = argument;
+
+	pthread_mutex_lock(&schedule->lock);
+	for (;;) {
+		if (stopped(schedule->pipeline))
+			schedule->ended = true;
+		drop_behind_end(schedule);
+		struct slot *ready = find_ready(schedule);
+		struct slot *empty = !ready && !schedule->ended && !schedule->filling ? find_free(schedule) : NULL;
+		if (ready)
+			work_slot(schedule, ready);
+		else if (empty)
+			fill_slot(schedule, empty);
+		else if (schedule->ended && at_rest(schedule))
+			break;
+		else {
+			pthread_cond_wait(&schedule->changed, &schedule->lock);
+			continue;
+		}
+		pthread_cond_broadcast(&schedule->changed);
+	}
+	pthread_cond_broadcast(&schedule->changed);
+	pthread_mutex_unlock(&schedule->lock);
+	return NULL;
+}
+
+static int run_on_threads(const struct weir_pipeline *pipeline, int threads, struct weir_fault *fault)
+{
+	struct schedule *schedule = calloc(1, sizeof *schedule);
+	pthread_t helpers[THREADS_MAX];
+	int started = 0;
+
+	if (!schedule)
+		return weir_fail(fault, WEIR_E_MEMORY, "no memory for batches of packets");
+	schedule->pipeline = pipeline;
+	schedule->end = UINT64_MAX;
+	make_stations(schedule);
+	pthread_mutex_init(&schedule->lock, NULL);
+	pthread_cond_init(&schedule->changed, NULL);
+	/* One in hand for each thread, and as many ahead, so that no one waits for the other; fewer where memory is short. */
+	while (schedule->slot_count < 2 * (size_t)threads + 2 && (schedule->slots[schedule->slot_count].batch = weir_batch_new()))
+		schedule->slot_count++;
+	if (schedule->slot_count == 0)
+		end_at(schedule, 0, weir_fail(&schedule->fault, WEIR_E_MEMORY, "no memory for batches of packets"), &schedule->fault);
+	/* Threads that can't be had are done without: the caller's own is enough. */
+	while (started < threads - 1 && pthread_create(&helpers[started], NULL, work_until_end, schedule) == 0)
+		started++;
+	work_until_end(schedule);
+	for (int i = 0; i < started; i++)
+		pthread_join(helpers[i], NULL);
+	int result = schedule->result;
+	if (result < 0 && fault)
+		*fault = schedule->fault;
+	for (size_t i = 0; i < schedule->slot_count; i++)
+		weir_batch_free(schedule->slots[i].batch);
+	pthread_cond_destroy(&schedule->changed);
+	pthread_mutex_destroy(&schedule->lock);
+	free(schedule);
 	return result < 0 ? result : 0;
 }
 
@@ -140,7 +294,8 @@ int weir_pipeline_run(const struct weir_pipeline *pipeline, struct weir_fault *f
 
 	weir_fault_clear(fault);
 	weir_fault_clear(&at_end);
-	int result = pipeline->threads > 1 ? run_ahead(pipeline, fault) : run_here(pipeline, fault);
+	int threads = pipeline->threads < THREADS_MAX ? pipeline->threads : THREADS_MAX;
+	int result = threads > 1 ? run_on_threads(pipeline, threads, fault) : run_here(pipeline, fault);
 	if (result < 0 && !is_of_data(result) && pipeline->sink->ops->cut_short)
 		pipeline->sink->ops->cut_short(pipeline->sink, result);
 	int finished = pipeline->sink->ops->finish ? pipeline->sink->ops->finish(pipeline->sink, &at_end) : 0;

@@ -31,6 +31,25 @@ static int drop_odd(struct weir_stage *stage, struct weir_batch *batch, struct w
 	return 0;
 }
 
+/* Sees every batch once, in order; fails at packet `fails`. */
+struct ordered_stage {
+	struct weir_stage base;
+	int64_t last, fails;
+};
+
+static int check_order(struct weir_stage *stage, struct weir_batch *batch, struct weir_fault *fault)
+{
+	struct ordered_stage *s = (struct ordered_stage *)stage;
+
+	for (uint32_t i = 0; i < batch->count; i++) {
+		assert_int_equal(batch->packets[i].time_ns, s->last + 1);
+		s->last++;
+		if (s->last == s->fails)
+			return weir_fail(fault, WEIR_E_LIMIT, "packet %d", (int)s->last);
+	}
+	return 0;
+}
+
 struct summing_sink {
 	struct weir_sink base;
 	int64_t sum, last, enough;
@@ -61,6 +80,9 @@ static const struct weir_source_ops source_ops = {.name = "counting", .fill = fi
 static const struct weir_stage_ops stage_ops = {.name = "drop odd", .process = drop_odd};
 static const struct weir_sink_ops sink_ops = {.name = "summing", .consume = consume, .finish = finish};
 
+static const struct weir_stage_ops ordered_ops = {.name = "ordered", .process = check_order};
+static const struct weir_stage_ops parallel_ops = {.name = "drop odd", .process = drop_odd, .parallel = true};
+
 static int run(int threads, int end, int64_t enough, struct summing_sink *sink, struct weir_fault *fault)
 {
 	struct counting_source source = {{&source_ops}, 1, 100000, end};
@@ -73,7 +95,7 @@ static int run(int threads, int end, int64_t enough, struct summing_sink *sink, 
 
 static void the_result_does_not_depend_on_threads(void **state)
 {
-	for (int threads = 0; threads <= 2; threads++) {
+	for (int threads = 0; threads <= 4; threads++) {
 		struct summing_sink sink;
 		struct weir_fault fault;
 		assert_int_equal(run(threads, 0, 0, &sink, &fault), 0);
@@ -84,7 +106,7 @@ static void the_result_does_not_depend_on_threads(void **state)
 
 static void damage_keeps_what_came_before_it(void **state)
 {
-	for (int threads = 1; threads <= 2; threads++) {
+	for (int threads = 1; threads <= 4; threads++) {
 		struct summing_sink sink;
 		struct weir_fault fault;
 		assert_int_equal(run(threads, WEIR_E_TRUNCATED, 0, &sink, &fault), WEIR_E_TRUNCATED);
@@ -96,10 +118,46 @@ static void damage_keeps_what_came_before_it(void **state)
 
 static void a_sink_that_has_enough_ends_the_run(void **state)
 {
-	for (int threads = 1; threads <= 2; threads++) {
+	for (int threads = 1; threads <= 4; threads++) {
 		struct summing_sink sink;
 		assert_int_equal(run(threads, 0, 1000000, &sink, NULL), 0);
 		assert_in_range(sink.last, 1000, 5000);
+		assert_int_equal(sink.finished, 1);
+	}
+}
+
+/* Two parallel neighbours, then two in order. */
+static int run_mixed(int threads, int64_t fails, struct summing_sink *sink, struct weir_fault *fault)
+{
+	struct counting_source source = {{&source_ops}, 1, 300000, WEIR_E_TRUNCATED};
+	struct weir_stage first = {&parallel_ops}, second = {&parallel_ops};
+	struct ordered_stage third = {{&ordered_ops}, 0, 0}, fourth = {{&ordered_ops}, 0, fails};
+
+	*sink = (struct summing_sink){.base = {&sink_ops}};
+	struct weir_pipeline pipeline = {.source = &source.base, .stages = {&first, &second, &third.base, &fourth.base}, .sink = &sink->base,
+		.threads = threads};
+	return weir_pipeline_run(&pipeline, fault);
+}
+
+static void stages_in_order_get_every_batch_in_order(void **state)
+{
+	for (int threads = 1; threads <= 5; threads++) {
+		struct summing_sink sink;
+		struct weir_fault fault;
+		assert_int_equal(run_mixed(threads, 0, &sink, &fault), WEIR_E_TRUNCATED);
+		assert_int_equal(sink.last, 300000);
+		assert_int_equal(sink.sum, INT64_C(150000) * 150001);
+	}
+}
+
+static void the_first_failure_counts_and_what_was_before_it_is_kept(void **state)
+{
+	for (int threads = 1; threads <= 5; threads++) {
+		struct summing_sink sink;
+		struct weir_fault fault;
+		assert_int_equal(run_mixed(threads, 200000, &sink, &fault), WEIR_E_LIMIT);
+		assert_string_equal(fault.message, "packet 200000");
+		assert_int_equal(sink.last, 200000 / WEIR_BATCH_PACKETS * WEIR_BATCH_PACKETS); /* the batches before that one */
 		assert_int_equal(sink.finished, 1);
 	}
 }
@@ -110,6 +168,8 @@ int main(void)
 		cmocka_unit_test(the_result_does_not_depend_on_threads),
 		cmocka_unit_test(damage_keeps_what_came_before_it),
 		cmocka_unit_test(a_sink_that_has_enough_ends_the_run),
+		cmocka_unit_test(stages_in_order_get_every_batch_in_order),
+		cmocka_unit_test(the_first_failure_counts_and_what_was_before_it_is_kept),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
