@@ -20,6 +20,8 @@
 
 #include <weir/bytes.h>
 
+#include "bench/checksum.h"
+#include "bench/random.h"
 #include "core/text.h"
 
 #define HOSTS 300
@@ -40,40 +42,6 @@ struct options {
 	bool nanoseconds;
 	const char *path;
 };
-
-/* xoshiro256**, Blackman and Vigna, public domain: fast, and the same everywhere. */
-struct random {
-	uint64_t s[4];
-};
-
-static inline uint64_t rotate(uint64_t x, int k) { return x << k | x >> (64 - k); }
-
-static inline uint64_t random_next(struct random *r)
-{
-	uint64_t result = rotate(r->s[1] * 5, 7) * 9, t = r->s[1] << 17;
-	r->s[2] ^= r->s[0];
-	r->s[3] ^= r->s[1];
-	r->s[1] ^= r->s[2];
-	r->s[0] ^= r->s[3];
-	r->s[2] ^= t;
-	r->s[3] = rotate(r->s[3], 45);
-	return result;
-}
-
-static void random_seed(struct random *r, uint64_t seed)
-{
-	for (int i = 0; i < 4; i++) { /* splitmix64 */
-		uint64_t z = (seed += UINT64_C(0x9e3779b97f4a7c15));
-		z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-		z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-		r->s[i] = z ^ z >> 31;
-	}
-}
-
-static inline uint32_t random_below(struct random *r, uint32_t bound)
-{
-	return (uint32_t)((random_next(r) >> 32) * bound >> 32);
-}
 
 struct host {
 	uint8_t mac[6];
@@ -224,30 +192,6 @@ static int output_flush(struct generator *g)
 	}
 	g->output_used = 0;
 	return 0;
-}
-
-/* The Internet checksum's sum (RFC 1071), eight bytes at a time; not folded. */
-static inline uint64_t sum_add(uint64_t sum, const uint8_t *data, size_t length)
-{
-	size_t i = 0;
-	for (; i + 8 <= length; i += 8) {
-		uint64_t v = weir_load_native64(data + i);
-		sum += (v & 0xffffffff) + (v >> 32);
-	}
-	for (; i + 2 <= length; i += 2)
-		sum += weir_load_native16(data + i);
-	if (i < length) {
-		uint8_t last[2] = {data[i], 0};
-		sum += weir_load_native16(last);
-	}
-	return sum;
-}
-
-static inline uint16_t sum_fold(uint64_t sum)
-{
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)~sum; /* in memory order, as it was summed */
 }
 
 /* Ethernet and VLAN header; gives where the network header goes. */
