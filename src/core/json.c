@@ -38,25 +38,6 @@ void json_end_object(struct json *json) { close_nesting(json, '}'); }
 void json_array(struct json *json) { open_nesting(json, '['); }
 void json_end_array(struct json *json) { close_nesting(json, ']'); }
 
-/* The length of the UTF-8 character at s (RFC 3629), 0 when there is none. */
-static size_t utf8_length(const unsigned char *s, size_t left)
-{
-	unsigned char c = s[0];
-
-	if (c < 0x80)
-		return 1;
-	size_t length = c >= 0xc2 && c <= 0xdf ? 2 : (c & 0xf0) == 0xe0 ? 3 : c >= 0xf0 && c <= 0xf4 ? 4 : 0;
-	if (length == 0 || left < length)
-		return 0;
-	for (size_t i = 1; i < length; i++)
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-	if ((c == 0xe0 && s[1] < 0xa0) || (c == 0xed && s[1] > 0x9f) || (c == 0xf0 && s[1] < 0x90) ||
-	    (c == 0xf4 && s[1] > 0x8f))
-		return 0;
-	return length;
-}
-
 static void add_escaped(struct text *text, unsigned char c)
 {
 	static const char hex[] = "0123456789abcdef";

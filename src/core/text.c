@@ -90,6 +90,44 @@ void text_add_format(struct text *text, const char *format, ...)
 	text->length += (size_t)needed;
 }
 
+size_t utf8_length(const void *data, size_t left)
+{
+	const unsigned char *s = data;
+	unsigned char c = s[0];
+
+	if (c < 0x80)
+		return 1;
+	size_t length = c >= 0xc2 && c <= 0xdf ? 2 : (c & 0xf0) == 0xe0 ? 3 : c >= 0xf0 && c <= 0xf4 ? 4 : 0;
+	if (length == 0 || left < length)
+		return 0;
+	for (size_t i = 1; i < length; i++)
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+	if ((c == 0xe0 && s[1] < 0xa0) || (c == 0xed && s[1] > 0x9f) || (c == 0xf0 && s[1] < 0x90) ||
+	    (c == 0xf4 && s[1] > 0x8f))
+		return 0;
+	return length;
+}
+
+void text_add_utf8(struct text *text, const void *data, size_t length)
+{
+	const unsigned char *s = data;
+
+	for (size_t from = 0, i = 0; i < length || from < i;) {
+		size_t n = i < length ? utf8_length(s + i, length - i) : 0;
+		if (n) {
+			i += n;
+			continue;
+		}
+		text_add_bytes(text, s + from, i - from);
+		if (i < length) {
+			text_add_bytes(text, "\xef\xbf\xbd", 3);
+			i++;
+		}
+		from = i;
+	}
+}
+
 const char *text_string(const struct text *text) { return text->data ? text->data : ""; }
 
 int parse_unsigned(const char *string, uint64_t least, uint64_t most, uint64_t *value, struct weir_fault *fault)

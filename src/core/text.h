@@ -35,6 +35,12 @@ void text_add_unsigned(struct text *text, uint64_t value); /* decimal, without t
 void text_add_format(struct text *text, const char *format, ...) WEIR_PRINTF(2, 3);
 const char *text_string(const struct text *text); /* never NULL */
 
+/* The length of the UTF-8 character at data (RFC 3629), 0 when there is none; left is at least 1. */
+size_t utf8_length(const void *data, size_t left);
+
+/* Text from outside: each byte that belongs to no UTF-8 character becomes U+FFFD. */
+void text_add_utf8(struct text *text, const void *data, size_t length);
+
 /* "64M", "4.5GiB", "1000000", "2T": K, M, G, T, P are powers of 1024, also with B or iB behind. 0 or WEIR_E_USAGE. */
 int parse_size(const char *string, uint64_t *bytes, struct weir_fault *fault);
 

@@ -1,0 +1,58 @@
+/*
+ * flow/parquet_column.h: the values of one column of a row group: gathered row by row, then written as a column chunk.
+ */
+#ifndef FLOW_PARQUET_COLUMN_H
+#define FLOW_PARQUET_COLUMN_H
+
+#include <zstd.h>
+
+#include "file/stream.h"
+#include "flow/intern.h"
+#include "flow/parquet_format.h"
+
+#define PARQUET_SLOTS ((size_t)1 << 16)
+
+/* Where column chunks are written, and what making them takes; shared by all columns. */
+struct parquet_output {
+	struct stream_writer *out;
+	ZSTD_CCtx *zstd;
+	int level;
+	struct text page, packed, header;
+	uint32_t *levels, *ids;  /* a row group's worth each */
+	uint64_t *values;
+	uint32_t *slots;         /* PARQUET_SLOTS of them: of the dictionary of numbers */
+};
+
+/* One column of the row group at hand. */
+struct parquet_column {
+	const struct weir_flow_column *column;
+	uint8_t *present;        /* of each row; NULL: always */
+	void *numbers;           /* of each row, uint32_t or uint64_t; of what is no number its number among the strings */
+	bool wide;
+	struct intern strings;   /* as value_bytes has them */
+	bool failed;             /* no memory for a string */
+};
+
+/* What is known of a column chunk once it is written: for the footer. */
+struct parquet_chunk {
+	uint64_t begin, dictionary; /* offsets of the first page and of the dictionary's, 0: none */
+	uint64_t data;              /* of the first data page */
+	uint64_t compressed, uncompressed; /* bytes with page headers */
+	uint64_t values, nulls;
+	uint32_t data_pages;
+	bool in_dictionary;
+	struct text least, most;    /* in PLAIN form without length; valid with bounds */
+	bool bounds;
+};
+
+int parquet_column_new(struct parquet_column *column, const struct weir_flow_column *of, uint32_t rows, struct weir_fault *fault);
+void parquet_column_free(struct parquet_column *column);
+
+/* Keeps the record's value as that of this row. */
+void parquet_column_keep(struct parquet_column *column, uint32_t row, const struct weir_flow *flow);
+
+/* Writes the chunk, its rows in this order, and empties the column. chunk's texts are reused. */
+int parquet_column_write(struct parquet_column *column, const uint32_t *order, uint32_t rows, struct parquet_output *output,
+                         struct parquet_chunk *chunk, struct weir_fault *fault);
+
+#endif

@@ -1,0 +1,136 @@
+/* Run lengths and bit packing: flow/rle.h. */
+#include "flow/rle.h"
+#include "flow/thrift.h"
+
+#define RUN_LEAST 16  /* shorter ones are packed: a run costs its header, and ends the packed group before it */
+#define GROUP 8
+
+/* groups of eight values; what is missing of the last is zero. */
+static void put_packed(struct text *out, const uint32_t *values, size_t count, unsigned width)
+{
+	size_t groups = (count + GROUP - 1) / GROUP;
+	uint64_t bits = 0;
+	unsigned filled = 0;
+
+	if (count == 0)
+		return;
+	thrift_put_varint(out, (uint64_t)groups << 1 | 1);
+	if (!text_reserve(out, groups * width + 8))
+		return;
+	uint8_t *at = (uint8_t *)out->data + out->length;
+	for (size_t i = 0; i < groups * GROUP; i++) {
+		bits |= (uint64_t)(i < count ? values[i] : 0) << filled;
+		filled += width;
+		while (filled >= 8) {
+			*at++ = (uint8_t)bits;
+			bits >>= 8;
+			filled -= 8;
+		}
+	}
+	out->length += groups * width;
+}
+
+static void put_run(struct text *out, uint32_t value, size_t count, unsigned width)
+{
+	uint8_t bytes[4];
+
+	thrift_put_varint(out, (uint64_t)count << 1);
+	weir_store_le32(bytes, value);
+	text_add_bytes(out, bytes, (width + 7) / 8);
+}
+
+void rle_put(struct text *out, const uint32_t *values, size_t count, unsigned width)
+{
+	size_t packed_from = 0, i = 0;
+
+	while (i < count) {
+		size_t run = 1;
+		while (i + run < count && values[i + run] == values[i])
+			run++;
+		if (run >= RUN_LEAST) {
+			put_packed(out, values + packed_from, i - packed_from, width);
+			put_run(out, values[i], run, width);
+			i += run;
+			packed_from = i;
+		} else {
+			i += GROUP; /* a run begins only where a group does: packed groups are whole */
+		}
+	}
+	put_packed(out, values + packed_from, count - packed_from, width);
+}
+
+static bool next_run(struct rle_reader *reader)
+{
+	uint64_t head = 0;
+	uint8_t byte = 0x80;
+
+	for (unsigned shift = 0; byte & 0x80; shift += 7) {
+		byte = weir_take8(&reader->cursor);
+		if (reader->cursor.failed || shift > 56)
+			return false;
+		head |= (uint64_t)(byte & 0x7f) << shift;
+	}
+	reader->packed = head & 1;
+	reader->run = head >> 1;
+	if (!reader->packed) {
+		uint8_t bytes[4] = {0};
+		const uint8_t *value = weir_take(&reader->cursor, (reader->width + 7) / 8);
+		if (!value)
+			return false;
+		memcpy(bytes, value, (reader->width + 7) / 8);
+		reader->value = weir_load_le32(bytes);
+		return true;
+	}
+	if (reader->run > UINT32_MAX)
+		return false;
+	/* Some writers leave out what would only fill up the last group. */
+	reader->bits_length = reader->run * reader->width;
+	if (reader->bits_length > weir_cursor_left(&reader->cursor))
+		reader->bits_length = weir_cursor_left(&reader->cursor);
+	reader->bits = weir_take(&reader->cursor, reader->bits_length);
+	reader->bits_taken = 0;
+	reader->run = reader->width ? reader->bits_length * 8 / reader->width : reader->run * GROUP;
+	return reader->run > 0 || reader->bits_length == 0;
+}
+
+static void unpack(struct rle_reader *reader, uint32_t *values, size_t count)
+{
+	uint32_t mask = reader->width == 32 ? UINT32_MAX : ((uint32_t)1 << reader->width) - 1;
+	uint64_t bit = reader->bits_taken * reader->width;
+	size_t i = 0;
+
+	/* Eight bytes at a time hold any value wherever it begins in the first, as long as there are eight. */
+	for (; i < count && bit / 8 + 8 <= reader->bits_length; i++, bit += reader->width)
+		values[i] = (uint32_t)(weir_load_le64(reader->bits + bit / 8) >> (bit & 7)) & mask;
+	for (; i < count; i++, bit += reader->width) {
+		uint8_t bytes[8] = {0};
+		uint64_t left = reader->bits_length - bit / 8;
+		memcpy(bytes, reader->bits + bit / 8, left < 8 ? left : 8);
+		values[i] = (uint32_t)(weir_load_le64(bytes) >> (bit & 7)) & mask;
+	}
+	reader->bits_taken += count;
+}
+
+bool rle_take(struct rle_reader *reader, uint32_t *values, size_t count)
+{
+	while (count) {
+		if (reader->run == 0) {
+			if (!next_run(reader) || reader->run == 0)
+				return false;
+			continue;
+		}
+		size_t n = reader->run < count ? (size_t)reader->run : count;
+		if (reader->width == 0) {
+			memset(values, 0, n * sizeof *values);
+		} else if (reader->packed) {
+			unpack(reader, values, n);
+		} else {
+			for (size_t i = 0; i < n; i++)
+				values[i] = reader->value;
+		}
+		reader->run -= n;
+		values += n;
+		count -= n;
+	}
+	return true;
+}

@@ -1,0 +1,218 @@
+#include "../unit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "flow/intern.h"
+#include "flow/rle.h"
+#include "flow/thrift.h"
+#include "flow/value.h"
+
+static void runs_and_packed_values_come_back(void **state)
+{
+	enum { COUNT = 3000 };
+	uint32_t values[COUNT], back[COUNT];
+
+	for (unsigned width = 0; width <= 32; width++) {
+		for (unsigned shape = 0; shape < 4; shape++) {
+			struct text text = {0};
+			srand(width * 7 + shape);
+			uint32_t mask = width == 32 ? UINT32_MAX : (1u << width) - 1;
+			for (size_t i = 0; i < COUNT; i++)
+				values[i] = (shape == 0 ? (uint32_t)rand() * 3 : shape == 1 ? 1 : i && rand() % (shape * 15) ? values[i - 1] : (uint32_t)rand()) & mask;
+			rle_put(&text, values, COUNT, width);
+			struct rle_reader reader = rle_over((struct weir_bytes){(uint8_t *)text.data, text.length}, width);
+			memset(back, 0xee, sizeof back);
+			for (size_t at = 0, step = 1; at < COUNT; at += step, step = step * 2 < COUNT - at ? step * 2 : COUNT - at)
+				assert_true(rle_take(&reader, back + at, step));
+			assert_memory_equal(values, back, sizeof values);
+			if (width && shape == 1)
+				assert_true(text.length < 8);
+			text_free(&text);
+		}
+	}
+}
+
+static void cut_runs_give_no_values(void **state)
+{
+	uint32_t values[100] = {0}, back[200];
+	struct text text = {0};
+
+	for (size_t i = 0; i < 100; i++)
+		values[i] = (uint32_t)i;
+	rle_put(&text, values, 100, 7);
+	for (size_t length = 0; length < 1 + 88; length++) { /* a byte of header; 700 bits */
+		struct rle_reader reader = rle_over((struct weir_bytes){(uint8_t *)text.data, length}, 7);
+		assert_false(rle_take(&reader, back, 100));
+	}
+	/* What fills up the last group is there, but no group more. */
+	struct rle_reader reader = rle_over((struct weir_bytes){(uint8_t *)text.data, text.length}, 7);
+	assert_false(rle_take(&reader, back, 105));
+	text_free(&text);
+}
+
+static void put_example(struct text *text)
+{
+	struct thrift_writer writer = thrift_into(text);
+
+	thrift_put_integer(&writer, 1, THRIFT_I32, -5);
+	thrift_begin(&writer, 3);
+	thrift_put_bool(&writer, 1, true);
+	thrift_put_list(&writer, 2, THRIFT_STRUCT, 20);
+	for (int i = 0; i < 20; i++) {
+		thrift_begin(&writer, 0);
+		thrift_put_string(&writer, 4, "name");
+		thrift_put_list(&writer, 100, THRIFT_I32, 2);
+		thrift_element_integer(&writer, i);
+		thrift_element_integer(&writer, INT64_MIN);
+		thrift_end(&writer);
+	}
+	thrift_end(&writer);
+	thrift_put_integer(&writer, 4, THRIFT_I64, INT64_MAX);
+	thrift_end(&writer);
+}
+
+static void thrift_fields_come_back_and_unknown_ones_are_skipped(void **state)
+{
+	struct text text = {0};
+	int16_t field;
+	enum thrift_type type, element;
+	unsigned seen = 0;
+
+	put_example(&text);
+	for (int enter = 0; enter < 2; enter++) {
+		struct thrift_reader reader = thrift_over(text.data, text.length);
+		while (thrift_next(&reader, &field, &type)) {
+			if (field == 1) {
+				assert_int_equal(thrift_integer(&reader, type), -5);
+			} else if (field == 3 && enter && thrift_enter(&reader, type)) {
+				while (thrift_next(&reader, &field, &type)) {
+					if (field == 1) {
+						assert_int_equal(thrift_integer(&reader, type), 1);
+						continue;
+					}
+					assert_int_equal(thrift_list(&reader, type, &element), 20);
+					assert_int_equal(element, THRIFT_STRUCT);
+					for (int i = 0; i < 20; i++)
+						thrift_skip(&reader, element);
+				}
+			} else if (field == 4) {
+				assert_true(thrift_integer(&reader, type) == INT64_MAX);
+				seen++;
+			} else {
+				thrift_skip(&reader, type);
+			}
+		}
+		assert_false(reader.cursor.failed);
+		assert_ptr_equal(reader.cursor.at, reader.cursor.end);
+	}
+	assert_int_equal(seen, 2);
+	text_free(&text);
+}
+
+static void cut_thrift_fails(void **state)
+{
+	struct text text = {0};
+	int16_t field;
+	enum thrift_type type;
+
+	put_example(&text);
+	for (size_t length = 0; length < text.length; length++) {
+		struct thrift_reader reader = thrift_over(text.data, length);
+		while (thrift_next(&reader, &field, &type))
+			thrift_skip(&reader, type);
+		assert_true(reader.cursor.failed);
+	}
+	text_free(&text);
+}
+
+static void deep_thrift_fails_without_recursion(void **state)
+{
+	uint8_t lists[100000], structs[100000];
+	int16_t field;
+	enum thrift_type type;
+
+	memset(lists, 0x19, sizeof lists);     /* field 1: a list of one list of one list … */
+	memset(structs, 0x1c, sizeof structs); /* field 1: a struct with a field 1 … */
+	for (int i = 0; i < 2; i++) {
+		struct thrift_reader reader = thrift_over(i ? lists : structs, sizeof lists);
+		assert_true(thrift_next(&reader, &field, &type));
+		thrift_skip(&reader, type);
+		assert_true(reader.cursor.failed);
+	}
+}
+
+static void strings_are_kept_once(void **state)
+{
+	struct intern intern = {0};
+	char text[16];
+
+	for (int round = 0; round < 2; round++) {
+		for (int again = 0; again < 2; again++)
+			for (uint32_t i = 0; i < 5000; i++)
+				assert_int_equal(intern_number(&intern, text, (size_t)snprintf(text, sizeof text, "%u", i * 7)), i);
+		assert_int_equal(intern_number(&intern, "", 0), 5000);
+		assert_int_equal(intern_bytes(&intern, 5000).length, 0);
+		assert_memory_equal(intern_bytes(&intern, 4).data, "28", 2);
+		intern_clear(&intern);
+	}
+	intern_free(&intern);
+}
+
+static void times_are_rfc_3339(void **state)
+{
+	static const struct { int64_t ns; const char *text; } cases[] = {
+		{0, "1970-01-01T00:00:00.000000000Z"},
+		{-1, "1969-12-31T23:59:59.999999999Z"},
+		{INT64_C(951782400000000001), "2000-02-29T00:00:00.000000001Z"},
+		{INT64_C(4107542399123456789), "2100-02-28T23:59:59.123456789Z"},
+		{INT64_MAX, "2262-04-11T23:47:16.854775807Z"},
+		{INT64_MIN + 1, "1677-09-21T00:12:43.145224193Z"},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct text text = {0};
+		value_put_time(&text, cases[i].ns);
+		text_add(&text, "");
+		assert_int_equal(text.length, 30);
+		assert_memory_equal(text.data, cases[i].text, 30);
+		text_free(&text);
+	}
+}
+
+static void addresses_come_back(void **state)
+{
+	static const char *const addresses[] = {"10.1.2.3", "2001:db8::1", "::", "::ffff:1.2.3.4"};
+	const struct weir_flow_column *column = weir_flow_column_named("source_address");
+
+	for (size_t i = 0; i < 4; i++) {
+		struct text text = {0};
+		struct weir_ip ip;
+		assert_true(value_parse_ip((struct weir_bytes){(const uint8_t *)addresses[i], strlen(addresses[i])}, &ip));
+		value_put_bytes(&text, column, (struct weir_bytes){(uint8_t *)&ip, sizeof ip});
+		assert_int_equal(text.length, strlen(addresses[i]));
+		assert_memory_equal(text.data, addresses[i], text.length);
+		text_free(&text);
+	}
+	struct weir_ip ip;
+	assert_false(value_parse_ip((struct weir_bytes){(const uint8_t *)"10.1.2.3.4", 10}, &ip));
+	assert_int_equal(ip.version, 0);
+	uint8_t mac[6];
+	assert_true(value_parse_mac((struct weir_bytes){(const uint8_t *)"00:1b:2C:ff:0a:9e", 17}, mac));
+	assert_memory_equal(mac, "\x00\x1b\x2c\xff\x0a\x9e", 6);
+	assert_false(value_parse_mac((struct weir_bytes){(const uint8_t *)"00:1b:2C:ff:0a:9g", 17}, mac));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(runs_and_packed_values_come_back),
+		cmocka_unit_test(cut_runs_give_no_values),
+		cmocka_unit_test(thrift_fields_come_back_and_unknown_ones_are_skipped),
+		cmocka_unit_test(cut_thrift_fails),
+		cmocka_unit_test(deep_thrift_fails_without_recursion),
+		cmocka_unit_test(strings_are_kept_once),
+		cmocka_unit_test(times_are_rfc_3339),
+		cmocka_unit_test(addresses_come_back),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
