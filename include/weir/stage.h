@@ -70,27 +70,34 @@ struct weir_clock {
 };
 int64_t weir_clock_correct(const struct weir_clock *clock, int64_t time_ns);
 
-/* One input of a merge. */
+/* One input of a merge: a source, or a capture file that the merge opens when the turn of its packets comes, and closes after. */
 struct weir_merge_input {
-	struct weir_source *source; /* nearly sorted; the merge's from then on */
-	const char *name;           /* the vantage: node or file; goes into interfaces' `node` where that is empty */
+	struct weir_source *source; /* nearly sorted; the merge's from then on. NULL: path */
+	const char *path;           /* copied */
+	const char *name;           /* the vantage: node or file; goes into interfaces' `node` where that is empty. Copied; may be NULL */
 	struct weir_clock clock;    /* applied to every packet; its knots stay the caller's and outlive the merge */
 };
 
 struct weir_merge_options {
-	int64_t reorder_ns;   /* packets may be late by so much within an input; 0 = 1 s. Later ones are passed on where they stand and counted. */
-	uint64_t memory_bytes; /* for what waits; 0 = 256 MiB: when it is full the earliest go on */
+	int64_t reorder_ns;   /* packets may be late by so much within an input; 0 = 1 s, negative: inputs are sorted. Later ones are passed
+	                         on where they stand and counted. */
+	uint64_t memory_bytes; /* for what waits; 0 = 256 MiB: when it is full the earliest go on, as if inputs were sorted from here on. A
+	                          batch of each input that overlaps with others is needed whatever it says. */
 };
 
 /*
- * A source of the packets of all inputs in time order (equal times: in order of inputs). Interfaces are renumbered: one table for all. Blocks
- * that are no packets are left out.
+ * A source of the packets of all inputs in time order (equal times: in order of inputs, then as they stand). Interfaces are renumbered: one
+ * table for all. Blocks that are no packets are left out. A packet whose time was corrected has a record (packet->block) only where that holds
+ * options: a copy, with the new time in it. Of the data that fault an input gives all that is sound; the first fault is told at
+ * the end of all. Only files whose times overlap are open at once. Takes the sources also when it fails.
  */
 int weir_merge_open(const struct weir_merge_input *inputs, size_t count, const struct weir_merge_options *options,
                     struct weir_source **source, struct weir_fault *fault);
 
 struct weir_merge_statistics {
 	uint64_t packets, late; /* late: could not be put in order within the bounds */
+	uint64_t memory_bytes;  /* the most that waited at once */
+	uint32_t open_most;     /* the most inputs that were open at once */
 };
 void weir_merge_statistics(const struct weir_source *source, struct weir_merge_statistics *statistics);
 

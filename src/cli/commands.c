@@ -2,7 +2,7 @@
 #include "cli/cli.h"
 
 extern const struct command catalog_command, convert_command, help_command, import_command, info_command,
-	options_command, query_command, record_command, up_command, verify_command, version_command, watch_command;
+	merge_command, options_command, query_command, record_command, up_command, verify_command, version_command, watch_command;
 
 const struct command *const commands[] = {
 	&catalog_command,
@@ -10,6 +10,7 @@ const struct command *const commands[] = {
 	&help_command,
 	&import_command,
 	&info_command,
+	&merge_command,
 	&options_command,
 	&query_command,
 	&record_command,
