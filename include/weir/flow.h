@@ -161,8 +161,27 @@ int weir_flow_parquet_read(const char *path, struct weir_flow_source **source, s
 enum weir_export_protocol { WEIR_EXPORT_IPFIX, WEIR_EXPORT_NETFLOW9 };
 /* target: a file's path, "-", or "udp:HOST:PORT" / "tcp:HOST:PORT" (NetFlow v9: UDP or a file of datagrams). */
 int weir_flow_export_open(const char *target, enum weir_export_protocol protocol, struct weir_flow_sink **sink, struct weir_fault *fault);
-/* Reads IPFIX files (RFC 5655) and files of IPFIX, NetFlow v9 and v5 datagrams put one behind the other; what it is, is seen in the bytes. */
+
+/*
+ * Reads IPFIX files (RFC 5655) and files of IPFIX, NetFlow v9 and v5 datagrams put one behind the other; what it is, is seen in the bytes
+ * (compressed ones too). Records of options, which tell of the exporter and not of flows, are read over; data whose template is not known
+ * are counted. Where the bytes cannot be followed any further, fill first gives everything that was sound, of all files, and then the first fault.
+ */
 int weir_flow_datagrams_read(const char *path, struct weir_flow_source **source, struct weir_fault *fault);
+
+/* The same of several, one after the other: a template in one holds for those after it. paths are copied; each is opened when it is its turn. */
+int weir_flow_datagrams_read_many(const char *const *paths, size_t count, struct weir_flow_source **source, struct weir_fault *fault);
+
+struct weir_datagram_statistics {
+	uint64_t messages;
+	uint64_t flows, options;              /* records */
+	uint64_t template_sets;
+	uint64_t unknown_sets, unknown_bytes; /* data without a template */
+	uint64_t malformed_sets;              /* whose lengths make no sense: what is behind them in their message is skipped */
+	uint64_t lost; /* that did not arrive, by sequence numbers: records of v5 and IPFIX, datagrams of v9 */
+};
+/* Of a source of the above, so far. */
+void weir_flow_datagrams_statistics(const struct weir_flow_source *source, struct weir_datagram_statistics *statistics);
 
 /* ---- making records of packets ---- */
 
