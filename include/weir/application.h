@@ -26,12 +26,12 @@ void weir_applications_free(struct weir_applications *applications);
 
 /* Of one flow; all zero: nothing is known. Plain memory, may be copied and saved. */
 struct weir_application {
-	uint16_t name;     /* number of the application; 0: not known (yet) */
+	uint16_t name;     /* number of the application; 0: not known (yet). Numbers are this version's own: what lasts is the name. */
 	uint8_t category;
 	uint8_t evidence;
 	uint8_t decided;   /* nothing more is to be shown */
 	uint8_t seen;      /* packets with payload shown so far */
-	uint16_t reserved;
+	uint16_t carrier;  /* number of the protocol that carries it where that is another ("TLS" of "TLS.Teams"); 0: none */
 	uint32_t pending;  /* the namer's: what it keeps of the flow; 0: nothing */
 	uint32_t server_name; /* the namer's: the name; 0: none */
 };
@@ -58,7 +58,10 @@ void weir_application_settle(struct weir_applications *applications, struct weir
 /* The flow is over: forgets what was kept of it. */
 void weir_application_end(struct weir_applications *applications, struct weir_application *application);
 
-/* Fills application, category, evidence and server_name of a record; the views live until the next call of anything here. */
+/*
+ * Fills application, category, evidence and server_name of a record; the views live until the next call of anything here. The name is nDPI's where
+ * it has one, with the protocol that carries it before it when both are known: "DNS", "TLS.Teams", "DCE_RPC.Netlogon".
+ */
 void weir_application_describe(const struct weir_applications *applications, const struct weir_application *application,
                                struct weir_flow *flow);
 

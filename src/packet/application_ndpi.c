@@ -1,0 +1,232 @@
+/*
+ * nDPI: names what our own signatures can't. The only file that knows it; where it is not built in, nobody asks it.
+ *
+ * It is C code of others that looks at hostile bytes. So it sees only whole, well-formed packets: headers made here from the flow's addresses and ports around a copy of
+ * the payload, never more than PENDING_FLOW_BYTES of a flow.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "config.h"
+#include "packet/application.h"
+
+#ifdef HAVE_NDPI
+
+#include <ndpi_api.h>
+
+struct application_ndpi {
+	struct ndpi_detection_module_struct *module;
+	struct ndpi_flow_struct *flow;
+	uint32_t flow_size;
+	unsigned protocols;
+	uint16_t numbers[NDPI_MAX_SUPPORTED_PROTOCOLS]; /* ours, by its own */
+	uint8_t packet[40 + 20 + PENDING_FLOW_BYTES];
+};
+
+/* Its categories as ours. */
+static uint8_t category_of(unsigned category)
+{
+	switch (category) {
+	case NDPI_PROTOCOL_CATEGORY_MEDIA: case NDPI_PROTOCOL_CATEGORY_STREAMING: return CATEGORY_MEDIA;
+	case NDPI_PROTOCOL_CATEGORY_VPN: return CATEGORY_VPN;
+	case NDPI_PROTOCOL_CATEGORY_MAIL: return CATEGORY_MAIL;
+	case NDPI_PROTOCOL_CATEGORY_DATA_TRANSFER: case NDPI_PROTOCOL_CATEGORY_FILE_SHARING: return CATEGORY_FILE;
+	case NDPI_PROTOCOL_CATEGORY_WEB: return CATEGORY_WEB;
+	case NDPI_PROTOCOL_CATEGORY_SOCIAL_NETWORK: return CATEGORY_SOCIAL;
+	case NDPI_PROTOCOL_CATEGORY_DOWNLOAD_FT: return CATEGORY_DOWNLOAD;
+	case NDPI_PROTOCOL_CATEGORY_GAME: return CATEGORY_GAME;
+	case NDPI_PROTOCOL_CATEGORY_CHAT: return CATEGORY_CHAT;
+	case NDPI_PROTOCOL_CATEGORY_VOIP: return CATEGORY_VOICE;
+	case NDPI_PROTOCOL_CATEGORY_DATABASE: return CATEGORY_DATABASE;
+	case NDPI_PROTOCOL_CATEGORY_REMOTE_ACCESS: return CATEGORY_REMOTE_ACCESS;
+	case NDPI_PROTOCOL_CATEGORY_CLOUD: return CATEGORY_CLOUD;
+	case NDPI_PROTOCOL_CATEGORY_NETWORK: case NDPI_PROTOCOL_CATEGORY_CONNECTIVITY_CHECK: return CATEGORY_NETWORK;
+	case NDPI_PROTOCOL_CATEGORY_COLLABORATIVE: case NDPI_PROTOCOL_CATEGORY_PRODUCTIVITY: return CATEGORY_COLLABORATION;
+	case NDPI_PROTOCOL_CATEGORY_RPC: return CATEGORY_RPC;
+	case NDPI_PROTOCOL_CATEGORY_SYSTEM_OS: return CATEGORY_MANAGEMENT;
+	case NDPI_PROTOCOL_CATEGORY_SW_UPDATE: return CATEGORY_UPDATE;
+	case NDPI_PROTOCOL_CATEGORY_MUSIC: return CATEGORY_MUSIC;
+	case NDPI_PROTOCOL_CATEGORY_VIDEO: return CATEGORY_VIDEO;
+	case NDPI_PROTOCOL_CATEGORY_SHOPPING: return CATEGORY_SHOPPING;
+	case NDPI_PROTOCOL_CATEGORY_IOT_SCADA: return CATEGORY_INDUSTRIAL;
+	default: return CATEGORY_OTHER;
+	}
+}
+
+/* Names that newer versions of nDPI changed: we use the newer. */
+static const char *newer_name(const char *name)
+{
+	static const struct { const char *old, *new; } renamed[] = {{"SkypeCall", "Skype_TeamsCall"}, {"Hotmail", "Outlook"}};
+
+	for (size_t i = 0; i < sizeof renamed / sizeof renamed[0]; i++)
+		if (strcmp(name, renamed[i].old) == 0)
+			return renamed[i].new;
+	return name;
+}
+
+static const char *protocol_name(const struct application_ndpi *ndpi, unsigned id)
+{
+	const char *name = id < ndpi->protocols ? ndpi_get_proto_name(ndpi->module, (u_int16_t)id) : NULL;
+	return name ? newer_name(name) : "Unknown";
+}
+
+static uint16_t number_of(const struct application_ndpi *ndpi, unsigned id)
+{
+	if (id == NDPI_PROTOCOL_UNKNOWN || id >= ndpi->protocols)
+		return APPLICATION_NONE;
+	const char *name = protocol_name(ndpi, id);
+	for (uint16_t i = 1; i < APPLICATIONS; i++)
+		if (strcasecmp(application_entries[i].name, name) == 0)
+			return i;
+	return (uint16_t)(APPLICATIONS + id);
+}
+
+struct application_ndpi *application_ndpi_new(void)
+{
+	NDPI_PROTOCOL_BITMASK all;
+
+	if (ndpi_get_api_version() != NDPI_API_VERSION)
+		return NULL;
+	struct application_ndpi *ndpi = calloc(1, sizeof *ndpi);
+	if (!ndpi)
+		return NULL;
+	ndpi->flow_size = ndpi_detection_get_sizeof_ndpi_flow_struct();
+	ndpi->flow = calloc(1, ndpi->flow_size);
+	ndpi->module = ndpi_init_detection_module(ndpi_no_prefs);
+	if (!ndpi->flow || !ndpi->module) {
+		application_ndpi_free(ndpi);
+		return NULL;
+	}
+	NDPI_BITMASK_SET_ALL(all);
+	ndpi_set_protocol_detection_bitmask2(ndpi->module, &all);
+	ndpi_finalize_initialization(ndpi->module);
+	ndpi->protocols = ndpi_get_num_supported_protocols(ndpi->module);
+	if (ndpi->protocols > NDPI_MAX_SUPPORTED_PROTOCOLS)
+		ndpi->protocols = NDPI_MAX_SUPPORTED_PROTOCOLS;
+	for (unsigned id = 0; id < ndpi->protocols; id++)
+		ndpi->numbers[id] = number_of(ndpi, id);
+	return ndpi;
+}
+
+void application_ndpi_free(struct application_ndpi *ndpi)
+{
+	if (!ndpi)
+		return;
+	if (ndpi->module)
+		ndpi_exit_detection_module(ndpi->module);
+	free(ndpi->flow);
+	free(ndpi);
+}
+
+const char *application_ndpi_version(void) { return ndpi_revision(); }
+
+/* Makes the IP packet of one payload. Its length. */
+static uint16_t rebuild(struct application_ndpi *ndpi, const struct weir_application_flow *flow, const struct kept *kept, const uint8_t *payload)
+{
+	uint8_t *p = ndpi->packet;
+	const struct weir_ip *from = kept->reversed ? flow->destination : flow->source, *to = kept->reversed ? flow->source : flow->destination;
+	unsigned transport = flow->protocol == 6 ? 20 : 8, network = from->version == 4 ? 20 : 40;
+
+	memset(p, 0, network + transport);
+	if (from->version == 4) {
+		p[0] = 0x45;
+		weir_store_be16(p + 2, (uint16_t)(20 + transport + kept->length));
+		p[8] = 64;
+		p[9] = flow->protocol;
+		memcpy(p + 12, from->bytes, 4);
+		memcpy(p + 16, to->bytes, 4);
+	} else {
+		p[0] = 0x60;
+		weir_store_be16(p + 4, (uint16_t)(transport + kept->length));
+		p[6] = flow->protocol;
+		p[7] = 64;
+		memcpy(p + 8, from->bytes, 16);
+		memcpy(p + 24, to->bytes, 16);
+	}
+	uint8_t *t = p + network;
+	weir_store_be16(t, kept->reversed ? flow->destination_port : flow->source_port);
+	weir_store_be16(t + 2, kept->reversed ? flow->source_port : flow->destination_port);
+	if (flow->protocol == 6) {
+		weir_store_be32(t + 4, kept->sequence);
+		t[12] = 0x50;
+		t[13] = kept->tcp_flags & 0x18; /* ACK and PSH: SYN, FIN and RST would begin or end what we only copied */
+		weir_store_be16(t + 14, 65535);
+	} else {
+		weir_store_be16(t + 4, (uint16_t)(8 + kept->length));
+	}
+	memcpy(t + transport, payload, kept->length);
+	return (uint16_t)(network + transport + kept->length);
+}
+
+void application_ndpi_look(struct application_ndpi *ndpi, const struct weir_application_flow *flow, struct weir_bytes whole, int64_t time_ns,
+                           struct application_ndpi_verdict *verdict)
+{
+	ndpi_protocol protocol = {0};
+	struct kept kept;
+	u_int8_t guessed = 0;
+
+	memset(ndpi->flow, 0, ndpi->flow_size);
+	for (size_t at = 0; at + sizeof kept <= whole.length; at += sizeof kept + kept.length) {
+		memcpy(&kept, whole.data + at, sizeof kept);
+		if (kept.length > whole.length - at - sizeof kept)
+			break;
+		uint16_t length = rebuild(ndpi, flow, &kept, whole.data + at + sizeof kept);
+		protocol = ndpi_detection_process_packet(ndpi->module, ndpi->flow, ndpi->packet, length, (u_int64_t)(time_ns > 0 ? time_ns / 1000000 : 0));
+		if (protocol.app_protocol != NDPI_PROTOCOL_UNKNOWN && !ndpi_extra_dissection_possible(ndpi->module, ndpi->flow))
+			break;
+	}
+	if (protocol.app_protocol == NDPI_PROTOCOL_UNKNOWN && protocol.master_protocol == NDPI_PROTOCOL_UNKNOWN)
+		protocol = ndpi_detection_giveup(ndpi->module, ndpi->flow, 1, &guessed);
+	unsigned app = protocol.app_protocol, master = protocol.master_protocol;
+	if (app == NDPI_PROTOCOL_UNKNOWN) {
+		app = master;
+		master = NDPI_PROTOCOL_UNKNOWN;
+	}
+	verdict->name = app < ndpi->protocols ? ndpi->numbers[app] : APPLICATION_NONE;
+	verdict->carrier = master != app && master < ndpi->protocols ? ndpi->numbers[master] : APPLICATION_NONE;
+	verdict->guessed = guessed || ndpi->flow->confidence < NDPI_CONFIDENCE_DPI_CACHE;
+	size_t length = strnlen(ndpi->flow->host_server_name, sizeof ndpi->flow->host_server_name);
+	memcpy(verdict->server_name, ndpi->flow->host_server_name, length);
+	verdict->server_name[length] = '\0';
+	ndpi_free_flow_data(ndpi->flow);
+}
+
+uint16_t application_ndpi_host(struct application_ndpi *ndpi, struct weir_bytes name)
+{
+	char text[256];
+	ndpi_protocol_match_result match = {0};
+
+	if (name.length == 0 || name.length >= sizeof text)
+		return APPLICATION_NONE;
+	memcpy(text, name.data, name.length);
+	text[name.length] = '\0';
+	int id = ndpi_match_string_subprotocol(ndpi->module, text, (u_int)name.length, &match);
+	return id > 0 && (unsigned)id < ndpi->protocols ? ndpi->numbers[id] : APPLICATION_NONE;
+}
+
+struct application_entry application_ndpi_entry(const struct application_ndpi *ndpi, uint16_t number)
+{
+	unsigned id = number - APPLICATIONS;
+
+	if (!ndpi || id >= ndpi->protocols)
+		return (struct application_entry){NULL, CATEGORY_NONE};
+	return (struct application_entry){protocol_name(ndpi, id), category_of(ndpi_get_proto_defaults(ndpi->module)[id].protoCategory)};
+}
+
+#else
+
+struct application_ndpi *application_ndpi_new(void) { return NULL; }
+void application_ndpi_free(struct application_ndpi *ndpi) {}
+const char *application_ndpi_version(void) { return ""; }
+void application_ndpi_look(struct application_ndpi *ndpi, const struct weir_application_flow *flow, struct weir_bytes kept, int64_t time_ns,
+                           struct application_ndpi_verdict *verdict)
+{
+}
+uint16_t application_ndpi_host(struct application_ndpi *ndpi, struct weir_bytes name) { return APPLICATION_NONE; }
+struct application_entry application_ndpi_entry(const struct application_ndpi *ndpi, uint16_t number)
+{
+	return (struct application_entry){NULL, CATEGORY_NONE};
+}
+
+#endif
