@@ -198,12 +198,26 @@ struct weir_flow_options {
 /*
  * The flow stage: in order, one batch at a time. Wants facts (decode before it, decapsulation if any). Packets of WEIR_DUPLICATE
  * count as duplicates of their flow and mark their vantage; other dropped packets are skipped. Drops nothing itself. A packet without IP
- * belongs to no flow.
+ * belongs to no flow. What happens to a flow depends on the packets and their order alone, and time is what packets say: their batches do not matter.
+ *
+ * - A packet that comes after more than the idle timeout belongs to a new flow; a flow without packets for so long is written when later packets show that the
+ *   time is over. One that comes more than the active timeout after the record's first begins a further record, of the same source, also when only the
+ *   destination speaks in it. Times may go back: a flow does not end by it.
+ * - TCP: after FIN in both directions and the last acknowledgment, or RST, a flow stays for 5 s (or the idle timeout) for what comes late. A SYN with
+ *   another sequence number than the flow's begins a new flow.
+ * - Later fragments belong to the flow of their datagram's first, also when they come before it. 4,096 datagrams are remembered for 30 s; what has no
+ *   first fragment belongs to a flow with ports 0.
+ * - ICMP: ports are 0. Questions and their answers (echo, timestamp, neighbour solicitation, …) of two hosts are a flow a kind; anything else, as errors, is
+ *   a flow for each direction, type and code.
+ * - ESP that hides its content is a flow of its addresses, with the source's SPI.
  */
 int weir_flow_stage_new(const struct weir_flow_options *options, struct weir_stage **stage, struct weir_fault *fault);
 
 struct weir_flow_statistics {
-	uint64_t packets, no_ip, records, active, most_active, cut; /* cut: for want of memory */
+	uint64_t packets; /* that belong to flows, duplicates included */
+	uint64_t no_ip;   /* that belong to none */
+	uint64_t records, active, most_active;
+	uint64_t cut;     /* flows, for want of memory */
 	uint64_t memory_bytes;
 };
 void weir_flow_stage_statistics(const struct weir_stage *stage, struct weir_flow_statistics *statistics);

@@ -1,0 +1,573 @@
+/*
+ * The flow stage: packets in, records out.
+ *
+ * It works through a batch in blocks of a few dozen packets, three times: takes what it needs of each packet and calls for its bucket's
+ * cache line; looks into the bucket and calls for the entry's; counts. So that with a million flows the waits for memory overlap. What is
+ * guessed early is checked when it is used, because a packet before it may have changed the table: the result is that of one packet after
+ * the other.
+ */
+#include <stdlib.h>
+
+#include "flow/item.h"
+#include "flow/stage.h"
+#include "flow/tcp.h"
+
+#define BLOCK 64u             /* packets: long enough for memory to answer, short enough to stay in the first cache */
+#define AHEAD 10u             /* packets that facts and headers are called for ahead */
+#define MEMORY_DEFAULT (UINT64_C(512) << 20)
+#define LINGER_NS INT64_C(5000000000)
+#define BACK_NS INT64_C(60000000000) /* at least; by how much times may go back before the clock does */
+#define TICKS_A_TIMEOUT 256
+#define TICK_LEAST_NS 1000000
+#define NOBODY (FLOW_VANTAGES_MAX - 1) /* the vantage of an interface that nobody described */
+
+static inline bool passed(int64_t now, int64_t since, int64_t limit)
+{
+	return now > since && (uint64_t)now - (uint64_t)since > (uint64_t)limit;
+}
+
+static inline int64_t later(int64_t time, int64_t by) { return time > INT64_MAX - by ? INT64_MAX : time + by; }
+static inline int64_t earlier(int64_t time, int64_t by) { return time < INT64_MIN + by ? INT64_MIN : time - by; }
+
+/* How long the flow may be silent; 0: for ever. */
+static inline int64_t silence_limit(const struct flow_stage *stage, const struct flow_hot *hot)
+{
+	return hot->state & FLOW_FINISHED ? stage->linger_ns : stage->options.idle_ns;
+}
+
+static void arm(struct flow_stage *stage, uint32_t entry, int64_t at_ns)
+{
+	struct flow_hot *hot = &stage->table.hot[entry];
+
+	if (hot->timers == FLOW_TIMERS_MAX)
+		return;
+	hot->timers++;
+	flow_wheel_arm(&stage->wheel, entry, at_ns);
+}
+
+static int end_flow(struct flow_stage *stage, uint32_t entry, unsigned reason, struct weir_fault *fault)
+{
+	int error = flow_record(stage, entry, reason, fault);
+
+	flow_table_remove(&stage->table, entry);
+	return error;
+}
+
+/* ---- beginning ---- */
+
+/* What the flow is inside of: the innermost tunnel or security layer before its transport, or the IP header around it. */
+static void take_tunnel(struct flow_cold *cold, const struct weir_packet *packet)
+{
+	const struct weir_facts *facts = packet->facts;
+	unsigned innermost = facts->network_count - 1u;
+
+	for (unsigned i = facts->layer_count; i-- > 0;) {
+		uint8_t kind = facts->layers[i].kind;
+		bool last = i + 1 == facts->layer_count;
+		if (kind == WEIR_LAYER_AH || kind == WEIR_LAYER_ESP) {
+			/* ESP that hides what is in it is itself the flow's transport. */
+			if (!cold->tunnel && !(kind == WEIR_LAYER_ESP && last))
+				cold->tunnel = kind;
+		} else if (!cold->tunnel && !last && kind >= WEIR_LAYER_GRE && kind <= WEIR_LAYER_L2TP) {
+			cold->tunnel = kind;
+		} else if (!cold->tunnel && (kind == WEIR_LAYER_IPV4 || kind == WEIR_LAYER_IPV6) && facts->layers[i].network < innermost) {
+			cold->tunnel = kind;
+		}
+	}
+}
+
+/* The SPI of the innermost ESP or AH: it is the sender's alone (RFC 4301, section 4.1). */
+static void take_spi(struct flow_cold *cold, const struct weir_packet *packet)
+{
+	const struct weir_facts *facts = packet->facts;
+
+	for (unsigned i = facts->layer_count; i-- > 0;) {
+		uint8_t kind = facts->layers[i].kind;
+		uint32_t at = facts->layers[i].offset + (kind == WEIR_LAYER_AH ? 4 : 0);
+		if ((kind != WEIR_LAYER_AH && kind != WEIR_LAYER_ESP) || at + 4 > packet->captured)
+			continue;
+		cold->spi = weir_load_be32(packet->data + at);
+		cold->has_spi = true;
+		return;
+	}
+}
+
+static void take_addresses(struct flow_hot *hot, struct flow_cold *cold, struct flow_outer *outer, const struct flow_item *item,
+                           const struct weir_packet *packet)
+{
+	const struct weir_facts *facts = packet->facts;
+	const struct weir_network *outermost = &facts->networks[0];
+	bool high = item->bits & FLOW_ITEM_HIGH;
+
+	if (facts->link_source != facts->link_destination) {
+		memcpy(high ? cold->high_mac : cold->low_mac, packet->data + facts->link_source, 6);
+		memcpy(high ? cold->low_mac : cold->high_mac, packet->data + facts->link_destination, 6);
+		cold->has_macs = true;
+	}
+	if (facts->network_count < 2 || !(outermost->flags & WEIR_NETWORK_ADDRESSES))
+		return;
+	size_t length = outermost->version == 4 ? 4 : 16;
+	*outer = (struct flow_outer){0};
+	memcpy(high ? outer->high : outer->low, packet->data + outermost->source, length);
+	memcpy(high ? outer->low : outer->high, packet->data + outermost->destination, length);
+	cold->outer_version = outermost->version;
+	hot->state |= FLOW_TUNNELLED;
+}
+
+/* The first packet of the entry's flow. */
+static void begin(struct flow_stage *stage, uint32_t entry, const struct flow_item *item, const struct weir_packet *packet)
+{
+	struct flow_hot *hot = &stage->table.hot[entry];
+	struct flow_cold *cold = &stage->table.cold[entry];
+	const uint8_t both = FLOW_TCP_SYN | FLOW_TCP_ACK;
+	bool answers = (item->bits & FLOW_ITEM_TCP) && (item->tcp_flags & both) == both;
+
+	if (!!(item->bits & FLOW_ITEM_HIGH) != answers)
+		hot->state |= FLOW_SOURCE_IS_HIGH;
+	hot->first_ns = hot->last_ns = item->time_ns;
+	take_addresses(hot, cold, &stage->table.outer[entry], item, packet);
+	take_tunnel(cold, packet);
+	if (item->key.protocol == FLOW_PROTOCOL_ICMP || item->key.protocol == FLOW_PROTOCOL_ICMPV6)
+		cold->has_icmp = flow_item_icmp(packet, &cold->icmp_type, &cold->icmp_code);
+	if (stage->options.idle_ns && hot->timers == 0)
+		arm(stage, entry, later(item->time_ns, stage->options.idle_ns));
+}
+
+/* Empties an entry for another flow of the same key. */
+static void begin_again(struct flow_stage *stage, uint32_t entry)
+{
+	struct flow_hot *hot = &stage->table.hot[entry];
+
+	memset(hot->directions, 0, sizeof hot->directions);
+	hot->state = FLOW_USED;
+	stage->table.cold[entry] = (struct flow_cold){.hash = stage->table.cold[entry].hash};
+}
+
+/* Empties it for a further record of the same flow: what is known of its ends and of TCP stays. */
+static void begin_record(struct flow_stage *stage, uint32_t entry, int64_t time_ns)
+{
+	struct flow_hot *hot = &stage->table.hot[entry];
+	struct flow_cold *cold = &stage->table.cold[entry];
+
+	for (unsigned side = 0; side < 2; side++) {
+		struct flow_direction *d = &hot->directions[side];
+		d->packets = d->wire_bytes = d->ip_bytes = d->captured_bytes = 0;
+		d->tcp_flags = 0;
+		cold->retransmissions[side] = cold->out_of_order[side] = cold->zero_windows[side] = 0;
+	}
+	cold->vantages = cold->duplicates = 0;
+	hot->state &= (uint16_t)~FLOW_RTT;
+	hot->first_ns = hot->last_ns = time_ns;
+}
+
+/* An entry for a flow that is not in the table. */
+static int new_entry(struct flow_stage *stage, const struct flow_key *key, uint64_t hash, uint32_t *entry, struct weir_fault *fault)
+{
+	struct flow_table *table = &stage->table;
+	uint32_t idle[FLOW_IDLE_MOST];
+	uint32_t crowded = flow_table_crowded(table, hash);
+	unsigned count = 0;
+
+	if (crowded != FLOW_NONE)
+		idle[count++] = crowded;
+	else if (flow_table_full(table))
+		count = flow_table_idle(table, idle);
+	for (unsigned i = 0; i < count; i++) {
+		int error = end_flow(stage, idle[i], table->hot[idle[i]].state & FLOW_FINISHED ? WEIR_FLOW_FINISHED : WEIR_FLOW_RESOURCES, fault);
+		if (error)
+			return error;
+		stage->statistics.cut++;
+	}
+	*entry = flow_table_insert(table, key, hash);
+	if (table->used > stage->statistics.most_active)
+		stage->statistics.most_active = table->used;
+	return 0;
+}
+
+/* ---- time ---- */
+
+/* A timer of the entry fired. */
+static int look_at(struct flow_stage *stage, uint32_t entry, int64_t now_ns, struct weir_fault *fault)
+{
+	struct flow_hot *hot = &stage->table.hot[entry];
+
+	hot->timers--;
+	if (!(hot->state & FLOW_USED))
+		return 0;
+	int64_t limit = silence_limit(stage, hot);
+	if (limit == 0)
+		return 0;
+	if (passed(now_ns, hot->last_ns, limit))
+		return end_flow(stage, entry, hot->state & FLOW_FINISHED ? WEIR_FLOW_FINISHED : WEIR_FLOW_IDLE, fault);
+	if (hot->timers == 0)
+		arm(stage, entry, later(hot->last_ns, limit));
+	return 0;
+}
+
+static int count_waiting(struct flow_stage *stage, const struct flow_datagram *given, uint32_t entry, struct weir_fault *fault);
+
+/* The time moved on to another tick, or far back. */
+static int set_clock(struct flow_stage *stage, int64_t now_ns, struct weir_fault *fault)
+{
+	uint32_t entries[FLOW_WHEEL_BLOCK], from, slots, count;
+	struct flow_datagram given;
+
+	flow_wheel_advance(&stage->wheel, now_ns, &from, &slots);
+	stage->back_ns = earlier(now_ns, stage->options.idle_ns > BACK_NS ? stage->options.idle_ns : BACK_NS);
+	for (uint32_t i = 0; i < slots; i++) {
+		struct flow_wheel_slot taken = flow_wheel_take(&stage->wheel, (from + i) % FLOW_WHEEL_SLOTS);
+		while ((count = flow_wheel_next(&stage->wheel, &taken, entries)) > 0) {
+			for (uint32_t k = 0; k < count; k++)
+				__builtin_prefetch(&stage->table.hot[entries[k]].first_ns, 1);
+			for (uint32_t k = 0; k < count; k++) {
+				int error = look_at(stage, entries[k], now_ns, fault);
+				if (error)
+					return error;
+			}
+		}
+	}
+	for (uint32_t at = 0; flow_fragments_late(&stage->fragments, now_ns, false, &at, &given);) {
+		int error = count_waiting(stage, &given, FLOW_NONE, fault);
+		if (error)
+			return error;
+	}
+	return 0;
+}
+
+/* ---- counting ---- */
+
+/* The first packet of a direction in this record. */
+static void first_of_direction(struct flow_hot *hot, struct flow_cold *cold, const struct flow_item *item, unsigned side)
+{
+	struct flow_direction *d = &hot->directions[side];
+
+	cold->first_ns[side] = d->last_ns = item->time_ns;
+	cold->tcp_flags_initial[side] = item->tcp_flags;
+	cold->dscp[side] = item->dscp;
+	cold->vantages |= UINT64_C(1) << item->vantage;
+	d->vantage = item->vantage;
+	d->ttl_min = d->ttl_max = item->ttl;
+}
+
+static inline void count_packet(struct flow_hot *hot, struct flow_cold *cold, const struct flow_item *item, unsigned side)
+{
+	struct flow_direction *d = &hot->directions[side];
+
+	if (d->packets == 0)
+		first_of_direction(hot, cold, item, side);
+	d->packets++;
+	d->wire_bytes += item->wire_bytes;
+	d->ip_bytes += item->ip_bytes;
+	d->captured_bytes += item->captured_bytes;
+	d->tcp_flags |= item->tcp_flags;
+	if (item->ttl < d->ttl_min)
+		d->ttl_min = item->ttl;
+	if (item->ttl > d->ttl_max)
+		d->ttl_max = item->ttl;
+	if (item->time_ns >= d->last_ns)
+		d->last_ns = item->time_ns;
+	else if (item->time_ns < cold->first_ns[side])
+		cold->first_ns[side] = item->time_ns;
+	if (item->time_ns > hot->last_ns)
+		hot->last_ns = item->time_ns;
+	else if (item->time_ns < hot->first_ns)
+		hot->first_ns = item->time_ns;
+	if (item->vantage != d->vantage) {
+		d->vantage = item->vantage;
+		cold->vantages |= UINT64_C(1) << item->vantage;
+	}
+}
+
+/* Adds what waited for a first fragment to its flow: `entry`, or FLOW_NONE: that of its key. */
+static int count_waiting(struct flow_stage *stage, const struct flow_datagram *given, uint32_t entry, struct weir_fault *fault)
+{
+	unsigned side = given->bits & FLOW_ITEM_HIGH ? 1 : 0;
+
+	if (entry == FLOW_NONE)
+		entry = flow_table_find(&stage->table, &given->key, given->hash);
+	if (entry == FLOW_NONE) {
+		int error = new_entry(stage, &given->key, given->hash, &entry, fault);
+		if (error)
+			return error;
+		struct flow_hot *made = &stage->table.hot[entry];
+		made->state |= side ? FLOW_SOURCE_IS_HIGH : 0;
+		made->first_ns = given->first_ns;
+		made->last_ns = given->last_ns;
+		if (stage->options.idle_ns && made->timers == 0)
+			arm(stage, entry, later(given->last_ns, stage->options.idle_ns));
+	}
+	struct flow_hot *hot = &stage->table.hot[entry];
+	struct flow_cold *cold = &stage->table.cold[entry];
+	struct flow_direction *d = &hot->directions[side];
+	cold->duplicates += given->duplicates;
+	cold->vantages |= given->vantages;
+	if (given->packets == 0)
+		return 0;
+	if (d->packets == 0 || given->first_ns < cold->first_ns[side]) {
+		cold->first_ns[side] = given->first_ns;
+		cold->dscp[side] = given->dscp;
+	}
+	if (d->packets == 0) {
+		d->last_ns = given->last_ns;
+		d->ttl_min = given->ttl_min;
+		d->ttl_max = given->ttl_max;
+		d->vantage = given->vantage;
+	}
+	d->packets += given->packets;
+	d->wire_bytes += given->wire_bytes;
+	d->ip_bytes += given->ip_bytes;
+	d->captured_bytes += given->captured_bytes;
+	d->ttl_min = given->ttl_min < d->ttl_min ? given->ttl_min : d->ttl_min;
+	d->ttl_max = given->ttl_max > d->ttl_max ? given->ttl_max : d->ttl_max;
+	d->last_ns = given->last_ns > d->last_ns ? given->last_ns : d->last_ns;
+	hot->first_ns = given->first_ns < hot->first_ns ? given->first_ns : hot->first_ns;
+	hot->last_ns = given->last_ns > hot->last_ns ? given->last_ns : hot->last_ns;
+	return 0;
+}
+
+/* What there is to do before the packet is counted in an entry that is there: it may belong to a record of its own. */
+static int renew(struct flow_stage *stage, uint32_t entry, const struct flow_item *item, const struct weir_packet *packet,
+                 struct weir_fault *fault)
+{
+	struct flow_hot *hot = &stage->table.hot[entry];
+	int64_t limit = silence_limit(stage, hot), active = stage->options.active_ns;
+	bool silent = limit && passed(item->time_ns, hot->last_ns, limit);
+
+	if (silent || ((item->bits & FLOW_ITEM_TCP) && flow_tcp_is_new(hot, &stage->table.cold[entry], item))) {
+		bool idle = silent && !(hot->state & FLOW_FINISHED);
+		int error = flow_record(stage, entry, idle ? WEIR_FLOW_IDLE : WEIR_FLOW_FINISHED, fault);
+		if (error)
+			return error;
+		begin_again(stage, entry);
+		begin(stage, entry, item, packet);
+	} else if (active && passed(item->time_ns, hot->first_ns, active)) {
+		int error = flow_record(stage, entry, WEIR_FLOW_ACTIVE, fault);
+		if (error)
+			return error;
+		begin_record(stage, entry, item->time_ns);
+	}
+	return 0;
+}
+
+/* Finds or makes the entry that a packet belongs to. */
+static int find_entry(struct flow_stage *stage, struct flow_item *item, const struct weir_packet *packet, struct weir_fault *fault)
+{
+	const struct flow_table *table = &stage->table;
+	uint32_t entry = item->entry;
+
+	/* A removed entry has a key that nothing has. */
+	if (entry == FLOW_NONE || !flow_key_equal(&table->hot[entry].key, &item->key))
+		entry = flow_table_find(table, &item->key, item->hash);
+	if (entry == FLOW_NONE) {
+		int error = new_entry(stage, &item->key, item->hash, &item->entry, fault);
+		if (!error)
+			begin(stage, item->entry, item, packet);
+		return error;
+	}
+	item->entry = entry;
+	const struct flow_hot *hot = &table->hot[entry];
+	int64_t limit = silence_limit(stage, hot), active = stage->options.active_ns;
+	if (item->bits & FLOW_ITEM_DUPLICATE)
+		return 0;
+	if ((limit && passed(item->time_ns, hot->last_ns, limit)) || (active && passed(item->time_ns, hot->first_ns, active)) ||
+	    (item->tcp_flags & FLOW_TCP_SYN))
+		return renew(stage, entry, item, packet, fault);
+	return 0;
+}
+
+/* Takes a fragment to its datagram. 1: it waits for the first one. */
+static int find_datagram(struct flow_stage *stage, struct flow_item *item, const struct weir_packet *packet, struct flow_datagram *given,
+                         struct weir_fault *fault)
+{
+	enum flow_fragment_answer answer = flow_fragments_take(&stage->fragments, item, packet, given);
+
+	if ((given->packets || given->duplicates) && !given->first_seen) {
+		int error = count_waiting(stage, given, FLOW_NONE, fault);
+		if (error)
+			return error;
+		given->packets = given->duplicates = 0;
+	}
+	item->entry = FLOW_NONE;
+	return answer == FLOW_FRAGMENT_WAITS;
+}
+
+static int take_packet(struct flow_stage *stage, struct flow_item *item, const struct weir_packet *packet, struct weir_fault *fault)
+{
+	struct flow_datagram given = {.packets = 0};
+	int error;
+
+	if (item->time_ns >= stage->wheel.due_ns || item->time_ns < stage->back_ns)
+		if ((error = set_clock(stage, item->time_ns, fault)) < 0)
+			return error;
+	if ((item->bits & FLOW_ITEM_FRAGMENT) && (error = find_datagram(stage, item, packet, &given, fault)) != 0)
+		return error < 0 ? error : 0;
+	if ((error = find_entry(stage, item, packet, fault)) < 0)
+		return error;
+	struct flow_hot *hot = &stage->table.hot[item->entry];
+	struct flow_cold *cold = &stage->table.cold[item->entry];
+	unsigned side = item->bits & FLOW_ITEM_HIGH ? 1 : 0;
+	if (given.packets || given.duplicates)
+		if ((error = count_waiting(stage, &given, item->entry, fault)) < 0)
+			return error;
+	if (item->bits & FLOW_ITEM_DUPLICATE) {
+		cold->duplicates++;
+		cold->vantages |= UINT64_C(1) << item->vantage;
+		return 0;
+	}
+	if (hot->directions[side].packets == 0 && side == (hot->state & FLOW_SOURCE_IS_HIGH ? 1u : 0u))
+		take_spi(cold, packet);
+	bool over = (item->bits & FLOW_ITEM_TCP) && flow_tcp_step(hot, cold, item);
+	count_packet(hot, cold, item, side);
+	if (over) {
+		hot->state |= FLOW_FINISHED;
+		arm(stage, item->entry, later(hot->last_ns, stage->linger_ns));
+	}
+	return 0;
+}
+
+/* ---- batches ---- */
+
+/* Takes what is needed of up to BLOCK packets from *at on. The count. */
+static unsigned take_items(struct flow_stage *stage, const struct weir_batch *batch, uint32_t *at, struct flow_item items[static BLOCK])
+{
+	unsigned count = 0;
+	uint32_t i = *at;
+
+	for (; i < batch->count && count < BLOCK; i++) {
+		const struct weir_packet *packet = &batch->packets[i];
+		if (i + AHEAD < batch->count) {
+			const struct weir_packet *next = &batch->packets[i + AHEAD];
+			__builtin_prefetch(next->data);
+			__builtin_prefetch(next->facts);
+			__builtin_prefetch((const char *)next->facts + 64);
+		}
+		if (packet->verdict != WEIR_KEEP && packet->verdict != WEIR_DUPLICATE)
+			continue;
+		struct flow_item *item = &items[count];
+		if (!flow_item_take(item, packet)) {
+			stage->statistics.no_ip++;
+			continue;
+		}
+		__builtin_prefetch(flow_bucket(&stage->table, item->hash));
+		item->packet = i;
+		item->vantage = packet->interface_id < stage->vantages.interfaces ? stage->vantages.of_interface[packet->interface_id] : NOBODY;
+		count++;
+	}
+	*at = i;
+	return count;
+}
+
+static int process(struct weir_stage *generic, struct weir_batch *batch, struct weir_fault *fault)
+{
+	struct flow_stage *stage = (struct flow_stage *)generic;
+	struct flow_item items[BLOCK];
+	uint32_t at = 0;
+	int error = flow_vantages_learn(&stage->vantages, batch, fault);
+
+	while (!error && at < batch->count) {
+		unsigned count = take_items(stage, batch, &at, items);
+		for (unsigned i = 0; i < count; i++) {
+			items[i].entry = flow_table_guess(&stage->table, items[i].hash);
+			if (items[i].entry == FLOW_NONE)
+				continue;
+			const struct flow_hot *hot = &stage->table.hot[items[i].entry];
+			__builtin_prefetch(hot, 1);
+			__builtin_prefetch(&hot->directions[items[i].bits & FLOW_ITEM_HIGH ? 1 : 0], 1);
+		}
+		for (unsigned i = 0; i < count && !error; i++)
+			error = take_packet(stage, &items[i], &batch->packets[items[i].packet], fault);
+		stage->statistics.packets += count;
+	}
+	int flushed = flow_records_flush(stage, error ? NULL : fault);
+	return error ? error : flushed;
+}
+
+static void close_stage(struct weir_stage *generic)
+{
+	struct flow_stage *stage = (struct flow_stage *)generic;
+
+	flow_table_free(&stage->table);
+	flow_wheel_free(&stage->wheel);
+	flow_fragments_free(&stage->fragments);
+	flow_vantages_free(&stage->vantages);
+	free(stage->pending);
+	free(stage->text);
+	free(stage);
+}
+
+static const struct weir_stage_ops flow_stage = {
+	.name = "flow",
+	.process = process,
+	.close = close_stage,
+	.save = flow_stage_save,
+	.load = flow_stage_load,
+};
+
+int weir_flow_stage_new(const struct weir_flow_options *options, struct weir_stage **stage, struct weir_fault *fault)
+{
+	struct flow_stage *made = calloc(1, sizeof *made);
+
+	*stage = NULL;
+	if (options->idle_ns < 0 || options->active_ns < 0 || !options->sink) {
+		free(made);
+		return weir_fail(fault, WEIR_E_USAGE, "flows need timeouts of 0 or more, and a place to go to");
+	}
+	if (!made)
+		return weir_fail(fault, WEIR_E_MEMORY, "no memory for flows");
+	made->stage.ops = &flow_stage;
+	made->options = *options;
+	if (!made->options.memory_bytes)
+		made->options.memory_bytes = MEMORY_DEFAULT;
+	made->linger_ns = options->idle_ns && options->idle_ns < LINGER_NS ? options->idle_ns : LINGER_NS;
+	made->back_ns = INT64_MIN;
+	int64_t timeout = options->idle_ns ? options->idle_ns : made->linger_ns, tick = timeout / TICKS_A_TIMEOUT;
+	int error = flow_table_init(&made->table, made->options.memory_bytes, fault);
+	if (!error)
+		error = flow_wheel_init(&made->wheel, made->table.capacity, tick < TICK_LEAST_NS ? TICK_LEAST_NS : tick, fault);
+	if (!error)
+		error = flow_fragments_init(&made->fragments, fault);
+	made->pending = malloc(FLOW_RECORDS_PENDING * sizeof *made->pending);
+	made->text = malloc(FLOW_TEXT_BYTES);
+	if (!error && (!made->pending || !made->text))
+		error = weir_fail(fault, WEIR_E_MEMORY, "no memory for flows");
+	if (error) {
+		close_stage(&made->stage);
+		return error;
+	}
+	*stage = &made->stage;
+	return 0;
+}
+
+void weir_flow_stage_statistics(const struct weir_stage *generic, struct weir_flow_statistics *statistics)
+{
+	const struct flow_stage *stage = (const struct flow_stage *)generic;
+
+	*statistics = stage->statistics;
+	statistics->active = stage->table.used;
+	statistics->memory_bytes = flow_table_bytes(&stage->table) + stage->wheel.touched * sizeof *stage->wheel.blocks +
+	                           sizeof *stage->fragments.datagrams * FLOW_FRAGMENT_SETS * FLOW_FRAGMENT_WAYS +
+	                           FLOW_RECORDS_PENDING * sizeof *stage->pending + FLOW_TEXT_BYTES;
+}
+
+void weir_flow_stage_sink(struct weir_stage *generic, struct weir_flow_sink *sink)
+{
+	/* Between batches nothing is pending. */
+	((struct flow_stage *)generic)->options.sink = sink;
+}
+
+int weir_flow_stage_end(struct weir_stage *generic, struct weir_fault *fault)
+{
+	struct flow_stage *stage = (struct flow_stage *)generic;
+	struct flow_datagram given;
+	uint32_t at = 0;
+	int error = 0;
+
+	while (!error && flow_fragments_late(&stage->fragments, 0, true, &at, &given))
+		error = count_waiting(stage, &given, FLOW_NONE, fault);
+	for (uint32_t i = 0; !error && i < stage->table.touched; i++) {
+		uint16_t state = stage->table.hot[i].state;
+		if (state & FLOW_USED)
+			error = end_flow(stage, i, state & FLOW_FINISHED ? WEIR_FLOW_FINISHED : WEIR_FLOW_FORCED, fault);
+	}
+	return error ? error : flow_records_flush(stage, fault);
+}

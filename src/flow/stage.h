@@ -1,0 +1,44 @@
+/*
+ * flow/stage.h: what the files of the flow stage share: stage.c (batches, timeouts, the life of flows), record.c (what a flow becomes when it ends),
+ * stage_state.c (from one part of a run to the next).
+ */
+#ifndef FLOW_STAGE_H
+#define FLOW_STAGE_H
+
+#include "flow/fragments.h"
+#include "flow/table.h"
+#include "flow/vantages.h"
+#include "flow/wheel.h"
+
+#define FLOW_RECORDS_PENDING 256u
+#define FLOW_TEXT_BYTES (128u << 10) /* strings of records that are pending */
+
+struct flow_stage {
+	struct weir_stage stage;
+	struct weir_flow_options options;
+	struct flow_table table;
+	struct flow_wheel wheel;
+	struct flow_fragments fragments;
+	struct flow_vantages vantages;
+	int64_t linger_ns;        /* that a finished TCP flow stays for what comes late */
+	int64_t back_ns;          /* a time before this sets the clock back */
+	struct weir_flow_statistics statistics;
+	uint64_t sequence;        /* of the last record */
+	struct weir_flow *pending; /* records that the sink has not got yet */
+	uint32_t pending_count;
+	uint32_t text_used;
+	char *text;
+};
+
+/* Makes a record of what the entry holds; end_reason: enum weir_flow_end. It reaches the sink with flow_records_flush at the latest. */
+int flow_record(struct flow_stage *stage, uint32_t entry, unsigned end_reason, struct weir_fault *fault);
+int flow_records_flush(struct flow_stage *stage, struct weir_fault *fault);
+
+/* The ends of an entry's flow, source first. */
+void flow_ends(const struct flow_hot *hot, struct weir_ip *source, struct weir_ip *destination, uint16_t *source_port,
+               uint16_t *destination_port);
+
+int flow_stage_save(struct weir_stage *stage, struct weir_state *state, struct weir_fault *fault);
+int flow_stage_load(struct weir_stage *stage, struct weir_state *state, struct weir_fault *fault);
+
+#endif
