@@ -98,6 +98,7 @@ struct weir_facts {
 	uint64_t flow_hash;         /* over the innermost addresses, ports and protocol, the same in both directions; 0: no IP */
 	uint64_t digest;            /* the dedup stages': over the captured bytes; not set by decoding */
 	uint64_t identity;          /* theirs too: over what stays the same on the way through routers; 0: no IP */
+	uint32_t path;              /* theirs too: TTL in the low 8 bits, a hash over MAC addresses and VLAN ids in the others */
 	uint32_t trailer;           /* with WEIR_FACT_ESP_NULL: bytes on the wire behind the innermost payload (padding, ICV), up to 3 too many when cut */
 	struct weir_network networks[WEIR_NETWORKS_MAX];
 	struct weir_layer layers[WEIR_LAYERS_MAX];

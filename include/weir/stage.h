@@ -9,36 +9,77 @@
 
 /* ---- duplicates ---- */
 
+/*
+ * Exact duplicates are packets with the same captured bytes and captured length, the same ones that editcap removes: with `window` = N as `editcap -D N`, whose
+ * window counts the packet in hand, so that it is compared with the N - 1 before it; with window_ns as `editcap -w`: with those not more than so much older,
+ * going back from the packet in hand to the first that is older than that or to the 1,000,000th, whatever comes first; packets that are later than it
+ * (times are not in order) are passed over. Duplicates stay in the window.
+ *
+ * Routed duplicates are sightings of one IP packet at several places of its way: on both sides of a router, at several mirror ports. What stays the same is
+ * its *identity* (stage/identity.h): the outermost IP header without TTL, checksum, DSCP, ECN and flow label, and the first bytes behind it. Because retransmissions,
+ * repeated pings and bare acknowledgements of IPv6 have one identity too, sightings are gathered into *instances*, one for each time that the packet was sent.
+ * A packet joins the newest instance of its identity whose first sighting is not more than routed_ns away and that it agrees with, and is then a duplicate. It agrees
+ * when for every sighting of the instance
+ *   - at the same vantage (interface_id): its TTL is lower (it was routed back past the mirror port), or its TTL is the same and its MAC addresses or VLAN
+ *     ids are others (it was bridged or routed back without counting a hop). The same TTL on the same path is a repetition, a higher TTL is a packet
+ *     that was sent again;
+ *   - at another vantage: its TTL is the same or lower; or higher, when the instance's last sighting is not more than clock_ns away: then the
+ *     clocks or queues of the two may have turned the order round.
+ * Otherwise it begins an instance and is kept. So of every time that a packet was sent one sighting is kept, the earliest. An exact duplicate is entered into
+ * the instance that it agrees with, and begins none. An instance remembers its first 6 sightings, and at most 64 instances of one identity are looked at.
+ *
+ * Not found: packets that were translated (NAT), fragmented or encapsulated on the way, and packets captured on the sending host before its network card
+ * filled in the transport checksum.
+ */
 struct weir_dedup_options {
-	/* Exact duplicates: the same captured bytes and captured length among the last `window` packets, or within window_ns. Both 0: none. */
-	uint32_t window;      /* as editcap -D: 1 … 1,000,000 */
-	int64_t window_ns;    /* as editcap -w */
-	/* Routed duplicates: the same IP packet elsewhere on its way, within routed_ns. 0: none. */
+	/* Exact duplicates: one of the two, or both 0: none. */
+	uint32_t window;      /* 1 … 1,000,000 packets */
+	int64_t window_ns;
+	/* Routed duplicates within this time. 0: none. */
 	int64_t routed_ns;
-	bool ignore_ttl, ignore_mac, ignore_vlan; /* what may differ; for routed duplicates all three are usual */
-	uint32_t preferred;   /* keep the copy of this interface_id when it comes within the window; UINT32_MAX: the earliest */
-	uint64_t memory_bytes; /* 0 = 128 MiB */
+	/* What may differ between routed duplicates, usually all three; what may not differ becomes part of the identity. */
+	bool ignore_ttl, ignore_mac, ignore_vlan;
+	int64_t clock_ns;     /* how far apart the clocks of vantages may be; 0: a tenth of routed_ns */
+	uint64_t memory_bytes; /* 0 = 128 MiB. Past it the oldest packets are forgotten before their time, which is counted. */
+	/*
+	 * Hashes are keyed with it: who does not know it cannot make packets that are taken for each other, nor packets that make this slow. The result
+	 * does not depend on it but for such collisions.
+	 */
+	uint64_t seed;
 };
 
 /*
  * Two stages, both to be put into the pipeline after decoding: *digest computes what is compared (parallel), *dedup compares (in order) and sets
- * WEIR_DUPLICATE.
+ * WEIR_DUPLICATE. Both see only packets that are WEIR_KEEP. WEIR_E_USAGE: options that say impossible things; WEIR_E_LIMIT: a window by count that
+ * needs more than memory_bytes; WEIR_E_MEMORY. The seed is part of the state: load wants the same.
  */
 int weir_dedup_stages_new(const struct weir_dedup_options *options, struct weir_stage **digest, struct weir_stage **dedup,
                           struct weir_fault *fault);
 
-#define WEIR_DELAY_BUCKETS 40 /* bucket i: less than 2^i ns, not less than 2^(i-1) */
+struct weir_dedup_statistics {
+	uint64_t packets;       /* looked at */
+	uint64_t exact, routed; /* found to be duplicates */
+	uint64_t bytes;         /* on the wire, of the duplicates */
+	uint64_t forgotten;     /* packets forgotten before their time for want of memory: a duplicate of one of them was not found */
+};
+void weir_dedup_statistics(const struct weir_stage *dedup, struct weir_dedup_statistics *statistics);
 
-/* Duplicates seen first at one vantage (interface_id) and then at another, or the same. */
+#define WEIR_DELAY_BUCKETS 40 /* bucket i: less than 2^i ns, not less than 2^(i-1); the last has all that are more */
+#define WEIR_DEDUP_PAIRS 4096 /* further ones are entered as the pair (UINT32_MAX, UINT32_MAX) */
+
+/*
+ * Duplicates of packets seen (first, which are kept) at one vantage (interface_id), and then at another or the same. Delays are by the packets' times:
+ * negative ones, where times are not in order, are in bucket 0.
+ */
 struct weir_dedup_pair {
 	uint32_t first, second;
 	uint64_t exact, routed;      /* packets removed */
-	uint64_t bytes;
+	uint64_t bytes;              /* on the wire */
 	int64_t delay_min_ns, delay_max_ns, delay_sum_ns;
 	uint64_t delays[WEIR_DELAY_BUCKETS];
-	uint64_t hops[8];            /* TTL difference 0 … 6, 7: more or none */
+	uint64_t hops[8];            /* of the routed: TTL difference 0 … 6, 7: more or none (the second had the higher TTL) */
 };
-/* The pairs so far, in order of (first, second); valid until the next batch. */
+/* The pairs so far, in order of (first, second); valid until the next batch or call. */
 const struct weir_dedup_pair *weir_dedup_pairs(const struct weir_stage *dedup, size_t *count);
 
 /* ---- tunnels and ESP with NULL encryption ---- */

@@ -17,6 +17,28 @@ uint64_t xxh3_of(const void *data, size_t length)
 	return XXH3_64bits(data, length);
 }
 
+#define SHORT_MOST 240 /* bytes; XXH3 works otherwise on more */
+
+_Static_assert(XXH3_SECRET_BYTES == XXH3_SECRET_DEFAULT_SIZE, "the secret is as long as XXH3 wants it");
+
+void xxh3_key_set(struct xxh3_key *key, uint64_t seed)
+{
+	key->seed = seed;
+	XXH3_generateSecret_fromSeed(key->secret, seed);
+}
+
+uint64_t xxh3_keyed(const void *data, size_t length, const struct xxh3_key *key)
+{
+	if (length <= SHORT_MOST)
+		return XXH3_64bits_withSeed(data, length, key->seed);
+	return XXH3_64bits_withSecret(data, length, key->secret, sizeof key->secret);
+}
+
+uint64_t xxh3_seeded(const void *data, size_t length, uint64_t seed)
+{
+	return XXH3_64bits_withSeed(data, length, seed);
+}
+
 struct xxh3 {
 	XXH3_state_t state;
 };

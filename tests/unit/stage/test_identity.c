@@ -59,14 +59,15 @@ static void test_routers_do_not_change_it(void **state)
 	before = identity(&sample, LENGTH);
 	assert_true(before != 0);
 	sample.data[14] |= 0x0b, sample.data[15] |= 0x80; /* traffic class */
+	sample.data[16] ^= 0x55;                          /* flow label */
 	sample.data[21] -= 3;
 	assert_true(identity(&sample, LENGTH) == before);
 }
 
 static void test_everything_else_does(void **state)
 {
-	static const unsigned kept4[] = {17, 18, 19, 20, 23, 26, 29, 30, 33, 34, 36, 41, 42, 129};
-	static const unsigned kept6[] = {17, 19, 22, 37, 38, 53, 54, 60, 70};
+	static const unsigned kept4[] = {17, 18, 19, 20, 23, 26, 29, 30, 33, 34, 36, 41, 42, 101};
+	static const unsigned kept6[] = {19, 22, 37, 38, 53, 54, 60, 70};
 	struct sample sample;
 
 	make4(&sample);
@@ -93,9 +94,34 @@ static void test_neither_padding_nor_a_longer_snap_length_counts(void **state)
 	uint64_t whole = identity(&sample, LENGTH);
 	sample.data[LENGTH] = 0x77;
 	assert_true(identity(&sample, LENGTH + 16) == whole);
-	/* 14 + 20 + 96: what is behind does not count. */
-	assert_true(identity(&sample, 130) == whole);
-	assert_true(identity(&sample, 129) != whole);
+	/* What is behind the second rung does not count. */
+	assert_true(identity(&sample, 14 + IDENTITY_FULL_RUNG) == whole);
+}
+
+static void test_packets_cut_at_different_places_are_the_same(void **state)
+{
+	struct sample sample;
+
+	make4(&sample);
+	uint64_t whole = identity(&sample, LENGTH), cut = identity(&sample, 14 + IDENTITY_FULL_RUNG - 1);
+	assert_true(whole != cut && identity_same(whole, cut) && identity_same(cut, whole));
+	assert_true(identity(&sample, 14 + IDENTITY_IPV4_RUNG) == cut);
+	assert_true(identity(&sample, 14 + IDENTITY_IPV4_RUNG - 1) == 0);
+	/* Two whole ones that differ behind the first rung are not, though a cut one is the same as both. */
+	sample.data[90] ^= 1;
+	uint64_t other = identity(&sample, LENGTH);
+	assert_true(!identity_same(whole, other) && identity_same(cut, other));
+	sample.data[20] ^= 1;
+	assert_true(!identity_same(cut, identity(&sample, LENGTH)));
+	make6(&sample);
+	whole = identity(&sample, LENGTH), cut = identity(&sample, 14 + IDENTITY_IPV6_RUNG);
+	assert_true(whole != cut && identity_same(whole, cut));
+	assert_true(identity(&sample, 14 + IDENTITY_IPV6_RUNG - 1) == 0);
+	/* A datagram that is shorter than the rung. */
+	make4(&sample);
+	sample.data[17] = 28;
+	whole = identity(&sample, 14 + 28);
+	assert_true(whole != 0 && identity(&sample, LENGTH) == whole && identity(&sample, 14 + 27) == 0);
 }
 
 static void test_no_whole_ip_header_is_none(void **state)
@@ -119,6 +145,7 @@ int main(void)
 		cmocka_unit_test(test_routers_do_not_change_it),
 		cmocka_unit_test(test_everything_else_does),
 		cmocka_unit_test(test_neither_padding_nor_a_longer_snap_length_counts),
+		cmocka_unit_test(test_packets_cut_at_different_places_are_the_same),
 		cmocka_unit_test(test_no_whole_ip_header_is_none),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,258 @@
+/* weir dedup: a capture without its duplicates, and where they were seen. */
+#include <ctype.h>
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+
+#include <weir/decode.h>
+#include <weir/file.h>
+#include <weir/stage.h>
+
+#include "cli/cli.h"
+#include "cli/dedup_report.h"
+#include "core/terminal.h"
+
+struct options {
+	const char *write;
+	const char *window;
+	int64_t routed;
+	const char *ignore;
+	int64_t clock_error;
+	uint64_t memory;
+	uint64_t level;
+	bool json;
+};
+
+static const struct options defaults = {.window = "5", .ignore = "ttl,mac,vlan", .memory = (uint64_t)128 << 20};
+
+static const struct option table[] = {
+	{.name = "write", .letter = 'w', .type = OPTION_STRING, .offset = offsetof(struct options, write), .metavar = "OUT",
+	 .help = "what to write, - for standard output; its ending says how (.pcap .pcapng, then .gz .zst .lz4); else only the report"},
+	{.name = "window", .type = OPTION_STRING, .offset = offsetof(struct options, window), .metavar = "N|TIME",
+	 .help = "packets with the same bytes among so many (editcap -D), or within that time (100ms; editcap -w), are duplicates; 0: none"},
+	{.name = "routed", .type = OPTION_DURATION, .offset = offsetof(struct options, routed), .metavar = "TIME",
+	 .help = "so are sightings of one IP packet at other places of its way within that time; 0: none"},
+	{.name = "ignore", .type = OPTION_STRING, .offset = offsetof(struct options, ignore), .metavar = "LIST",
+	 .help = "what may differ between these: any of ttl, mac, vlan"},
+	{.name = "clock-error", .type = OPTION_DURATION, .offset = offsetof(struct options, clock_error), .metavar = "TIME",
+	 .help = "how far apart the clocks of their vantages may be; else a tenth of --routed"},
+	{.name = "memory", .type = OPTION_SIZE, .offset = offsetof(struct options, memory), .metavar = "SIZE",
+	 .help = "for the packets that others are compared with"},
+	{.name = "level", .letter = 'l', .type = OPTION_UNSIGNED, .offset = offsetof(struct options, level), .metavar = "N",
+	 .least = 1, .most = 22, .help = "of the compression; else that of gzip, zstd or lz4"},
+	{.name = "json", .type = OPTION_FLAG, .offset = offsetof(struct options, json), .help = "the report as one JSON object"},
+	{0},
+};
+
+static void on_progress(void *context, const struct weir_batch *batch)
+{
+	progress_update(context, batch->source_bytes);
+}
+
+/* ---- what the options say ---- */
+
+/* Digits alone are packets, anything else is a time. */
+static int read_window(const char *string, struct weir_dedup_options *dedup, struct weir_fault *fault)
+{
+	uint64_t count;
+
+	if (string[0] && string[strspn(string, "0123456789")]) {
+		int error = parse_duration(string, &dedup->window_ns, fault);
+		if (!error && dedup->window_ns <= 0)
+			return weir_fail(fault, WEIR_E_USAGE, "--window: a time is more than nothing");
+		return error;
+	}
+	int error = parse_unsigned(string, 0, 1000000, &count, fault);
+	dedup->window = (uint32_t)count;
+	return error;
+}
+
+static int read_ignored(const char *list, struct weir_dedup_options *dedup, struct weir_fault *fault)
+{
+	const struct {
+		const char *name;
+		bool *flag;
+	} known[] = {{"ttl", &dedup->ignore_ttl}, {"mac", &dedup->ignore_mac}, {"vlan", &dedup->ignore_vlan}};
+
+	while (*list) {
+		size_t length = strcspn(list, ","), i = 0;
+		while (i < 3 && (strlen(known[i].name) != length || strncmp(known[i].name, list, length) != 0))
+			i++;
+		if (i == 3)
+			return weir_fail(fault, WEIR_E_USAGE, "--ignore: '%.*s' is none of ttl, mac, vlan", (int)length, list);
+		*known[i].flag = true;
+		list += length + (list[length] == ',');
+	}
+	return 0;
+}
+
+static int read_options(const struct options *options, struct weir_dedup_options *dedup, struct weir_fault *fault)
+{
+	*dedup = (struct weir_dedup_options){
+		.routed_ns = options->routed,
+		.clock_ns = options->clock_error,
+		.memory_bytes = options->memory,
+	};
+	int error = read_window(options->window, dedup, fault);
+	if (!error)
+		error = read_ignored(options->ignore, dedup, fault);
+	/* Nobody outside shall know it; that it is another in every run changes no result. */
+	if (!error && getrandom(&dedup->seed, sizeof dedup->seed, 0) != sizeof dedup->seed)
+		return weir_fail(fault, WEIR_E_SYSTEM, "the system has no random numbers");
+	return error;
+}
+
+/* ---- in and out ---- */
+
+static int open_inputs(int count, char **paths, struct weir_source **source, uint64_t *total, struct weir_fault *fault)
+{
+	*total = 0;
+	if (count == 1) {
+		int error = weir_capture_open(paths[0], NULL, source, fault);
+		*total = error ? 0 : weir_capture_size(*source);
+		return error;
+	}
+	const struct weir_merge_options bounds = {0};
+	struct weir_merge_input *inputs = calloc((size_t)count, sizeof *inputs);
+	int error = inputs ? 0 : weir_fail(fault, WEIR_E_MEMORY, "no memory");
+	for (int i = 0; i < count && !error; i++) {
+		struct stat status;
+		inputs[i].name = paths[i];
+		if (strcmp(paths[i], "-") != 0 && stat(paths[i], &status) == 0 && S_ISREG(status.st_mode)) {
+			inputs[i].path = paths[i];
+			*total += (uint64_t)status.st_size;
+		} else {
+			error = weir_capture_open(paths[i], NULL, &inputs[i].source, fault);
+		}
+	}
+	if (!error)
+		error = weir_merge_open(inputs, (size_t)count, &bounds, source, fault);
+	else if (inputs)
+		for (int i = 0; i < count; i++)
+			weir_source_close(inputs[i].source);
+	free(inputs);
+	return error;
+}
+
+static int consume_nothing(struct weir_sink *sink, struct weir_batch *batch, struct weir_fault *fault)
+{
+	return 0;
+}
+
+static void close_nothing(struct weir_sink *sink)
+{
+}
+
+static const struct weir_sink_ops nothing_ops = {.name = "nothing", .consume = consume_nothing, .close = close_nothing};
+
+static int open_output(const struct options *options, int inputs, struct weir_sink *nothing, struct weir_sink **sink, struct weir_fault *fault)
+{
+	struct weir_capture_writer_options writing = {
+		.by_name = true,
+		.level = (int)options->level,
+		.merge = inputs > 1,
+		.filtered = true,
+		.stop = stop_requested(),
+	};
+
+	nothing->ops = &nothing_ops;
+	*sink = nothing;
+	return options->write ? weir_capture_writer_open(options->write, &writing, sink, fault) : 0;
+}
+
+/*
+ * The names of interfaces, as they are when the run has ended. The stage before the last asks each batch for the table, because merged and plain
+ * sources keep theirs in different places.
+ */
+struct names_stage {
+	struct weir_stage base;
+	struct dedup_names *names;
+};
+
+static int note_names(struct weir_stage *base, struct weir_batch *batch, struct weir_fault *fault)
+{
+	struct dedup_names *names = ((struct names_stage *)base)->names;
+
+	names->interfaces = batch->interfaces;
+	names->count = batch->interface_count;
+	return 0;
+}
+
+static void close_names(struct weir_stage *stage)
+{
+}
+
+static const struct weir_stage_ops names_ops = {.name = "names", .process = note_names, .close = close_names};
+
+static int dedup(const struct options *options, int count, char **paths, struct weir_fault *fault)
+{
+	struct weir_dedup_options wanted;
+	struct weir_pipeline pipeline = {.threads = 2, .stop = stop_requested()};
+	struct dedup_names names = {0};
+	struct names_stage noting = {{&names_ops}, &names};
+	struct weir_sink nothing;
+	struct progress progress;
+	uint64_t total;
+
+	int error = read_options(options, &wanted, fault);
+	if (!error)
+		error = open_inputs(count, paths, &pipeline.source, &total, fault);
+	if (!error && !(pipeline.stages[0] = weir_decode_stage_new()))
+		error = weir_fail(fault, WEIR_E_MEMORY, "no memory for decoding");
+	if (!error)
+		error = weir_dedup_stages_new(&wanted, &pipeline.stages[1], &pipeline.stages[2], fault);
+	if (!error) {
+		pipeline.stages[3] = &noting.base;
+		error = open_output(options, count, &nothing, &pipeline.sink, fault);
+	}
+	if (!error) {
+		progress_start(&progress, "dedup", total);
+		pipeline.progress = on_progress;
+		pipeline.progress_context = &progress;
+		catch_interrupts();
+		error = weir_pipeline_run(&pipeline, fault);
+		progress_end(&progress);
+		/* Standard output may be where the packets go. */
+		FILE *out = options->write && strcmp(options->write, "-") == 0 ? stderr : stdout;
+		dedup_report(pipeline.stages[2], &names, options->json, out);
+	}
+	weir_sink_close(pipeline.sink);
+	for (int i = 0; i < 3; i++)
+		weir_stage_close(pipeline.stages[i]);
+	weir_source_close(pipeline.source);
+	return error;
+}
+
+static int run(const struct command *command, void *values, int argc, char **argv)
+{
+	struct weir_fault fault;
+
+	weir_fault_clear(&fault);
+	int error = dedup(values, argc, argv, &fault);
+	return error ? report(command, &fault) : EXIT_FINE;
+}
+
+const struct command dedup_command = {
+	.name = "dedup",
+	.summary = "remove duplicates from capture files",
+	.usage = "FILE... [-w OUT]",
+	.description =
+		"Writes a capture file without the packets that are duplicates of one before: the same bytes among the last packets, and,\n"
+		"with --routed, the same IP packet at another place of its way: behind a router, at another mirror port. Several files are\n"
+		"merged in time order. Says of each pair of vantages (interfaces) how many duplicates were seen first at one and then at\n"
+		"the other, how much later, and how many routers lay between.\n"
+		"\n"
+		"Retransmissions and repeated pings are no duplicates to --routed. They may be to --window, which goes by bytes alone,\n"
+		"as editcap does: --window 0 leaves that out. What is kept is written as it stands.",
+	.options = table,
+	.options_size = sizeof(struct options),
+	.defaults = &defaults,
+	.least_arguments = 1,
+	.most_arguments = -1,
+	.options_anywhere = true,
+	.run = run,
+};

@@ -1,0 +1,240 @@
+/* The dedup stage: weir/stage.h. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "stage/dedup.h"
+
+#define MEMORY_BYTES (UINT64_C(128) << 20)
+#define BLOCK 64 /* packets whose entries are fetched at once: as many lines as a level 1 cache holds beside the rest */
+
+struct dedup_stage {
+	struct weir_stage base;
+	struct weir_dedup_options options;
+	struct weir_dedup_statistics statistics;
+	bool compare_exact, compare_routed;
+	struct dedup_exact exact;
+	struct dedup_routed routed;
+	struct dedup_pairs pairs;
+};
+
+static const struct weir_stage_ops dedup_stage;
+
+/* ---- packets ---- */
+
+static inline bool dedup_wants(const struct weir_packet *packet)
+{
+	return packet->verdict == WEIR_KEEP && packet->facts;
+}
+
+/* Everything that the packets of a block need is on its way before the first of them is looked at. */
+static void dedup_prefetch(const struct dedup_stage *stage, const struct weir_packet *packets, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		if (!dedup_wants(&packets[i]))
+			continue;
+		const struct weir_facts *facts = packets[i].facts;
+		if (stage->compare_exact)
+			dedup_exact_prefetch_head(&stage->exact, facts->digest);
+		if (stage->compare_routed && facts->identity)
+			dedup_routed_prefetch_head(&stage->routed, facts->identity);
+	}
+	for (uint32_t i = 0; i < count; i++) {
+		if (!dedup_wants(&packets[i]))
+			continue;
+		const struct weir_facts *facts = packets[i].facts;
+		if (stage->compare_exact)
+			dedup_exact_prefetch_entry(&stage->exact, facts->digest);
+		if (stage->compare_routed && facts->identity)
+			dedup_routed_prefetch_entry(&stage->routed, facts->identity);
+	}
+}
+
+static void dedup_remove(struct dedup_stage *stage, struct weir_packet *packet, uint32_t first, int64_t first_ns, const struct instance *instance)
+{
+	struct weir_dedup_pair *pair = dedup_pairs_of(&stage->pairs, first, packet->interface_id);
+
+	packet->verdict = WEIR_DUPLICATE;
+	stage->statistics.bytes += packet->length;
+	dedup_pair_enter(pair, first_ns, packet);
+	if (!instance) {
+		stage->statistics.exact++;
+		pair->exact++;
+		return;
+	}
+	unsigned hops = (unsigned)instance->sightings[0].ttl - (uint8_t)packet->facts->path; /* more than any when it is less than none */
+	pair->hops[hops < 7 ? hops : 7]++;
+	stage->statistics.routed++;
+	pair->routed++;
+}
+
+static void dedup_packet(struct dedup_stage *stage, struct weir_packet *packet)
+{
+	const struct weir_facts *facts = packet->facts;
+	const struct exact_entry *same = NULL;
+
+	stage->statistics.packets++;
+	if (stage->compare_exact)
+		same = dedup_exact_enter(&stage->exact, facts->digest, packet);
+	if (stage->compare_routed && facts->identity) {
+		const struct instance *instance = dedup_routed_join(&stage->routed, packet, facts);
+		if (instance && !same)
+			dedup_remove(stage, packet, instance->interface_id, instance->first_ns, instance);
+		else if (!same)
+			dedup_routed_begin(&stage->routed, packet, facts);
+	}
+	if (same)
+		dedup_remove(stage, packet, same->interface_id, same->time_ns, NULL);
+}
+
+static int dedup_process(struct weir_stage *base, struct weir_batch *batch, struct weir_fault *fault)
+{
+	struct dedup_stage *stage = (struct dedup_stage *)base;
+
+	for (uint32_t i = 0; i < batch->count && i < BLOCK; i++)
+		__builtin_prefetch(batch->packets[i].facts);
+	for (uint32_t from = 0; from < batch->count; from += BLOCK) {
+		uint32_t count = batch->count - from < BLOCK ? batch->count - from : BLOCK;
+		dedup_prefetch(stage, &batch->packets[from], count);
+		for (uint32_t i = from; i < from + count; i++) {
+			if (i + BLOCK < batch->count)
+				__builtin_prefetch(batch->packets[i + BLOCK].facts);
+			if (dedup_wants(&batch->packets[i]))
+				dedup_packet(stage, &batch->packets[i]);
+		}
+	}
+	return 0;
+}
+
+/* ---- results ---- */
+
+void weir_dedup_statistics(const struct weir_stage *base, struct weir_dedup_statistics *statistics)
+{
+	const struct dedup_stage *stage = (const struct dedup_stage *)base;
+
+	*statistics = stage->statistics;
+	statistics->forgotten = stage->exact.forgotten + stage->routed.forgotten;
+}
+
+const struct weir_dedup_pair *weir_dedup_pairs(const struct weir_stage *base, size_t *count)
+{
+	return dedup_pairs_sorted(&((struct dedup_stage *)base)->pairs, count);
+}
+
+/* ---- state ---- */
+
+/* What has to be the same for a state to mean the same. */
+struct dedup_saved {
+	uint64_t window, window_ns, routed_ns, clock_ns, memory_bytes, seed, ignored;
+	struct weir_dedup_statistics statistics;
+};
+
+static void dedup_describe(const struct dedup_stage *stage, struct dedup_saved *saved)
+{
+	const struct weir_dedup_options *options = &stage->options;
+
+	*saved = (struct dedup_saved){
+		.window = options->window,
+		.window_ns = (uint64_t)options->window_ns,
+		.routed_ns = (uint64_t)options->routed_ns,
+		.clock_ns = (uint64_t)options->clock_ns,
+		.memory_bytes = options->memory_bytes,
+		.seed = options->seed,
+		.ignored = (options->ignore_ttl ? 1u : 0) | (options->ignore_mac ? 2u : 0) | (options->ignore_vlan ? 4u : 0),
+		.statistics = stage->statistics,
+	};
+}
+
+static int dedup_save(struct weir_stage *base, struct weir_state *state, struct weir_fault *fault)
+{
+	const struct dedup_stage *stage = (const struct dedup_stage *)base;
+	struct dedup_saved saved;
+
+	dedup_describe(stage, &saved);
+	int error = weir_state_section(state, "dedup", 1, fault);
+	error = error ? error : weir_state_put(state, &saved, sizeof saved, fault);
+	error = error ? error : dedup_pairs_save(&stage->pairs, state, fault);
+	error = error ? error : dedup_exact_save(&stage->exact, state, fault);
+	return error ? error : dedup_routed_save(&stage->routed, state, fault);
+}
+
+static int dedup_load(struct weir_stage *base, struct weir_state *state, struct weir_fault *fault)
+{
+	struct dedup_stage *stage = (struct dedup_stage *)base;
+	struct dedup_saved saved, wanted;
+
+	dedup_describe(stage, &wanted);
+	int error = weir_state_section(state, "dedup", 1, fault);
+	error = error ? error : weir_state_get(state, &saved, sizeof saved, fault);
+	if (error)
+		return error;
+	if (memcmp(&saved, &wanted, offsetof(struct dedup_saved, statistics)) != 0)
+		return weir_fail(fault, WEIR_E_FORMAT, "the state is that of a run that removed duplicates with other options");
+	stage->statistics = saved.statistics;
+	error = dedup_pairs_load(&stage->pairs, state, fault);
+	error = error ? error : dedup_exact_load(&stage->exact, state, fault);
+	return error ? error : dedup_routed_load(&stage->routed, state, fault);
+}
+
+/* ---- making ---- */
+
+static void dedup_close(struct weir_stage *base)
+{
+	struct dedup_stage *stage = (struct dedup_stage *)base;
+
+	dedup_exact_close(&stage->exact);
+	dedup_routed_close(&stage->routed);
+	dedup_pairs_close(&stage->pairs);
+	free(stage);
+}
+
+static const struct weir_stage_ops dedup_stage = {
+	.name = "dedup",
+	.process = dedup_process,
+	.close = dedup_close,
+	.save = dedup_save,
+	.load = dedup_load,
+};
+
+static int dedup_check(const struct weir_dedup_options *options, struct weir_fault *fault)
+{
+	if (options->window && options->window_ns)
+		return weir_fail(fault, WEIR_E_USAGE, "the window of duplicates is by count or by time, not both");
+	if (options->window > EXACT_MOST)
+		return weir_fail(fault, WEIR_E_USAGE, "the window of duplicates is at most %u packets", EXACT_MOST);
+	if (options->window_ns < 0 || options->routed_ns < 0 || options->clock_ns < 0)
+		return weir_fail(fault, WEIR_E_USAGE, "a window of duplicates is no time before now");
+	return 0;
+}
+
+int weir_dedup_stages_new(const struct weir_dedup_options *options, struct weir_stage **digest, struct weir_stage **dedup,
+                          struct weir_fault *fault)
+{
+	uint64_t memory = options->memory_bytes ? options->memory_bytes : MEMORY_BYTES;
+
+	*digest = *dedup = NULL;
+	int error = dedup_check(options, fault);
+	if (error)
+		return error;
+	struct dedup_stage *stage = calloc(1, sizeof *stage);
+	struct weir_stage *first = dedup_digest_stage_new(options);
+	if (!stage || !first) {
+		free(stage);
+		weir_stage_close(first);
+		return weir_fail(fault, WEIR_E_MEMORY, "no memory for removing duplicates");
+	}
+	stage->base.ops = &dedup_stage;
+	stage->options = *options;
+	stage->compare_exact = options->window || options->window_ns;
+	stage->compare_routed = options->routed_ns != 0;
+	error = dedup_pairs_open(&stage->pairs, fault);
+	error = error ? error : dedup_exact_open(&stage->exact, options, &memory, fault);
+	error = error ? error : dedup_routed_open(&stage->routed, options, memory, fault);
+	if (error) {
+		dedup_close(&stage->base);
+		weir_stage_close(first);
+		return error;
+	}
+	*digest = first;
+	*dedup = &stage->base;
+	return 0;
+}

@@ -1,0 +1,162 @@
+/*
+ * stage/dedup.h: the parts of the dedup stage: a window over all packets for exact duplicates, instances for routed ones, and the pairs of vantages.
+ *
+ * Both tables are rings of entries, written in the order of the packets, under a hash table of chains: `heads` has the number of the newest entry of each
+ * bucket, each entry that of the next older one. Nothing is ever deleted: a number that is further back than the ring is long is the end of a chain, because
+ * chains go from newer to older. So the cost of a packet does not depend on the length of the window, and there is no allocation a packet.
+ *
+ * Numbers are 32 bits and go round. What a head that was not written for 2^32 packets leads to is some other entry: chains stay finite because every step has to go to
+ * an older entry, and hashes are compared whole, so that it is at worst looked at in vain.
+ */
+#ifndef STAGE_DEDUP_H
+#define STAGE_DEDUP_H
+
+#include <weir/decode.h>
+#include <weir/stage.h>
+#include <weir/state.h>
+
+/* From one time to another: times of damaged files may be anywhere. */
+static inline int64_t dedup_delay(int64_t from_ns, int64_t to_ns)
+{
+	int64_t delay;
+
+	if (__builtin_sub_overflow(to_ns, from_ns, &delay))
+		return to_ns > from_ns ? INT64_MAX : -INT64_MAX;
+	return delay == INT64_MIN ? -INT64_MAX : delay;
+}
+
+/* ---- exact duplicates ---- */
+
+struct exact_entry {
+	uint64_t digest;
+	int64_t time_ns;
+	uint32_t interface_id;
+	uint32_t next;  /* the next older entry of the bucket; one for each digest */
+	uint32_t below; /* by time: the next older one of this digest, whose time is before this one's */
+	uint32_t reserved;
+};
+
+struct dedup_exact {
+	struct exact_entry *ring;
+	uint32_t *heads;
+	uint32_t *minima;       /* by time: a ring of numbers, see exact_boundary */
+	uint32_t first, after;  /* the minima that are in use: places [first, after), going round too */
+	uint32_t cursor;        /* the place that the last search ended at */
+	uint32_t mask;          /* of the rings */
+	uint32_t head_shift;    /* digest >> head_shift is the bucket */
+	uint32_t back;          /* how many packets back a duplicate may be */
+	uint32_t now;           /* the number of the next packet */
+	uint64_t seen;
+	int64_t window_ns;      /* 0: by count */
+	bool narrowed;          /* by time: memory allows less than EXACT_MOST */
+	uint64_t forgotten;
+};
+
+#define EXACT_MOST 1000000u /* as editcap has it */
+
+/* Takes at most *memory_bytes and subtracts what it takes. */
+int dedup_exact_open(struct dedup_exact *exact, const struct weir_dedup_options *options, uint64_t *memory_bytes, struct weir_fault *fault);
+void dedup_exact_close(struct dedup_exact *exact);
+
+/* Enters a packet. The entry that it is a duplicate of, NULL when there is none; valid until the next. */
+const struct exact_entry *dedup_exact_enter(struct dedup_exact *exact, uint64_t digest, const struct weir_packet *packet);
+
+static inline void dedup_exact_prefetch_head(const struct dedup_exact *exact, uint64_t digest)
+{
+	__builtin_prefetch(&exact->heads[digest >> exact->head_shift], 1);
+}
+
+static inline void dedup_exact_prefetch_entry(const struct dedup_exact *exact, uint64_t digest)
+{
+	uint32_t number = exact->heads[digest >> exact->head_shift];
+
+	if (exact->now - number - 1 < exact->back)
+		__builtin_prefetch(&exact->ring[number & exact->mask], 1);
+}
+
+int dedup_exact_save(const struct dedup_exact *exact, struct weir_state *state, struct weir_fault *fault);
+int dedup_exact_load(struct dedup_exact *exact, struct weir_state *state, struct weir_fault *fault);
+
+/* ---- routed duplicates ---- */
+
+#define SIGHTINGS_MOST 6
+#define INSTANCES_LOOKED_AT 64 /* of one identity */
+#define INSTANCES_STEPS 256    /* along a chain, whatever identities are there */
+
+struct sighting {
+	uint16_t vantage; /* the low bits of interface_id: two that agree in them count as one, which finds less */
+	uint16_t path;    /* likewise, of facts->path without the TTL */
+	uint8_t ttl;
+} __attribute__((packed));
+
+/* One time that a packet was sent: one cache line. */
+struct instance {
+	uint64_t identity;
+	int64_t first_ns;
+	uint32_t interface_id; /* of the first sighting */
+	uint32_t next;
+	uint32_t last;         /* the last sighting's time less the first's, in 1024 ns, saturated */
+	uint8_t count;
+	uint8_t reserved[5];
+	struct sighting sightings[SIGHTINGS_MOST];
+};
+_Static_assert(sizeof(struct instance) == 64, "an instance is a cache line");
+
+struct dedup_routed {
+	struct instance *ring; /* of most_bits; of which the first mask + 1 are in use */
+	uint32_t *heads;       /* twice as many */
+	uint32_t mask, head_shift;
+	uint32_t now;          /* the number of the next instance */
+	uint32_t filled;       /* so many before it are there */
+	uint32_t bits, most_bits;
+	int64_t routed_ns, clock_ns;
+	uint64_t forgotten;
+};
+
+int dedup_routed_open(struct dedup_routed *routed, const struct weir_dedup_options *options, uint64_t memory_bytes, struct weir_fault *fault);
+void dedup_routed_close(struct dedup_routed *routed);
+
+/* Joins the instance that the packet agrees with; NULL when there is none. */
+const struct instance *dedup_routed_join(struct dedup_routed *routed, const struct weir_packet *packet, const struct weir_facts *facts);
+/* Begins an instance with the packet. */
+void dedup_routed_begin(struct dedup_routed *routed, const struct weir_packet *packet, const struct weir_facts *facts);
+
+static inline void dedup_routed_prefetch_head(const struct dedup_routed *routed, uint64_t identity)
+{
+	__builtin_prefetch(&routed->heads[identity >> routed->head_shift], 1);
+}
+
+static inline void dedup_routed_prefetch_entry(const struct dedup_routed *routed, uint64_t identity)
+{
+	uint32_t number = routed->heads[identity >> routed->head_shift];
+
+	if (routed->now - number - 1 < routed->filled)
+		__builtin_prefetch(&routed->ring[number & routed->mask], 1);
+}
+
+int dedup_routed_save(const struct dedup_routed *routed, struct weir_state *state, struct weir_fault *fault);
+int dedup_routed_load(struct dedup_routed *routed, struct weir_state *state, struct weir_fault *fault);
+
+/* ---- pairs of vantages ---- */
+
+struct dedup_pairs {
+	struct weir_dedup_pair *pairs;  /* in the order in which they came; the last one, pairs[WEIR_DEDUP_PAIRS], is for the others */
+	struct weir_dedup_pair *sorted; /* what callers are given */
+	uint32_t count, last;           /* last: the one that was found last */
+	bool others;
+	uint16_t slots[2 * WEIR_DEDUP_PAIRS]; /* by hash: its place in pairs, plus 1 */
+};
+
+int dedup_pairs_open(struct dedup_pairs *pairs, struct weir_fault *fault);
+void dedup_pairs_close(struct dedup_pairs *pairs);
+struct weir_dedup_pair *dedup_pairs_of(struct dedup_pairs *pairs, uint32_t first, uint32_t second);
+void dedup_pair_enter(struct weir_dedup_pair *pair, int64_t first_ns, const struct weir_packet *packet);
+const struct weir_dedup_pair *dedup_pairs_sorted(struct dedup_pairs *pairs, size_t *count);
+int dedup_pairs_save(const struct dedup_pairs *pairs, struct weir_state *state, struct weir_fault *fault);
+int dedup_pairs_load(struct dedup_pairs *pairs, struct weir_state *state, struct weir_fault *fault);
+
+/* ---- digests ---- */
+
+struct weir_stage *dedup_digest_stage_new(const struct weir_dedup_options *options);
+
+#endif
