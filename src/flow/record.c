@@ -1,5 +1,4 @@
 /* What a flow becomes when it ends: struct weir_flow. */
-#include "flow/item.h"
 #include "flow/stage.h"
 
 static struct weir_ip ip_of(const void *bytes, uint8_t version)
@@ -100,10 +99,10 @@ int flow_records_flush(struct flow_stage *stage, struct weir_fault *fault)
 
 int flow_record(struct flow_stage *stage, uint32_t entry, unsigned end_reason, struct weir_fault *fault)
 {
-	/* The most that vantages may take. */
-	enum { VANTAGES_BYTES = FLOW_VANTAGES_MAX * FLOW_VANTAGE_NAME };
+	/* The most that vantages may take, and the names. */
+	enum { VANTAGES_BYTES = FLOW_VANTAGES_MAX * FLOW_VANTAGE_NAME, STRINGS_BYTES = VANTAGES_BYTES + 4 * FLOW_NAME_BYTES };
 
-	if (stage->pending_count == FLOW_RECORDS_PENDING || FLOW_TEXT_BYTES - stage->text_used < VANTAGES_BYTES) {
+	if (stage->pending_count == FLOW_RECORDS_PENDING || FLOW_TEXT_BYTES - stage->text_used < STRINGS_BYTES) {
 		int error = flow_records_flush(stage, fault);
 		if (error)
 			return error;
@@ -117,6 +116,7 @@ int flow_record(struct flow_stage *stage, uint32_t entry, unsigned end_reason, s
 		flow->vantages = (struct weir_bytes){(const uint8_t *)stage->text + stage->text_used, length};
 		stage->text_used += (uint32_t)length;
 	}
+	flow_name_record(stage, entry, flow);
 	stage->statistics.records++;
 	return 0;
 }

@@ -8,7 +8,6 @@
  */
 #include <stdlib.h>
 
-#include "flow/item.h"
 #include "flow/stage.h"
 #include "flow/tcp.h"
 
@@ -49,6 +48,7 @@ static int end_flow(struct flow_stage *stage, uint32_t entry, unsigned reason, s
 {
 	int error = flow_record(stage, entry, reason, fault);
 
+	flow_name_end(stage, entry);
 	flow_table_remove(&stage->table, entry);
 	return error;
 }
@@ -129,6 +129,8 @@ static void begin(struct flow_stage *stage, uint32_t entry, const struct flow_it
 	take_tunnel(cold, packet);
 	if (item->key.protocol == FLOW_PROTOCOL_ICMP || item->key.protocol == FLOW_PROTOCOL_ICMPV6)
 		cold->has_icmp = flow_item_icmp(packet, &cold->icmp_type, &cold->icmp_code);
+	if (stage->options.applications)
+		hot->state |= FLOW_UNDECIDED;
 	if (stage->options.idle_ns && hot->timers == 0)
 		arm(stage, entry, later(item->time_ns, stage->options.idle_ns));
 }
@@ -138,6 +140,7 @@ static void begin_again(struct flow_stage *stage, uint32_t entry)
 {
 	struct flow_hot *hot = &stage->table.hot[entry];
 
+	flow_name_end(stage, entry);
 	memset(hot->directions, 0, sizeof hot->directions);
 	hot->state = FLOW_USED;
 	stage->table.cold[entry] = (struct flow_cold){.hash = stage->table.cold[entry].hash};
@@ -416,6 +419,8 @@ static int take_packet(struct flow_stage *stage, struct flow_item *item, const s
 	}
 	if (hot->directions[side].packets == 0 && side == (hot->state & FLOW_SOURCE_IS_HIGH ? 1u : 0u))
 		take_spi(cold, packet);
+	if ((hot->state & FLOW_UNDECIDED) && ((item->bits & FLOW_ITEM_PAYLOAD) || hot->directions[side].packets == 0))
+		flow_name_packet(stage, item->entry, item, packet);
 	bool over = (item->bits & FLOW_ITEM_TCP) && flow_tcp_step(hot, cold, item);
 	count_packet(hot, cold, item, side);
 	if (over) {

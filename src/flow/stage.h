@@ -6,11 +6,13 @@
 #define FLOW_STAGE_H
 
 #include "flow/fragments.h"
+#include "flow/item.h"
 #include "flow/table.h"
 #include "flow/vantages.h"
 #include "flow/wheel.h"
 
 #define FLOW_RECORDS_PENDING 256u
+#define FLOW_NAME_BYTES 1024u /* the most that one of a record's names takes */
 #define FLOW_TEXT_BYTES (128u << 10) /* strings of records that are pending */
 
 struct flow_stage {
@@ -37,6 +39,11 @@ int flow_records_flush(struct flow_stage *stage, struct weir_fault *fault);
 /* The ends of an entry's flow, source first. */
 void flow_ends(const struct flow_hot *hot, struct weir_ip *source, struct weir_ip *destination, uint16_t *source_port,
                uint16_t *destination_port);
+
+/* The flow's application (naming.c): shows the namer a packet; takes what it says into a record; forgets the flow. Without a namer: nothing. */
+void flow_name_packet(struct flow_stage *stage, uint32_t entry, const struct flow_item *item, const struct weir_packet *packet);
+void flow_name_record(struct flow_stage *stage, uint32_t entry, struct weir_flow *record);
+void flow_name_end(struct flow_stage *stage, uint32_t entry);
 
 int flow_stage_save(struct weir_stage *stage, struct weir_state *state, struct weir_fault *fault);
 int flow_stage_load(struct weir_stage *stage, struct weir_state *state, struct weir_fault *fault);

@@ -261,6 +261,11 @@ int flow_stage_load(struct weir_stage *generic, struct weir_state *state, struct
 		error = flow_vantages_load(&stage->vantages, state, fault);
 	if (error)
 		return error;
+	/* What was named before is not known to this namer when there is none. */
+	for (uint32_t i = 0; !stage->options.applications && i < stage->table.touched; i++) {
+		stage->table.hot[i].state &= (uint16_t)~FLOW_UNDECIDED;
+		stage->table.cold[i].application = (struct weir_application){0};
+	}
 	stage->back_ns = header.back_ns;
 	stage->sequence = header.sequence;
 	stage->statistics = header.statistics;

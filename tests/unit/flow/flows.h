@@ -2,8 +2,10 @@
 #ifndef TESTS_FLOW_FLOWS_H
 #define TESTS_FLOW_FLOWS_H
 
+#include <stdio.h>
 #include <stdlib.h>
 
+#include <weir/application.h>
 #include <weir/flow.h>
 
 #include "../packet/build.h"
@@ -17,6 +19,7 @@ struct kept {
 	struct weir_flow_sink sink;
 	struct weir_flow flows[8192];
 	char vantages[8192][64];
+	char names[8192][128]; /* application, category, evidence, server name */
 	size_t count;
 };
 
@@ -29,6 +32,10 @@ static int kept_write(struct weir_flow_sink *sink, const struct weir_flow *flows
 		assert_true(flows[i].vantages.length < sizeof kept->vantages[0]);
 		if (flows[i].vantages.data)
 			memcpy(kept->vantages[kept->count], flows[i].vantages.data, flows[i].vantages.length);
+		snprintf(kept->names[kept->count], sizeof kept->names[0], "%.*s %.*s %.*s %.*s", (int)flows[i].application.length,
+		         (const char *)flows[i].application.data, (int)flows[i].category.length, (const char *)flows[i].category.data,
+		         (int)flows[i].evidence.length, (const char *)flows[i].evidence.data, (int)flows[i].server_name.length,
+		         (const char *)flows[i].server_name.data);
 		kept->flows[kept->count++] = flows[i];
 	}
 	return 0;
@@ -123,7 +130,7 @@ struct segment {
 
 static inline struct weir_packet *flows_tcp(struct flows *f, int64_t time_ns, struct segment s)
 {
-	static const uint8_t zeros[1500];
+	static const uint8_t payload[1500] = "GET / HTTP/1.1\r\nHost: www.example.org\r\n\r\n";
 	struct build *b = flows_next(f);
 
 	ethernet(b, 0x0800);
@@ -135,7 +142,7 @@ static inline struct weir_packet *flows_tcp(struct flows *f, int64_t time_ns, st
 	weir_store_be32(b->data + 42, s.acknowledged);
 	b->data[47] = s.flags;
 	weir_store_be16(b->data + 48, s.closed ? 0 : s.window ? s.window : 512);
-	bytes(b, zeros, s.length);
+	bytes(b, payload, s.length);
 	return flows_add(f, b, time_ns);
 }
 

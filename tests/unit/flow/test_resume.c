@@ -57,6 +57,34 @@ static void add_packet(struct flows *f, int64_t *t)
 static const struct weir_interface interfaces[] = {{.node = "b"}, {.name = "c"}, {.node = "a", .name = "x"}, {.node = "b"}};
 static const struct weir_interface *const table[] = {&interfaces[0], &interfaces[1], &interfaces[2], &interfaces[3]};
 
+/* A namer without what it can't save. */
+static struct weir_applications *namer(void)
+{
+	struct weir_applications_options options = {.no_ndpi = true};
+	struct weir_applications *applications;
+	struct weir_fault fault = {0};
+
+	assert_int_equal(weir_applications_new(&options, &applications, &fault), 0);
+	return applications;
+}
+
+/* Opens flows that are named. */
+static void open_named(struct flows *f, int64_t idle_ns, uint64_t memory_bytes)
+{
+	struct weir_fault fault = {0};
+
+	flows_open(f, idle_ns, 60 * S, memory_bytes);
+	weir_stage_close(f->stage);
+	f->options.applications = namer();
+	assert_int_equal(weir_flow_stage_new(&f->options, &f->stage, &fault), 0);
+}
+
+static void close_named(struct flows *f)
+{
+	weir_applications_free(f->options.applications);
+	flows_close(f);
+}
+
 /* Saves the stage, closes it, and goes on with a new one that loads what was saved. */
 static void resume(struct flows *f, const char *path)
 {
@@ -65,12 +93,16 @@ static void resume(struct flows *f, const char *path)
 
 	assert_int_equal(weir_state_create(path, &state, &fault), 0);
 	assert_int_equal(f->stage->ops->save(f->stage, state, &fault), 0);
+	assert_int_equal(weir_applications_save(f->options.applications, state, &fault), 0);
 	assert_int_equal(weir_state_finish(state, &fault), 0);
 	weir_state_close(state);
 	weir_stage_close(f->stage);
+	weir_applications_free(f->options.applications);
+	f->options.applications = namer();
 	assert_int_equal(weir_flow_stage_new(&f->options, &f->stage, &fault), 0);
 	assert_int_equal(weir_state_open(path, &state, &fault), 0);
 	assert_int_equal(f->stage->ops->load(f->stage, state, &fault), 0);
+	assert_int_equal(weir_applications_load(f->options.applications, state, &fault), 0);
 	weir_state_close(state);
 }
 
@@ -85,7 +117,7 @@ static struct kept *run(uint32_t most, uint32_t every, int64_t idle_ns, uint64_t
 	int fd = mkstemp(path);
 	assert_true(fd >= 0);
 	close(fd);
-	flows_open(&f, idle_ns, 60 * S, memory_bytes);
+	open_named(&f, idle_ns, memory_bytes);
 	f.batch->interfaces = table;
 	f.batch->interface_count = 4;
 	random_state = 1;
@@ -104,7 +136,7 @@ static struct kept *run(uint32_t most, uint32_t every, int64_t idle_ns, uint64_t
 	unlink(path);
 	struct kept *kept = f.kept;
 	f.kept = NULL;
-	flows_close(&f);
+	close_named(&f);
 	return kept;
 }
 
@@ -113,9 +145,13 @@ static void compare(struct kept *a, struct kept *b)
 	assert_true(a->count == b->count);
 	for (size_t i = 0; i < a->count; i++) {
 		/* The string is compared; where it stood is not. */
-		a->flows[i].vantages = b->flows[i].vantages = (struct weir_bytes){0};
+		struct weir_flow *records[] = {&a->flows[i], &b->flows[i]};
+		for (int k = 0; k < 2; k++)
+			records[k]->vantages = records[k]->application = records[k]->category = records[k]->evidence = records[k]->server_name =
+				(struct weir_bytes){NULL, 0};
 		assert_memory_equal(&a->flows[i], &b->flows[i], sizeof a->flows[i]);
 		assert_string_equal(a->vantages[i], b->vantages[i]);
+		assert_string_equal(a->names[i], b->names[i]);
 	}
 	free(b);
 }
@@ -152,13 +188,16 @@ static void damaged_states_are_refused_and_do_no_harm(void **state)
 	int fd = mkstemp(path);
 	assert_true(fd >= 0);
 	close(fd);
-	flows_open(&f, 10 * S, 60 * S, 1);
+	open_named(&f, 10 * S, 1);
 	f.batch->interfaces = table;
 	f.batch->interface_count = 4;
 	for (uint32_t i = 0; i < 500; i++)
 		add_packet(&f, &t);
 	flows_run(&f);
 	resume(&f, path);
+	/* What the namer holds is another's test. */
+	weir_applications_free(f.options.applications);
+	f.options.applications = NULL;
 	assert_int_equal(weir_state_open(path, &file, &fault), 0);
 	assert_int_equal(weir_state_section(file, "flow", 1, &fault), 0);
 	length = weir_state_left(file);

@@ -346,6 +346,30 @@ static void duplicates_are_counted_apart_and_dropped_packets_not(void **state)
 	flows_close(&f);
 }
 
+static void flows_are_named_and_packets_shown_until_they_are(void **state)
+{
+	struct flows f;
+	struct weir_applications_options options = {.no_ndpi = true};
+	struct weir_applications *applications;
+	struct weir_fault fault = {0};
+
+	flows_open(&f, 90 * S, 0, 0);
+	weir_stage_close(f.stage);
+	assert_int_equal(weir_applications_new(&options, &applications, &fault), 0);
+	f.options.applications = applications;
+	assert_int_equal(weir_flow_stage_new(&f.options, &f.stage, &fault), 0);
+	connection(&f, 0, 1000, true);
+	connection(&f, 10 * S, 5000, false);
+	flows_udp(&f, 10 * S, 3, 4, false);
+	flows_end(&f);
+	assert_int_equal(f.kept->count, 3);
+	assert_string_equal(f.kept->names[0], "HTTP web signature www.example.org");
+	assert_string_equal(f.kept->names[1], f.kept->names[0]);
+	assert_string_equal(f.kept->names[2], "   ");
+	flows_close(&f);
+	weir_applications_free(applications);
+}
+
 static void memory_is_bounded_and_no_packet_is_lost(void **state)
 {
 	struct flows f;
@@ -414,6 +438,7 @@ int main(void)
 		cmocka_unit_test(vlans_and_tunnels),
 		cmocka_unit_test(encrypted_esp_is_a_flow_with_its_spi),
 		cmocka_unit_test(duplicates_are_counted_apart_and_dropped_packets_not),
+		cmocka_unit_test(flows_are_named_and_packets_shown_until_they_are),
 		cmocka_unit_test(memory_is_bounded_and_no_packet_is_lost),
 		cmocka_unit_test(times_may_go_anywhere),
 	};

@@ -1,0 +1,62 @@
+/* The application of a flow: what the stage shows the namer, and what it takes from it into records. */
+#include "flow/stage.h"
+
+/* The ends of an entry's flow as the namer wants them. They stand in `source` and `destination`. */
+static struct weir_application_flow named_flow(const struct flow_hot *hot, struct weir_ip *source, struct weir_ip *destination)
+{
+	struct weir_application_flow flow = {.source = source, .destination = destination, .protocol = hot->key.protocol};
+
+	flow_ends(hot, source, destination, &flow.source_port, &flow.destination_port);
+	return flow;
+}
+
+void flow_name_packet(struct flow_stage *stage, uint32_t entry, const struct flow_item *item, const struct weir_packet *packet)
+{
+	struct flow_hot *hot = &stage->table.hot[entry];
+	struct weir_application *application = &stage->table.cold[entry].application;
+	struct weir_ip source, destination;
+	struct weir_application_flow flow = named_flow(hot, &source, &destination);
+	bool reversed = !!(item->bits & FLOW_ITEM_HIGH) != !!(hot->state & FLOW_SOURCE_IS_HIGH);
+
+	weir_application_see(stage->options.applications, application, &flow, packet, packet->facts, reversed);
+	if (application->decided)
+		hot->state &= (uint16_t)~FLOW_UNDECIDED;
+}
+
+/* Copies a string into the stage's text: the namer's own lives until its next call only. What does not fit is cut. */
+static struct weir_bytes copied(struct flow_stage *stage, struct weir_bytes string)
+{
+	size_t length = string.length < FLOW_NAME_BYTES ? string.length : FLOW_NAME_BYTES;
+	uint8_t *to = (uint8_t *)stage->text + stage->text_used;
+
+	if (!string.data)
+		return string;
+	memcpy(to, string.data, length);
+	stage->text_used += (uint32_t)length;
+	return (struct weir_bytes){to, length};
+}
+
+void flow_name_record(struct flow_stage *stage, uint32_t entry, struct weir_flow *record)
+{
+	struct flow_hot *hot = &stage->table.hot[entry];
+	struct weir_application *application = &stage->table.cold[entry].application;
+	struct weir_ip source, destination;
+
+	if (!stage->options.applications)
+		return;
+	if (hot->state & FLOW_UNDECIDED) {
+		struct weir_application_flow flow = named_flow(hot, &source, &destination);
+		weir_application_settle(stage->options.applications, application, &flow);
+	}
+	weir_application_describe(stage->options.applications, application, record);
+	record->application = copied(stage, record->application);
+	record->category = copied(stage, record->category);
+	record->evidence = copied(stage, record->evidence);
+	record->server_name = copied(stage, record->server_name);
+}
+
+void flow_name_end(struct flow_stage *stage, uint32_t entry)
+{
+	if (stage->options.applications)
+		weir_application_end(stage->options.applications, &stage->table.cold[entry].application);
+}
