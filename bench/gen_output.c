@@ -1,4 +1,5 @@
 /* Two mirror ports: their clocks, what they see twice, the files that they are written to, and the truth about each packet. */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -179,12 +180,7 @@ static int64_t clock_shows(const struct options *options, unsigned vantage, int6
 
 static void print_address(char *text, const struct host *h, bool ipv6)
 {
-	if (!ipv6) {
-		sprintf(text, "%u.%u.%u.%u", h->ipv4[0], h->ipv4[1], h->ipv4[2], h->ipv4[3]);
-		return;
-	}
-	for (int i = 0; i < 8; i++)
-		text += sprintf(text, i ? ":%x" : "%x", weir_load_be16(h->ipv6 + 2 * i));
+	inet_ntop(ipv6 ? AF_INET6 : AF_INET, ipv6 ? h->ipv6 : h->ipv4, text, INET6_ADDRSTRLEN);
 }
 
 static void tell(struct output *o, const struct vantage *v, const struct datagram *d, int64_t time_ns)

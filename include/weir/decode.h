@@ -77,6 +77,7 @@ enum weir_fact_flags {
 	 */
 	WEIR_FACT_INCOMPLETE = 32,
 	WEIR_FACT_ESP_NULL = 64, /* the layers behind ESP were entered by the decapsulate stage */
+	WEIR_FACT_ESP = 128,     /* ends at ESP, whose header was captured: what follows is encrypted, or nobody has found out yet */
 };
 
 /*
@@ -99,7 +100,8 @@ struct weir_facts {
 	uint64_t digest;            /* the dedup stages': over the captured bytes; not set by decoding */
 	uint64_t identity;          /* theirs too: over what stays the same on the way through routers; 0: no IP */
 	uint32_t path;              /* theirs too: TTL in the low 8 bits, a hash over MAC addresses and VLAN ids in the others */
-	uint32_t trailer;           /* with WEIR_FACT_ESP_NULL: bytes on the wire behind the innermost payload (padding, ICV), up to 3 too many when cut */
+	uint32_t trailer;           /* with WEIR_FACT_ESP_NULL: bytes at the end of the innermost network's datagram, on the wire, that are ESP's (padding,
+	                               ICV) and not payload; up to 3 too many when they were cut off; 0 when ESP is around that datagram, not in it */
 	struct weir_network networks[WEIR_NETWORKS_MAX];
 	struct weir_layer layers[WEIR_LAYERS_MAX];
 };

@@ -85,15 +85,20 @@ const struct weir_dedup_pair *weir_dedup_pairs(const struct weir_stage *dedup, s
 /* ---- tunnels and ESP with NULL encryption ---- */
 
 /*
- * Goes on where decoding stopped at ESP: learns for each security association (SPI and destination) whether its encryption is NULL (RFC 5879)
- * and how long its ICV is, and if so enters the layers inside into the facts (facts->trailer: what ESP put behind them). In order, because it learns.
- * Packets seen before an association was known stay ESP.
+ * Goes on where decoding stopped at ESP (WEIR_FACT_ESP): learns for each security association (SPI and destination) whether its encryption is NULL (RFC 2410; RFC
+ * 4543 too) and how long its ICV is, as RFC 5879 does, and if so enters the layers inside into the facts, sets WEIR_FACT_ESP_NULL, and facts->trailer: what ESP
+ * put behind them. Transport and tunnel mode, in IPv4, IPv6 and UDP.
+ *
+ * In order, because it learns, and by nothing but the order of the packets: packets before an association is known stay ESP; one that proves itself (as a whole
+ * packet with a right checksum, or a TCP header) decides, and is opened. Random bytes are taken for NULL once in 2^26 packets, of which an
+ * association has 8 until it counts as encrypted. Where the snap length cut the trailer off, the protocol is found by what its header must look like.
+ * memory_bytes (0 = 16 MiB) bounds it: associations not used for longest go and are learned again. WEIR_DUPLICATE packets are opened too.
  */
-int weir_decapsulate_stage_new(uint64_t memory_bytes, struct weir_stage **stage, struct weir_fault *fault); /* 0 = 16 MiB */
+int weir_decapsulate_stage_new(uint64_t memory_bytes, struct weir_stage **stage, struct weir_fault *fault);
 
 struct weir_decapsulate_statistics {
-	uint64_t esp, opened, encrypted, undecided; /* packets */
-	uint64_t associations, associations_null;
+	uint64_t esp, opened, encrypted, undecided; /* packets; the first is the sum of the others. undecided: also what could not be read */
+	uint64_t associations, associations_null;   /* met; found to be NULL. One that had to go and came again counts again. */
 };
 void weir_decapsulate_statistics(const struct weir_stage *stage, struct weir_decapsulate_statistics *statistics);
 

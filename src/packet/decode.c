@@ -204,6 +204,16 @@ static void finish(struct decoding *d)
 	facts->flow_hash = innermost->version == 4 ? hash_ipv4(d->data, innermost) : hash_ipv6(d->data, innermost);
 }
 
+static void decode_rest(struct decoding *d)
+{
+	while (d->next) {
+		decode_step *step = d->next;
+		d->next = NULL;
+		step(d);
+	}
+	finish(d);
+}
+
 static void decode_general(const struct weir_packet *packet, struct weir_facts *facts)
 {
 	struct decoding d = {
@@ -220,12 +230,52 @@ static void decode_general(const struct weir_packet *packet, struct weir_facts *
 	facts->link_source = facts->link_destination = 0;
 	facts->flow_hash = 0;
 	decode_by_linktype(&d, packet->linktype);
-	while (d.next) {
-		decode_step *step = d.next;
-		d.next = NULL;
-		step(&d);
-	}
-	finish(&d);
+	decode_rest(&d);
+}
+
+/* TCP, whole, as it mostly is. */
+static bool behind_esp_fast(const struct weir_packet *packet, struct weir_facts *facts, uint32_t at, uint32_t end, uint8_t protocol)
+{
+	const uint8_t *p = packet->data + at;
+	struct weir_network *network = &facts->networks[facts->network_count - 1];
+	uint32_t header;
+
+	if (protocol != 6 || end - at < 20 || facts->layer_count == WEIR_LAYERS_MAX || (header = (uint32_t)(p[12] >> 4) * 4) < 20 || end - at < header)
+		return false;
+	network->protocol = protocol;
+	network->source_port = weir_load_be16(p);
+	network->destination_port = weir_load_be16(p + 2);
+	network->flags |= WEIR_NETWORK_PORTS;
+	network->transport = at;
+	facts->layers[facts->layer_count++] = (struct weir_layer){WEIR_LAYER_TCP, (uint8_t)(facts->network_count - 1), 0, at};
+	facts->payload = at + header;
+	facts->flow_hash = network->version == 4 ? hash_ipv4(packet->data, network) : hash_ipv6(packet->data, network);
+	return true;
+}
+
+void decode_behind_esp(const struct weir_packet *packet, struct weir_facts *facts, uint32_t at, uint32_t end, uint8_t protocol)
+{
+	struct weir_network *network = &facts->networks[facts->network_count - 1];
+	struct decoding d = {
+		.data = packet->data,
+		.captured = packet->captured,
+		.at = at,
+		.end = end,
+		.cut = packet->length > packet->captured,
+		.hidden = true,
+		.network = (uint8_t)(facts->network_count - 1),
+		.facts = facts,
+	};
+
+	facts->flags &= (uint8_t)~WEIR_FACT_ESP;
+	network->end = end;
+	if (behind_esp_fast(packet, facts, at, end, protocol))
+		return;
+	/* Behind ESP in UDP the ports were UDP's. */
+	network->flags &= (uint8_t)~WEIR_NETWORK_PORTS;
+	network->source_port = network->destination_port = 0;
+	decode_by_protocol(&d, protocol);
+	decode_rest(&d);
 }
 
 /*

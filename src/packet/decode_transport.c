@@ -102,9 +102,9 @@ void decode_igmp(struct decoding *d)
 		pass(d, 8);
 }
 
-/* Encapsulating security payload (RFC 4303): what follows the sequence number is sealed. */
+/* Encapsulating security payload (RFC 4303): whether what follows the sequence number is encrypted, the packet does not say. */
 void decode_esp(struct decoding *d)
 {
-	if (decoding_left(d) > 0 && decoding_layer(d, WEIR_LAYER_ESP, 0))
-		pass(d, 8);
+	if (decoding_left(d) > 0 && decoding_layer(d, WEIR_LAYER_ESP, 0) && pass(d, 8))
+		d->facts->flags |= WEIR_FACT_ESP;
 }

@@ -107,6 +107,12 @@ bool udp_ports_are_plain(uint16_t source, uint16_t destination);
 /* Goes on by link type, with what stands here. */
 void decode_by_linktype(struct decoding *d, uint32_t linktype);
 
+/*
+ * Goes on behind ESP, of which it is known that nothing is encrypted: with what stands from `at` to `end` (not beyond captured), which is of this IP
+ * protocol. The facts are those of a packet with WEIR_FACT_ESP.
+ */
+void decode_behind_esp(const struct weir_packet *packet, struct weir_facts *facts, uint32_t at, uint32_t end, uint8_t protocol);
+
 /* Whether an Ethernet header stands at `at`: its type is one that we know, or a sound length. */
 bool looks_like_ethernet(const struct decoding *d, uint32_t at);
 
