@@ -101,7 +101,7 @@ struct weir_flow_column {
 	bool reverse;         /* the reverse direction's (RFC 5103, PEN 29305) */
 	uint16_t element;     /* IPFIX information element; 0: none, then under weir's own number (src/file/pen.h) */
 	uint16_t own_element; /* … this one */
-	uint16_t netflow9;    /* NetFlow version 9 field type (RFC 3954, section 8); 0: none */
+	uint16_t netflow9;    /* NetFlow version 9 field type (RFC 3954, section 8), of reverse columns that in a record of its own; 0: none */
 	const char *meaning;  /* one line for the documentation */
 };
 

@@ -35,6 +35,7 @@ enum kind {
 	REVERSE_START, /* ms after the start */
 };
 
+#define FUTURE_MS INT64_C(604800000)
 #define MEMBER(member) .offset = offsetof(struct weir_flow, member), .size = sizeof((struct weir_flow *)0)->member
 
 /* Elements that other exporters use for what a column holds. */
@@ -216,14 +217,16 @@ static int64_t ntp_time(uint64_t ntp)
 	return (int64_t)(seconds * (uint64_t)NS_PER_SECOND + ((ntp & UINT32_MAX) * (uint64_t)NS_PER_SECOND >> 32));
 }
 
-/* 32 bits of milliseconds since boot: what seems to lie in the future by weeks was before they wrapped. */
+/* 32 bits of milliseconds since boot, which wrap: what seems to lie more than a week behind the export was before they did. */
 static int64_t uptime(const struct datagram_message *message, uint64_t ms)
 {
 	if (message->version == DATAGRAM_IPFIX)
 		return message->boot_ns + (int64_t)(uint32_t)ms * 1000000;
 	int64_t now_ms = (message->export_ns - message->boot_ns) / 1000000;
-	int64_t age = (int32_t)((uint32_t)now_ms - (uint32_t)ms);
+	int64_t age = (uint32_t)now_ms - (uint32_t)ms; /* modulo 2^32 */
 
+	if (age > (INT64_C(1) << 32) - FUTURE_MS)
+		age -= INT64_C(1) << 32;
 	return message->export_ns - age * 1000000;
 }
 

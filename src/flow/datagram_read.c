@@ -77,7 +77,10 @@ static int source_fill(struct weir_flow_source *base, struct weir_flow *flows, s
 		} else if (!record.template->options) {
 			if (datagram_flow(&record, source->arena, &flows[filled]) < 0)
 				return weir_fail(fault, WEIR_E_MEMORY, "no memory for flow records");
-			flows[filled++].sequence = ++source->sequence;
+			source->sequence++;
+			if (flows[filled].sequence == 0) /* not ours, or without its number */
+				flows[filled].sequence = source->sequence;
+			filled++;
 		} else if (filled == 0) {
 			datagram_reader_release(source->reader);
 		}
