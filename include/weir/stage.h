@@ -107,14 +107,106 @@ void weir_decapsulate_statistics(const struct weir_stage *stage, struct weir_dec
 /* A clock's error over time against the reference clock: time_reference = time + correction(time), linear between knots. */
 struct weir_clock_knot {
 	int64_t time_ns;       /* by the clock that is corrected */
-	int64_t correction_ns; /* before it: that of the first knot. A step is two knots with the same time. */
+	int64_t correction_ns; /* before the first knot: that of the first; after the last: that of the last */
 	int64_t uncertainty_ns; /* 95 % */
 };
+/*
+ * Knots stand in the order in which the clock went through them. Where it was set forward two of them have the same time; where it was set back the
+ * second has an earlier time, and the times between were there twice.
+ */
 struct weir_clock {
-	const struct weir_clock_knot *knots; /* by time */
-	size_t count;                        /* 0: no correction */
+	const struct weir_clock_knot *knots;
+	size_t count; /* 0: no correction */
 };
+/* The corrected time. Of times that were there twice it takes the first; a merge, which sees packet after packet, tells them apart. */
 int64_t weir_clock_correct(const struct weir_clock *clock, int64_t time_ns);
+
+/*
+ * Estimating clocks from packets that several vantage points saw. A vantage is what has a clock: a node, or a file of which no more is known.
+ *
+ * The same packet seen at two vantages gives the difference of their clocks plus the time it took (minus, when it went the other way; the
+ * TTL tells which). In windows along the time the fastest packets of each direction are taken, which waited the least in queues, and the middle
+ * between the two directions is the difference, on the assumption that the fastest take the same time both ways: the path's asymmetry
+ * can't be seen from packets, so half of what the fastest take there and back is part of the uncertainty. With one direction only the fastest
+ * packet is assumed to take no time, and what it does take is not part of the uncertainty. Vantages that see packets with the same TTL are taken to be at one place: packets take no time between them.
+ * Differences that don't agree with most around them are false matches and don't count; where they jump for good a clock was set.
+ */
+struct weir_clock_estimator;
+
+struct weir_clock_estimator_options {
+	int64_t offset_ns;     /* clocks differ by no more than this; 0 = 10 s */
+	uint64_t memory_bytes; /* 0 = 128 MiB: with more packets fewer of them are compared, the same ones at all vantages */
+	uint32_t reference;    /* the vantage whose clock is right; UINT32_MAX: chosen (NTP state, no steps, most shared packets) */
+};
+
+enum weir_clock_basis {
+	WEIR_CLOCK_REFERENCE, /* it is the one that others are compared with */
+	WEIR_CLOCK_NONE,      /* shares too few packets with others: not corrected */
+	WEIR_CLOCK_TWO_WAY,   /* from packets in both directions */
+	WEIR_CLOCK_ONE_WAY,   /* in one direction: what the fastest packet took is in the correction */
+	WEIR_CLOCK_ONE_PLACE, /* from packets with the same TTL at both */
+};
+const char *weir_clock_basis_name(enum weir_clock_basis basis); /* "reference", "no shared packets", "both directions", … */
+
+/* What is known of the clock of one vantage. */
+struct weir_clock_estimate {
+	uint32_t vantage;
+	uint32_t reference; /* the vantage by whose clock the corrected times are; itself when basis is REFERENCE or NONE */
+	uint32_t compared;  /* the vantage whose packets were compared: the reference, or one between */
+	enum weir_clock_basis basis;
+	struct weir_clock clock;    /* the estimator's */
+	uint64_t seen;              /* packets that could be compared (after sampling) */
+	uint64_t matches, rejected; /* with `compared`: shared packets, and those of them that were false */
+	uint32_t steps;             /* times at which this clock, or that of `compared`, was set */
+	double drift;               /* seconds a second, the median over time: positive is fast */
+	int64_t offset_ns;          /* correction at the first knot */
+	int64_t uncertainty_ns;     /* 95 % of the time not more; of what is not corrected the NTP bound, WEIR_CLOCK_UNKNOWN without */
+	bool bounded;               /* NTP state was there and the packets agree with it */
+	bool contradicted;          /* NTP state was there and most packets contradict it: it did not count */
+};
+#define WEIR_CLOCK_UNKNOWN INT64_MAX
+
+int weir_clock_estimator_new(const struct weir_clock_estimator_options *options, struct weir_clock_estimator **estimator,
+                             struct weir_fault *fault);
+void weir_clock_estimator_free(struct weir_clock_estimator *estimator);
+
+/*
+ * A packet was seen at a vantage (0 … 65534), by its clock; of each vantage in the order in which it recorded them. identity: the same at all
+ * vantages and of no other packet (facts->identity), 0 is skipped; hops: its TTL or hop limit.
+ */
+int weir_clock_estimator_see(struct weir_clock_estimator *estimator, uint32_t vantage, int64_t time_ns, uint64_t identity,
+                             uint8_t hops, struct weir_fault *fault);
+
+/* At time_ns the clock of a vantage was within error_ns of UTC (NTP's maximum error). Any order. */
+int weir_clock_estimator_bound(struct weir_clock_estimator *estimator, uint32_t vantage, int64_t time_ns, int64_t error_ns,
+                               struct weir_fault *fault);
+
+/* Works it out; once. *estimates: by vantage, one for each that was seen or bounded; the estimator's. */
+int weir_clock_estimator_solve(struct weir_clock_estimator *estimator, const struct weir_clock_estimate **estimates, size_t *count,
+                               struct weir_fault *fault);
+
+/*
+ * Reads a source to its end and sees all its packets (decoding them itself), on up to `threads` threads. A fault in the data ends the
+ * reading and is no error. progress: as in a pipeline; may be NULL, and so may stop. first_ns and last_ns may be NULL.
+ */
+struct weir_clock_reading {
+	uint32_t vantage;
+	int threads;
+	const _Atomic int *stop;
+	void (*progress)(void *context, const struct weir_batch *batch);
+	void *progress_context;
+	int64_t first_ns, last_ns; /* filled in: of its packets; first > last when there were none */
+};
+int weir_clock_estimator_read(struct weir_clock_estimator *estimator, struct weir_source *source, struct weir_clock_reading *reading,
+                              struct weir_fault *fault);
+
+/*
+ * Reads capture files once, each a vantage of its own: but files of one folder whose names differ in digits only and whose times follow one another are
+ * taken as one recorder's, that is as one vantage. vantages[i] receives that of paths[i]. reading: as above, its vantage does not matter; progress
+ * is told of each file in turn, with the bytes of those before it.
+ */
+int weir_clock_estimator_read_files(struct weir_clock_estimator *estimator, const char *const *paths, size_t count,
+                                    const struct weir_clock_reading *reading, uint32_t *vantages, struct weir_fault *fault);
 
 /* One input of a merge: a source, or a capture file that the merge opens when the turn of its packets comes, and closes after. */
 struct weir_merge_input {

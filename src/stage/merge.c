@@ -85,12 +85,10 @@ static void set_open(struct merge *merge, struct merge_input *input)
 		merge->statistics.open_most = merge->open_count;
 }
 
-static void correct(const struct weir_clock *clock, struct weir_batch *batch)
+static void correct(struct merge_input *input, struct weir_batch *batch)
 {
-	struct clock_piece piece = {0};
-
 	for (uint32_t i = 0; i < batch->count; i++)
-		batch->packets[i].time_ns = clock_correct(clock, &piece, batch->packets[i].time_ns);
+		batch->packets[i].time_ns = clock_correct(&input->clock, &input->piece, batch->packets[i].time_ns);
 }
 
 static void account(struct merge *merge, struct merge_held *held)
@@ -118,7 +116,7 @@ static int take(struct merge *merge, struct merge_held *held, struct weir_fault 
 	if (merge_interfaces_enter(&merge->interfaces, input, batch->interfaces, batch->interface_count) < 0)
 		return no_memory(fault);
 	if (input->clock.count)
-		correct(&input->clock, batch);
+		correct(input, batch);
 	for (uint32_t i = 0; i < batch->count; i++) {
 		int64_t time_ns = batch->packets[i].time_ns;
 		merge->statistics.late += time_ns < merge->emitted_ns;
@@ -452,7 +450,9 @@ static int look_at(struct merge *merge, struct merge_input *input, struct weir_f
 		while ((result = input->source->ops->fill(input->source, batch, fault)) > 0 && batch->count == 0)
 			weir_batch_reset(batch);
 		if (result > 0 && input->clock.count)
-			correct(&input->clock, batch);
+			correct(input, batch);
+		if (input->clock.count)
+			clock_piece_begin(&input->clock, &input->piece);
 		for (uint32_t i = 0; result > 0 && i < batch->count; i++)
 			if (batch->packets[i].time_ns < input->first_ns)
 				input->first_ns = batch->packets[i].time_ns;
@@ -482,6 +482,8 @@ static int add_inputs(struct merge *merge, const struct weir_merge_input *inputs
 		*input = (struct merge_input){.number = (uint32_t)i, .source = inputs[i].source, .clock = inputs[i].clock,
 		                              .high_ns = INT64_MIN};
 		merge->input_count++;
+		if (input->clock.count)
+			clock_piece_begin(&input->clock, &input->piece);
 		files += !input->source;
 		if (!input->source)
 			input->path = strdup(inputs[i].path);

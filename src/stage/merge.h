@@ -10,6 +10,8 @@
 
 #include <weir/stage.h>
 
+#include "stage/clock.h"
+
 /* A batch that waits. */
 struct merge_held {
 	struct merge_held *next;
@@ -52,6 +54,7 @@ struct merge_input {
 	char *path;                 /* opened by the merge; NULL: the source was given */
 	char *name;
 	struct weir_clock clock;
+	struct clock_piece piece;   /* of clock, where the input is */
 	int64_t first_ns;           /* of the first batch: for those that are not open yet */
 	int64_t high_ns;            /* the latest time read so far */
 	uint64_t sequence;          /* of the next packet */
