@@ -79,7 +79,7 @@ static bool next_run(struct rle_reader *reader)
 			return false;
 		memcpy(bytes, value, (reader->width + 7) / 8);
 		reader->value = weir_load_le32(bytes);
-		return true;
+		return reader->width == 32 || reader->value >> reader->width == 0;
 	}
 	if (reader->run > UINT32_MAX)
 		return false;
