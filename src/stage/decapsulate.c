@@ -1,7 +1,7 @@
 /*
  * The decapsulate stage: weir/stage.h. What a single packet may be is in decapsulate_read.c; here is what is known of the associations.
  *
- * An association (destination and SPI) begins undecided. Every packet with a new sequence number adds the bits of evidence that its best reading has,
+ * An association (addresses and SPI) begins undecided. Every packet with a new sequence number adds the bits of evidence that its best reading has,
  * if that reading has the same lengths of IV and ICV as those before, and begins anew if not. At NULL_BITS the association is NULL, and its packets are
  * opened from this one on: a packet that has as many alone opens itself. After MISSES packets without evidence, or UNDECIDED_PACKETS without a decision, it
  * counts as encrypted, and only much stronger evidence makes it NULL. When FAILURES packets of a NULL association in a row can't be
@@ -28,6 +28,7 @@
 #define NESTED 4       /* ESP in ESP */
 #define USED_SHIFT 10
 #define BLOCK 32
+#define FIRST_SETS 256
 
 enum { UNDECIDED, NULL_ENCRYPTED, ENCRYPTED };
 
@@ -37,7 +38,7 @@ struct association {
 	uint32_t used;   /* when it was, in packets >> USED_SHIFT */
 	uint8_t state;
 	uint8_t iv, icv; /* ESP_ICV_UNKNOWN */
-	uint8_t misses;  /* undecided; NULL: failures in a row */
+	uint8_t misses;  /* undecided; NULL: failures in a row; encrypted: 1 when there is evidence against that */
 };
 
 struct learning {
@@ -60,7 +61,7 @@ struct decapsulate {
 	struct weir_stage stage;
 	struct table_set *sets;
 	struct learning *learnings;
-	uint64_t set_mask;
+	uint64_t set_mask, most_mask; /* as many sets as are in use, as there is room for */
 	struct weir_decapsulate_statistics statistics;
 	uint64_t icvs[ICV_KINDS]; /* by length / 4 */
 	uint8_t usual_icv;
@@ -73,20 +74,17 @@ static inline uint64_t mix(uint64_t a, uint64_t b)
 	return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-/* Of the SPI and the destination. */
-static uint64_t key_of(const struct weir_packet *packet)
+/*
+ * Of the SPI and the addresses: decoding has hashed these, the same for both directions, so that the end of the destination's has to come in. Without a
+ * branch on the version, which could not be foretold.
+ */
+static inline uint64_t key_of(const struct weir_packet *packet)
 {
 	const struct weir_facts *facts = packet->facts;
 	const struct weir_network *network = &facts->networks[facts->network_count - 1];
-	const uint8_t *destination = packet->data + network->destination;
-	uint64_t spi = weir_load_native32(packet->data + facts->payload - 8), key;
-
-	if (network->version == 4)
-		key = mix(spi << 32 ^ UINT64_C(0xa0761d6478bd642f), weir_load_native32(destination) ^ UINT64_C(0xe7037ed1a0b428db));
-	else
-		key = mix(mix(weir_load_native64(destination) ^ UINT64_C(0x8ebc6af09c88c6e3), weir_load_native64(destination + 8) ^ UINT64_C(0x589965cc75374cc3)) ^
-		              spi << 32,
-		          spi ^ UINT64_C(0xe7037ed1a0b428db));
+	uint64_t spi = weir_load_native32(packet->data + facts->payload - 8);
+	uint64_t destination = weir_load_native32(packet->data + network->destination + (network->version & 2u) * 6u);
+	uint64_t key = mix(facts->flow_hash ^ UINT64_C(0xa0761d6478bd642f), (spi << 32 | destination) ^ UINT64_C(0xe7037ed1a0b428db));
 	return key ? key : 1;
 }
 
@@ -100,28 +98,69 @@ static void begin(const struct decapsulate *stage, struct association *a, uint64
 
 static struct table_set *set_of(const struct decapsulate *stage, uint64_t key) { return &stage->sets[key >> 20 & stage->set_mask]; }
 
-/* Gives the association of this key, in the place of the one least recently used if it is new. */
-static struct association *associate(struct decapsulate *stage, uint64_t key)
+/*
+ * Twice as many sets, in place: each gives half of its associations to the one that is as far behind the old end. The tables begin small and
+ * dense, because they are asked for every packet and should stay in the caches.
+ */
+static void grow(struct decapsulate *stage)
 {
-	struct table_set *set = set_of(stage, key);
-	uint32_t now = (uint32_t)(stage->statistics.esp >> USED_SHIFT), oldest_age = 0;
+	uint64_t count = stage->set_mask + 1;
+
+	stage->set_mask = stage->set_mask * 2 + 1;
+	for (uint64_t i = 0; i < count; i++)
+		for (unsigned way = 0; way < WAYS; way++) {
+			struct association *from = &stage->sets[i].ways[way], *to = &stage->sets[i + count].ways[way];
+			if (!from->key || set_of(stage, from->key) == &stage->sets[i])
+				continue;
+			*to = *from;
+			*learning_of(stage, to) = *learning_of(stage, from);
+			*from = (struct association){0};
+		}
+}
+
+/* The free place of a set, or else the one least recently used. */
+static struct association *place_in(struct table_set *set, uint32_t now)
+{
 	struct association *oldest = &set->ways[0];
+	uint32_t oldest_age = 0;
 
 	for (unsigned i = 0; i < WAYS; i++) {
 		struct association *a = &set->ways[i];
-		if (a->key == key) {
-			a->used = now;
+		if (!a->key)
 			return a;
-		}
-		uint32_t age = a->key ? now - a->used + 1 : UINT32_MAX;
+		uint32_t age = now - a->used;
 		if (age > oldest_age) {
 			oldest = a;
 			oldest_age = age;
 		}
 	}
-	begin(stage, oldest, key, now);
-	stage->statistics.associations++;
 	return oldest;
+}
+
+static __attribute__((noinline)) struct association *associate_new(struct decapsulate *stage, uint64_t key, uint32_t now)
+{
+	struct association *a = place_in(set_of(stage, key), now);
+
+	while (a->key && stage->set_mask < stage->most_mask) {
+		grow(stage);
+		a = place_in(set_of(stage, key), now);
+	}
+	begin(stage, a, key, now);
+	stage->statistics.associations++;
+	return a;
+}
+
+/* Which of the four it is could not be foretold: no branches. */
+static inline struct association *associate(struct decapsulate *stage, uint64_t key)
+{
+	struct association *ways = set_of(stage, key)->ways;
+	struct association *a = &ways[(ways[1].key == key) + (ways[2].key == key) * 2 + (ways[3].key == key) * 3];
+	uint32_t now = (uint32_t)(stage->statistics.esp >> USED_SHIFT);
+
+	if (__builtin_expect(a->key != key, 0))
+		return associate_new(stage, key, now);
+	a->used = now;
+	return a;
 }
 
 static void learn_icv(struct decapsulate *stage, struct association *a, uint8_t icv)
@@ -186,13 +225,16 @@ static bool learn(struct decapsulate *stage, struct association *a, const struct
 {
 	struct learning *l = learning_of(stage, a);
 
+	*reading = esp_guess(view);
+	/* The usual end of a packet that is encrypted, without a look into the other table. */
+	if (a->state == ENCRYPTED && reading->bits < LEAST_BITS && a->misses == 0)
+		return false;
 	if (!fresh(l, weir_load_be32(view->p - 4)))
 		return false;
-	*reading = esp_guess(view);
 	if (reading->bits < LEAST_BITS) {
 		l->score = 0;
 		a->icv = ESP_ICV_UNKNOWN;
-		a->misses += a->state == UNDECIDED;
+		a->misses = (uint8_t)(a->misses + 1);
 	} else if (reading->protocol != 17 || reading->trailer_seen || udp_counts(a, l, view, reading)) {
 		add_evidence(a, l, reading);
 		if (enough(a, l, reading)) {
@@ -205,6 +247,8 @@ static bool learn(struct decapsulate *stage, struct association *a, const struct
 	}
 	if (a->state == UNDECIDED && (a->misses >= MISSES || l->seen >= UNDECIDED_PACKETS))
 		a->state = ENCRYPTED;
+	if (a->state == ENCRYPTED)
+		a->misses = l->score != 0;
 	return false;
 }
 
@@ -232,6 +276,39 @@ static void open_packet(struct weir_packet *packet, const struct esp_view *view,
 		facts->trailer = 0;
 }
 
+/*
+ * The packet that most are: TCP in transport mode of an association that is known. As the general way reads it, with few branches. False: not so, or not
+ * certain.
+ */
+static inline bool open_tcp(struct weir_packet *packet, const struct association *a)
+{
+	struct weir_facts *facts = packet->facts;
+	const struct weir_network *network = &facts->networks[facts->network_count - 1];
+	uint32_t at = facts->payload, six = network->version >> 1 & 1, icv = a->icv;
+	const uint8_t *p = packet->data + at, *ip = packet->data + network->offset;
+	uint32_t end = network->offset + weir_load_be16(ip + 2 + six * 2) + six * 40, inside = end - icv - 2;
+
+	if (a->state != NULL_ENCRYPTED || a->iv != 0 || icv == ESP_ICV_UNKNOWN || network->protocol != 50 || (network->flags & WEIR_NETWORK_FRAGMENT) ||
+	    end > packet->length || network->end < at + 20 || end < at + 22 + icv || ((end - at) & 3) || !esp_tcp_sound(p, inside - at))
+		return false;
+	uint32_t trailer = icv + 2 + 3; /* cut off: up to 3 bytes of padding */
+	if (network->end >= inside + 2) {
+		const uint8_t *last = packet->data + inside;
+		uint32_t padding = last[0], bits = (padding & 3) * 8;
+		/* As many of the bytes 1, 2, 3 before it as there should be. */
+		if (last[1] != 6 || padding > 3 || (weir_load_be32(last - 4) & ((1u << bits) - 1)) != 0x010203u >> (24 - bits))
+			return false;
+		inside -= padding;
+		trailer -= 3 - padding;
+		if (inside < at + (uint32_t)(p[12] >> 4) * 4)
+			return false;
+	}
+	facts->trailer = trailer;
+	facts->flags |= WEIR_FACT_ESP_NULL;
+	decode_behind_esp(packet, facts, at, inside < network->end ? inside : network->end, 6);
+	return true;
+}
+
 /* Opens what a packet ends at, if it is ESP that may be; true when it went on and may end at ESP again. */
 static bool process_one(struct decapsulate *stage, struct weir_packet *packet, uint64_t key)
 {
@@ -241,6 +318,11 @@ static bool process_one(struct decapsulate *stage, struct weir_packet *packet, u
 	struct esp_view view;
 
 	statistics->esp++;
+	if (open_tcp(packet, a)) {
+		a->misses = 0;
+		statistics->opened++;
+		return false;
+	}
 	esp_view_make(&view, packet);
 	bool known = a->state == NULL_ENCRYPTED && read_known(stage, a, &view, &reading);
 	if (a->state == NULL_ENCRYPTED && !known && ++a->misses >= FAILURES)
@@ -258,18 +340,29 @@ static bool process_one(struct decapsulate *stage, struct weir_packet *packet, u
 	return true;
 }
 
-/* The lines of a packet that are looked at, into the nearest cache. */
-static void fetch(const struct weir_packet *packet)
+/* The lines of a packet that tell whether it is ESP, and of which association. */
+static inline void fetch_first(const struct weir_packet *packet)
 {
 	const uint8_t *facts = (const uint8_t *)packet->facts;
 
-	if (!facts)
-		return;
-	__builtin_prefetch(facts, 1);
-	__builtin_prefetch(facts + offsetof(struct weir_facts, networks) + 20, 1);
-	__builtin_prefetch(facts + offsetof(struct weir_facts, layers), 1);
 	__builtin_prefetch(packet->data);
+	__builtin_prefetch(facts, 1); /* of no facts: nothing happens */
+	__builtin_prefetch(facts + 64, 1);
+}
+
+/* Those that opening it wants. */
+static inline void fetch_rest(const struct weir_packet *packet)
+{
+	__builtin_prefetch(&packet->facts->layers[0], 1);
 	__builtin_prefetch(packet->data + 64);
+	__builtin_prefetch(packet->data + packet->captured - 1);
+}
+
+/* Opens a packet as far as that goes. */
+static inline void process_packet(struct decapsulate *stage, struct weir_packet *packet, uint64_t key)
+{
+	for (int depth = 0; process_one(stage, packet, key) && (packet->facts->flags & WEIR_FACT_ESP) && depth < NESTED; depth++)
+		key = key_of(packet);
 }
 
 /*
@@ -287,19 +380,17 @@ static int process(struct weir_stage *base, struct weir_batch *batch, struct wei
 		uint32_t to = batch->count - from < BLOCK ? batch->count : from + BLOCK, count = 0;
 		for (uint32_t i = from; i < to; i++) {
 			struct weir_packet *packet = &batch->packets[i];
-			if (i + BLOCK / 2 < batch->count)
-				fetch(&packet[BLOCK / 2]);
+			if (i + BLOCK < batch->count)
+				fetch_first(&packet[BLOCK]);
 			if (!packet->facts || !(packet->facts->flags & WEIR_FACT_ESP) || packet->verdict == WEIR_DROP)
 				continue;
 			keys[count] = key_of(packet);
 			__builtin_prefetch(set_of(stage, keys[count]), 1);
+			fetch_rest(packet);
 			waiting[count++] = packet;
 		}
-		for (uint32_t i = 0; i < count; i++) {
-			uint64_t key = keys[i];
-			for (int depth = 0; process_one(stage, waiting[i], key) && (waiting[i]->facts->flags & WEIR_FACT_ESP) && depth < NESTED; depth++)
-				key = key_of(waiting[i]);
-		}
+		for (uint32_t i = 0; i < count; i++)
+			process_packet(stage, waiting[i], keys[i]);
 	}
 	return 0;
 }
@@ -311,7 +402,7 @@ void weir_decapsulate_statistics(const struct weir_stage *base, struct weir_deca
 
 /* What is saved before the associations. */
 struct saved {
-	uint64_t sets, associations;
+	uint64_t sets, most_sets, associations;
 	struct weir_decapsulate_statistics statistics;
 	uint64_t icvs[ICV_KINDS];
 	uint64_t usual_icv;
@@ -329,7 +420,7 @@ static int save(struct weir_stage *base, struct weir_state *state, struct weir_f
 	const struct decapsulate *stage = (const struct decapsulate *)base;
 	const struct association *all = stage->sets[0].ways;
 	uint64_t places = (stage->set_mask + 1) * WAYS;
-	struct saved saved = {.sets = stage->set_mask + 1, .statistics = stage->statistics, .usual_icv = stage->usual_icv};
+	struct saved saved = {.sets = stage->set_mask + 1, .most_sets = stage->most_mask + 1, .statistics = stage->statistics, .usual_icv = stage->usual_icv};
 
 	memcpy(saved.icvs, stage->icvs, sizeof saved.icvs);
 	for (uint64_t i = 0; i < places; i++)
@@ -348,7 +439,6 @@ static int save(struct weir_stage *base, struct weir_state *state, struct weir_f
 static int load(struct weir_stage *base, struct weir_state *state, struct weir_fault *fault)
 {
 	struct decapsulate *stage = (struct decapsulate *)base;
-	uint64_t places = (stage->set_mask + 1) * WAYS;
 	struct saved saved;
 	int error = weir_state_section(state, "decapsulate", 1, fault);
 
@@ -356,15 +446,17 @@ static int load(struct weir_stage *base, struct weir_state *state, struct weir_f
 		error = weir_state_get(state, &saved, sizeof saved, fault);
 	if (error)
 		return error;
-	if (saved.sets != stage->set_mask + 1 || saved.usual_icv / 4 >= ICV_KINDS)
+	if (saved.most_sets != stage->most_mask + 1 || saved.sets == 0 || saved.sets > saved.most_sets || (saved.sets & (saved.sets - 1)) ||
+	    saved.usual_icv / 4 >= ICV_KINDS)
 		return weir_fail(fault, WEIR_E_FORMAT, "the state of a run has security associations in another amount of memory: start the run anew");
+	stage->set_mask = saved.sets - 1;
 	for (uint64_t i = 0; i < saved.associations; i++) {
 		struct saved_association one;
 		error = weir_state_get(state, &one, sizeof one, fault);
 		if (error)
 			return error;
 		const struct association *a = &one.association;
-		if (one.place >= places || a->state > ENCRYPTED || a->iv > 8 || (a->icv > 32 && a->icv != ESP_ICV_UNKNOWN))
+		if (one.place >= saved.sets * WAYS || a->state > ENCRYPTED || a->iv > 8 || (a->icv > 32 && a->icv != ESP_ICV_UNKNOWN))
 			return weir_fail(fault, WEIR_E_FORMAT, "the state of a run has an impossible security association: start the run anew");
 		stage->sets[one.place / WAYS].ways[one.place % WAYS] = *a;
 		stage->learnings[one.place] = one.learning;
@@ -375,8 +467,8 @@ static int load(struct weir_stage *base, struct weir_state *state, struct weir_f
 	return 0;
 }
 
-static size_t table_bytes(const struct decapsulate *stage) { return (stage->set_mask + 1) * sizeof(struct table_set); }
-static size_t learning_bytes(const struct decapsulate *stage) { return (stage->set_mask + 1) * WAYS * sizeof(struct learning); }
+static size_t table_bytes(const struct decapsulate *stage) { return (stage->most_mask + 1) * sizeof(struct table_set); }
+static size_t learning_bytes(const struct decapsulate *stage) { return (stage->most_mask + 1) * WAYS * sizeof(struct learning); }
 
 static void stage_close(struct weir_stage *base)
 {
@@ -406,7 +498,8 @@ int weir_decapsulate_stage_new(uint64_t memory_bytes, struct weir_stage **out, s
 	while (sets * 2 <= most && sets < UINT64_C(1) << 32)
 		sets *= 2;
 	stage->stage.ops = &decapsulate_stage;
-	stage->set_mask = sets - 1;
+	stage->most_mask = sets - 1;
+	stage->set_mask = sets < FIRST_SETS ? sets - 1 : FIRST_SETS - 1;
 	stage->usual_icv = 12;
 	stage->sets = os_pages_new(table_bytes(stage), false);
 	stage->learnings = os_pages_new(learning_bytes(stage), false);

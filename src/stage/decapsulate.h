@@ -33,6 +33,19 @@ struct esp_reading {
 	uint32_t trailer;  /* bytes behind it on the wire */
 };
 
+/*
+ * Whether a TCP header stands in the 20 bytes here, as in one of 2^26 random ones; room: bytes that it may fill at most. No urgent data: nobody
+ * sends it, and it makes for half of what can be told. Reserved bits are 0. Flags (without PSH, ECE, CWR): SYN, SYN ACK, ACK, FIN ACK, RST, RST ACK.
+ */
+static inline bool esp_tcp_sound(const uint8_t *p, uint32_t room)
+{
+	const uint64_t flags = UINT64_C(1) << 0x10 | UINT64_C(1) << 0x11 | UINT64_C(1) << 0x02 | UINT64_C(1) << 0x12 | UINT64_C(1) << 0x04 | UINT64_C(1) << 0x14;
+	uint32_t header = (uint32_t)(p[12] >> 4) * 4;
+
+	return (weir_load_native16(p + 18) == 0) & ((p[12] & 15) == 0) & (flags >> (p[13] & 0x37) & 1) & (header >= 20) & (header <= room) &
+	       (weir_load_native16(p) != 0) & (weir_load_native16(p + 2) != 0);
+}
+
 /* Makes the view of a packet whose facts have WEIR_FACT_ESP. */
 void esp_view_make(struct esp_view *view, const struct weir_packet *packet);
 

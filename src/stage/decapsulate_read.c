@@ -15,24 +15,12 @@ static const uint8_t protocol_bits[256] = {
 	[2] = 4, [47] = 4, [50] = 4, [51] = 4, [ESP_NO_NEXT_HEADER] = 4, [89] = 4, [97] = 4, [103] = 4, [112] = 4, [115] = 4, [132] = 4, [136] = 4,
 };
 
-/* Which combinations of TCP's flags occur (without PSH, ECE, CWR): SYN, SYN ACK, ACK, FIN ACK, RST, RST ACK. */
-static bool tcp_flags_sound(uint8_t flags)
-{
-	uint8_t plain = flags & 0x37;
-	return plain == 0x10 || plain == 0x11 || plain == 0x02 || plain == 0x12 || plain == 0x04 || plain == 0x14;
-}
-
 /* Evidence that a TCP header stands here; room: bytes that it may fill at most. */
 static unsigned tcp_bits(const uint8_t *p, uint32_t seen, uint32_t room)
 {
-	if (seen < 20)
-		return 0;
-	/* No urgent data: nobody sends it, and it makes for half of what can be told. Reserved bits are 0. */
-	if (weir_load_native16(p + 18) != 0 || (p[12] & 15) != 0 || !tcp_flags_sound(p[13]))
+	if (seen < 20 || !esp_tcp_sound(p, room))
 		return 0;
 	uint32_t header = (uint32_t)(p[12] >> 4) * 4;
-	if (header < 20 || header > room || weir_load_native16(p) == 0 || weir_load_native16(p + 2) == 0)
-		return 0;
 	unsigned bits = 16 + 4 + (p[13] & 0xc0 ? 2 : 4) + (header == 20 || header == 32 ? 3 : 1);
 	if (!(p[13] & 0x10) && weir_load_native32(p + 8) == 0)
 		bits += 24;

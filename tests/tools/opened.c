@@ -93,7 +93,7 @@ int main(int argc, char **argv)
 	struct weir_stage *stage = NULL;
 	struct weir_batch *batch = weir_batch_new();
 	struct weir_decapsulate_statistics s;
-	uint64_t taken_ns = 0, packets = 0, batches = 0, save_after = 0;
+	uint64_t taken_ns = 0, decode_ns = 0, packets = 0, batches = 0, save_after = 0;
 	bool quiet = false;
 	int c, got;
 
@@ -109,9 +109,11 @@ int main(int argc, char **argv)
 	if (weir_capture_open(argv[optind], NULL, &source, &fault) < 0 || weir_decapsulate_stage_new(0, &stage, &fault) < 0)
 		return fail(&fault);
 	while ((got = source->ops->fill(source, batch, &fault)) == 1) {
+		uint64_t begin = now_ns();
 		if (weir_decode_batch(batch, &fault) < 0)
 			return fail(&fault);
 		uint64_t from = now_ns();
+		decode_ns += from - begin;
 		if (stage->ops->process(stage, batch, &fault) < 0)
 			return fail(&fault);
 		taken_ns += now_ns() - from;
@@ -124,9 +126,9 @@ int main(int argc, char **argv)
 	}
 	weir_decapsulate_statistics(stage, &s);
 	fprintf(stderr, "{\"packets\": %" PRIu64 ", \"esp\": %" PRIu64 ", \"opened\": %" PRIu64 ", \"encrypted\": %" PRIu64 ", \"undecided\": %" PRIu64
-	                ", \"associations\": %" PRIu64 ", \"associations_null\": %" PRIu64 ", \"ns_per_packet\": %.2f, \"ns_per_esp\": %.2f}\n",
+	                ", \"associations\": %" PRIu64 ", \"associations_null\": %" PRIu64 ", \"ns_per_packet\": %.2f, \"ns_per_esp\": %.2f, \"decode_ns\": %.2f}\n",
 	        packets, s.esp, s.opened, s.encrypted, s.undecided, s.associations, s.associations_null, (double)taken_ns / (double)(packets ? packets : 1),
-	        (double)taken_ns / (double)(s.esp ? s.esp : 1));
+	        (double)taken_ns / (double)(s.esp ? s.esp : 1), (double)decode_ns / (double)(packets ? packets : 1));
 	weir_batch_free(batch);
 	weir_stage_close(stage);
 	weir_source_close(source);
