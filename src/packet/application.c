@@ -14,6 +14,9 @@
 #define LEARNED_AFTER 3           /* flows that have to agree before an endpoint names others */
 #define DNS_LEAST_S 600           /* clients go on with an address for longer than a short TTL says */
 #define DNS_MOST_S 86400
+#define QUIC_LOOKS 3             /* datagrams: a hello may fill two */
+#define TLS_LOOKS 12             /* segments: hellos and the certificates */
+#define ASKING 0x80              /* a bit of evidence: packets are kept to ask nDPI for the service */
 
 static struct application_entry entry_of(const struct weir_applications *a, uint16_t number)
 {
@@ -210,6 +213,8 @@ static void refine(struct weir_applications *a, struct weir_application *applica
 	}
 	if (application->server_name && !application->carrier && is_carrier(application->name)) {
 		uint16_t service = service_of_name(a, application->server_name);
+		if (application->name == APPLICATION_STUN && (service == APPLICATION_TEAMS || service == APPLICATION_SKYPE_TEAMS))
+			service = APPLICATION_SKYPE_TEAMS_CALL; /* what Teams relays is calls */
 		if (service && service != application->name) {
 			application->carrier = application->name;
 			application->name = service;
@@ -228,6 +233,41 @@ static void set(struct weir_application *application, uint16_t name, uint16_t ca
 	application->evidence = evidence;
 }
 
+/* What nDPI makes of the packets that were kept. False: nothing was kept, or it may not be asked now. */
+static bool ask_ndpi(struct weir_applications *a, const struct weir_application *application, const struct weir_application_flow *flow,
+                     struct application_ndpi_verdict *verdict)
+{
+	int64_t time_ns;
+	struct weir_bytes kept = pending_read(a->pending, application->pending, &time_ns);
+
+	if (!a->ndpi || !kept.length || a->credit < NDPI_COST)
+		return false;
+	a->credit -= NDPI_COST;
+	application_ndpi_look(a->ndpi, flow, kept, time_ns, verdict);
+	return true;
+}
+
+static void take_server_name(struct weir_applications *a, struct weir_application *application, const struct application_ndpi_verdict *verdict)
+{
+	set_server_name(a, application, (struct weir_bytes){(const uint8_t *)verdict->server_name, strlen(verdict->server_name)});
+}
+
+/* TLS or QUIC of which we saw no name: nDPI may know the service, by the certificate or the decrypted hello. */
+static void finish_asking(struct weir_applications *a, struct weir_application *application, const struct weir_application_flow *flow)
+{
+	struct application_ndpi_verdict verdict = {0};
+
+	application->evidence &= (uint8_t)~ASKING;
+	if (ask_ndpi(a, application, flow, &verdict) && verdict.carrier == application->name && !verdict.guessed) {
+		set(application, verdict.name, verdict.carrier, EVIDENCE_NDPI);
+		take_server_name(a, application, &verdict);
+	} else if (verdict.name == application->name && !application->server_name) {
+		take_server_name(a, application, &verdict);
+	}
+	pending_drop(a->pending, &application->pending);
+	refine(a, application, flow, EVIDENCE_SNI);
+}
+
 static void settle_now(struct weir_applications *a, struct weir_application *application, const struct weir_application_flow *flow)
 {
 	union endpoint endpoint;
@@ -236,20 +276,20 @@ static void settle_now(struct weir_applications *a, struct weir_application *app
 
 	if (know_endpoint(a, flow, &endpoint) && endpoint.name) {
 		set(application, endpoint.name, endpoint.carrier, endpoint.mapped ? EVIDENCE_EPM : EVIDENCE_ENDPOINT);
-	} else if (a->ndpi && application->pending) {
-		int64_t time_ns;
-		struct weir_bytes kept = pending_read(a->pending, application->pending, &time_ns);
-		if (kept.length && a->credit >= NDPI_COST) {
-			a->credit -= NDPI_COST;
-			application_ndpi_look(a->ndpi, flow, kept, time_ns, &verdict);
-			if (!verdict.guessed && verdict.name) {
-				set(application, verdict.name, verdict.carrier, EVIDENCE_NDPI);
-				named_by = EVIDENCE_NDPI;
-				set_server_name(a, application, (struct weir_bytes){(const uint8_t *)verdict.server_name, strlen(verdict.server_name)});
-			}
-			/* What nDPI could not name it need not be asked again, for this endpoint. */
-			learn_endpoint(a, flow_endpoint(flow), application->name, application->carrier);
+	} else if (ask_ndpi(a, application, flow, &verdict)) {
+		if (!verdict.guessed && verdict.name) {
+			set(application, verdict.name, verdict.carrier, EVIDENCE_NDPI);
+			named_by = EVIDENCE_NDPI;
+			take_server_name(a, application, &verdict);
 		}
+		/* What nDPI could not name it need not be asked again, for this endpoint. */
+		learn_endpoint(a, flow_endpoint(flow), application->name, application->carrier);
+	}
+	if (!application->name && flow->protocol == 17) {
+		int64_t time_ns;
+		uint16_t media = application_of_media(pending_read(a->pending, application->pending, &time_ns));
+		if (media)
+			set(application, media, 0, EVIDENCE_SIGNATURE);
 	}
 	pending_drop(a->pending, &application->pending);
 	if (!application->name) {
@@ -259,16 +299,57 @@ static void settle_now(struct weir_applications *a, struct weir_application *app
 		uint16_t name = tcp || flow->protocol == 17 ? application_of_port(tcp, first) : 0;
 		if (!name && (tcp || flow->protocol == 17))
 			name = application_of_port(tcp, other);
-		if (name)
+		if (name && !verdict.by_address)
 			set(application, name, 0, EVIDENCE_PORT);
 		else if (verdict.name)
 			set(application, verdict.name, verdict.carrier, EVIDENCE_NDPI);
 	}
 	refine(a, application, flow, named_by);
+	/* Nothing was seen but the handshake or the end: whose address it is says more than the port. */
+	if (application->evidence == EVIDENCE_PORT && application->name == APPLICATION_TLS && application->seen == 0 && a->ndpi) {
+		uint16_t service = application_ndpi_address(a->ndpi, source_serves(flow) ? flow->source : flow->destination);
+		if (service && service != APPLICATION_TLS) {
+			set(application, service, APPLICATION_TLS, EVIDENCE_ADDRESS);
+			application->category = entry_of(a, service).category;
+		}
+	}
 }
 
-static void found(struct weir_applications *a, struct weir_application *application, const struct weir_application_flow *flow, const struct sighting *s)
+/* TLS and QUIC to a port of something else carry that; mail has had names of its own for it since before TLS was everywhere. */
+static void name_by_port(struct sighting *s, const struct weir_application_flow *flow)
 {
+	uint16_t port = source_serves(flow) ? flow->source_port : flow->destination_port;
+
+	if (s->name == APPLICATION_TLS && (port == 993 || port == 995 || port == 465)) {
+		s->name = port == 993 ? APPLICATION_IMAPS : port == 995 ? APPLICATION_POPS : APPLICATION_SMTPS;
+		return;
+	}
+	uint16_t carried = application_of_port(s->name == APPLICATION_TLS, port);
+	if (!carried || application_entries[carried].category == CATEGORY_WEB || port > 10000)
+		return;
+	s->carrier = s->name;
+	s->name = carried;
+}
+
+/* Of a protocol in clear the one that it becomes by STARTTLS; 0: none. */
+static uint16_t secured(uint16_t name)
+{
+	switch (name) {
+	case APPLICATION_SMTP: return APPLICATION_SMTPS;
+	case APPLICATION_POP3: return APPLICATION_POPS;
+	case APPLICATION_IMAP: return APPLICATION_IMAPS;
+	case APPLICATION_LDAP: return APPLICATION_LDAPS;
+	case APPLICATION_FTP_CONTROL: return APPLICATION_FTPS;
+	default: return APPLICATION_NONE;
+	}
+}
+
+static void found(struct weir_applications *a, struct weir_application *application, const struct weir_application_flow *flow, struct sighting *s)
+{
+	if (s->name == APPLICATION_TLS || s->name == APPLICATION_QUIC)
+		name_by_port(s, flow);
+	if (s->tcp && secured(s->name))
+		s->goes_on = true;
 	set(application, s->name, s->carrier, s->evidence);
 	set_server_name(a, application, s->server_name);
 	uint8_t named_by = s->name == APPLICATION_HTTP ? EVIDENCE_HOST : s->name == APPLICATION_DNS ? EVIDENCE_DNS : EVIDENCE_SNI;
@@ -276,8 +357,11 @@ static void found(struct weir_applications *a, struct weir_application *applicat
 		return;
 	refine(a, application, flow, named_by);
 	/* Ports that answer in one protocol name flows whose beginning was not seen. */
-	uint16_t carrier = s->carrier;
-	learn_endpoint(a, flow_endpoint(flow), s->name, carrier);
+	learn_endpoint(a, flow_endpoint(flow), s->name, s->carrier);
+	if (s->nameless && a->ndpi && !application->carrier && (application->name == APPLICATION_TLS || application->name == APPLICATION_QUIC)) {
+		application->evidence |= ASKING;
+		s->goes_on = true;
+	}
 	if (!s->goes_on) {
 		pending_drop(a->pending, &application->pending);
 		application->decided = 1;
@@ -380,7 +464,7 @@ void weir_application_see(struct weir_applications *a, struct weir_application *
 	s.first = application->seen == 1;
 	s.name = s.carrier = 0;
 	s.evidence = EVIDENCE_NONE;
-	s.goes_on = s.unfinished = false;
+	s.goes_on = s.unfinished = s.nameless = false;
 	s.server_name = (struct weir_bytes){NULL, 0};
 	application_see_payload(a, application, flow, &s, &kept, packet->time_ns);
 }
@@ -392,6 +476,9 @@ void application_see_payload(struct weir_applications *a, struct weir_applicatio
 
 	if (s->first && a->credit < NDPI_CREDIT)
 		a->credit++;
+	/* A record was written meanwhile, with what the ports said: a payload says more. */
+	if (application->evidence == EVIDENCE_PORT || application->evidence == EVIDENCE_ADDRESS)
+		set(application, APPLICATION_NONE, APPLICATION_NONE, EVIDENCE_NONE);
 	if (application->name == APPLICATION_DNS || application->carrier == APPLICATION_DNS) {
 		if (s->tcp && s->payload.length > 2)
 			learn_dns(a, flow, (struct weir_bytes){s->payload.data + 2, s->payload.length - 2}, s->reversed);
@@ -402,6 +489,22 @@ void application_see_payload(struct weir_applications *a, struct weir_applicatio
 	if (application->name == APPLICATION_EPM && s->payload.length >= 24 && s->payload.data[2] == 2) {
 		struct learning l = {.a = a, .server = s->reversed ? flow->destination : flow->source};
 		application_epm_towers(s->payload, learn_mapped, &l);
+		return;
+	}
+	if (application->evidence & ASKING) {
+		bool room = pending_add(a->pending, &application->pending, time_ns, kept, payload.data);
+		if (!room || application->seen >= (s->tcp ? TLS_LOOKS : QUIC_LOOKS)) {
+			finish_asking(a, application, flow);
+			application->decided = 1;
+		}
+		return;
+	}
+	uint16_t secure = s->tcp ? secured(application->name) : APPLICATION_NONE;
+	if (secure) {
+		if (s->payload.data[0] == 0x16 && application_look_tls(s))
+			set(application, secure, 0, EVIDENCE_SIGNATURE);
+		if (application->name == secure || application->seen >= 2 * LOOKS)
+			application->decided = 1;
 		return;
 	}
 	/* A hello or request that goes on in this segment. */
@@ -419,7 +522,10 @@ void application_see_payload(struct weir_applications *a, struct weir_applicatio
 		found(a, application, flow, s);
 		if (s->name == APPLICATION_DNS && !s->tcp)
 			learn_dns(a, flow, payload, s->reversed);
-		if (s->unfinished && application->seen < LOOKS) {
+		if (application->evidence & ASKING) {
+			if (!pending_add(a->pending, &application->pending, time_ns, kept, payload.data))
+				finish_asking(a, application, flow);
+		} else if (s->unfinished && application->seen < LOOKS) {
 			if (!pending_add(a->pending, &application->pending, time_ns, kept, payload.data))
 				pending_drop(a->pending, &application->pending);
 		} else if (s->unfinished) {
@@ -450,7 +556,9 @@ void weir_application_settle(struct weir_applications *a, struct weir_applicatio
 {
 	if (application->decided)
 		return;
-	if (application->name == 0 || application->evidence == EVIDENCE_PORT)
+	if (application->evidence & ASKING)
+		finish_asking(a, application, flow);
+	else if (application->name == 0 || application->evidence == EVIDENCE_PORT || application->evidence == EVIDENCE_ADDRESS)
 		settle_now(a, application, flow);
 	else
 		refine(a, application, flow, EVIDENCE_DNS);
@@ -468,7 +576,7 @@ void weir_application_describe(const struct weir_applications *a, const struct w
 {
 	struct weir_bytes none = {NULL, 0};
 	const char *name = application->name ? entry_of(a, application->name).name : NULL;
-	const char *category = application_category_name(application->category), *evidence = application_evidence_name(application->evidence);
+	const char *category = application_category_name(application->category), *evidence = application_evidence_name(application->evidence & ~ASKING);
 
 	flow->application = flow->category = flow->evidence = none;
 	flow->server_name = names_text(a->names, application->server_name);

@@ -34,6 +34,7 @@ enum application_evidence {
 	EVIDENCE_DNS,       /* the name that the client had resolved to this address, or that it asks for */
 	EVIDENCE_ENDPOINT,  /* earlier flows to the same server port */
 	EVIDENCE_NDPI,      /* nDPI */
+	EVIDENCE_ADDRESS,   /* a port, and a server address that nDPI knows the service of */
 	EVIDENCES
 };
 
@@ -51,7 +52,7 @@ extern const struct application_entry application_entries[APPLICATIONS];
 /* The application of a well-known port, 0: none. tcp: of TCP, otherwise of UDP. */
 uint16_t application_of_port(bool tcp, uint16_t port);
 uint16_t application_of_protocol(uint8_t protocol);
-uint16_t application_of_program(uint32_t program); /* of ONC RPC */
+uint16_t application_of_call(struct weir_bytes call); /* of ONC RPC, without record mark; 0: none that is known */
 
 /* The service that a server name belongs to, 0: none that we know. Any case, no closing dot. */
 uint16_t application_of_host(struct weir_bytes name);
@@ -68,6 +69,7 @@ struct sighting {
 	uint16_t name, carrier;
 	uint8_t evidence;
 	bool goes_on;              /* the name is sound, but more of the flow is to be looked at (answers, a hello cut in two) */
+	bool nameless;             /* TLS or QUIC, whole, but without a server name that says anything */
 	bool unfinished;           /* with goes_on: the payload is the beginning of a message that continues in the next segment */
 	struct weir_bytes server_name; /* into payload or into text; data NULL: none */
 	char text[256];
@@ -76,6 +78,9 @@ struct sighting {
 /* Fills what was found. */
 void application_look_tcp(struct sighting *sighting);
 void application_look_udp(struct sighting *sighting);
+
+/* What the kept datagrams of a flow are when nothing else is known: RTP or RTCP (RFC 3550) by their regular headers; 0: neither. */
+uint16_t application_of_media(struct weir_bytes kept);
 
 static inline bool sighting_port(const struct sighting *s, uint16_t port)
 {
@@ -171,7 +176,7 @@ bool pending_add(struct pending *pending, uint32_t *reference, int64_t time_ns, 
 struct weir_bytes pending_read(struct pending *pending, uint32_t reference, int64_t *time_ns);
 void pending_drop(struct pending *pending, uint32_t *reference);
 
-#define PENDING_FLOW_BYTES 4096 /* of one flow, headers included */
+#define PENDING_FLOW_BYTES 8192 /* of one flow, headers included: a hello and the certificate that answers it */
 
 int names_save(const struct names *names, struct weir_state *state, struct weir_fault *fault);
 int names_load(struct names *names, struct weir_state *state, struct weir_fault *fault);
@@ -185,7 +190,8 @@ int pending_load(struct pending *pending, struct weir_state *state, struct weir_
 struct application_ndpi;
 struct application_ndpi_verdict {
 	uint16_t name, carrier; /* our numbers; from APPLICATIONS on: names that nDPI alone has. 0: not known */
-	bool guessed;           /* by port or address alone */
+	bool guessed;           /* by port or address alone … */
+	bool by_address;        /* … by address */
 	char server_name[256];  /* "": none */
 };
 
@@ -197,6 +203,8 @@ const char *application_ndpi_version(void); /* "" when it is not built in */
 void application_ndpi_look(struct application_ndpi *ndpi, const struct weir_application_flow *flow, struct weir_bytes kept, int64_t time_ns,
                            struct application_ndpi_verdict *verdict);
 uint16_t application_ndpi_host(struct application_ndpi *ndpi, struct weir_bytes name);
+/* The service whose own address this is, 0: none that is known. */
+uint16_t application_ndpi_address(struct application_ndpi *ndpi, const struct weir_ip *address);
 /* Of numbers from APPLICATIONS on. */
 struct application_entry application_ndpi_entry(const struct application_ndpi *ndpi, uint16_t number);
 

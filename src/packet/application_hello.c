@@ -63,6 +63,14 @@ struct weir_bytes application_hello_name(struct weir_bytes handshake, bool *whol
 	return none;
 }
 
+static bool is_address(struct weir_bytes name)
+{
+	for (size_t i = 0; i < name.length; i++)
+		if (name.data[i] != '.' && name.data[i] != ':' && (name.data[i] < '0' || name.data[i] > '9'))
+			return false;
+	return true;
+}
+
 bool application_look_tls(struct sighting *s)
 {
 	const uint8_t *p = s->payload.data;
@@ -83,6 +91,8 @@ bool application_look_tls(struct sighting *s)
 	bool whole;
 	struct weir_bytes hello = {p + 5, length - 5 < record ? length - 5 : record};
 	s->server_name = application_hello_name(hello, &whole);
+	/* An address is no name; whose it is may still be seen, in the certificate. */
+	s->nameless = whole && (!s->server_name.data || is_address(s->server_name));
 	if (s->server_name.data)
 		return true;
 	/* What the snap length cut off will not come; what is in the next segment will. */

@@ -10,22 +10,26 @@ static const struct host {
 	uint16_t application;
 } hosts[] = {
 	{"1drv.ms", APPLICATION_ONEDRIVE},
-	{"2mdn.net", APPLICATION_GOOGLE_ADS},
+	{"2mdn.net", APPLICATION_GOOGLE},
 	{"aadcdn.microsoftonline-p.com", APPLICATION_MICROSOFT365},
+	{"aadrm.com", APPLICATION_MICROSOFT365},
 	{"aaplimg.com", APPLICATION_APPLE},
 	{"aiv-cdn.net", APPLICATION_AMAZON_VIDEO},
 	{"alexa.amazon.com", APPLICATION_AMAZON_ALEXA},
-	{"amazon-adsystem.com", APPLICATION_GOOGLE_ADS},
+	{"amazon-adsystem.com", APPLICATION_AMAZON},
 	{"amazon.co.uk", APPLICATION_AMAZON},
 	{"amazon.com", APPLICATION_AMAZON},
 	{"amazon.de", APPLICATION_AMAZON},
 	{"amazonaws.com", APPLICATION_AMAZON_AWS},
+	{"ampproject.org", APPLICATION_GOOGLE},
 	{"android.clients.google.com", APPLICATION_PLAY_STORE},
+	{"android.com", APPLICATION_GOOGLE},
 	{"anydesk.com", APPLICATION_ANYDESK},
 	{"apple-dns.net", APPLICATION_APPLE},
 	{"apple.com", APPLICATION_APPLE},
 	{"apple.news", APPLICATION_APPLE},
 	{"apps.apple.com", APPLICATION_APPLE_STORE},
+	{"appspot.com", APPLICATION_GOOGLE},
 	{"attachments.office.net", APPLICATION_OUTLOOK},
 	{"awsstatic.com", APPLICATION_AMAZON_AWS},
 	{"azure.com", APPLICATION_AZURE},
@@ -33,7 +37,10 @@ static const struct host {
 	{"azurewebsites.net", APPLICATION_AZURE},
 	{"bamgrid.com", APPLICATION_DISNEY_PLUS},
 	{"bing.com", APPLICATION_MICROSOFT},
+	{"blogger.com", APPLICATION_GOOGLE},
+	{"blogspot.com", APPLICATION_GOOGLE},
 	{"cdninstagram.com", APPLICATION_INSTAGRAM},
+	{"chrome.com", APPLICATION_GOOGLE},
 	{"ciscospark.com", APPLICATION_WEBEX},
 	{"citrix.com", APPLICATION_CITRIX},
 	{"cloudapp.azure.com", APPLICATION_AZURE},
@@ -57,7 +64,7 @@ static const struct host {
 	{"dns.quad9.net", APPLICATION_DOH},
 	{"docs.google.com", APPLICATION_GOOGLE_DOCS},
 	{"doh.opendns.com", APPLICATION_DOH},
-	{"doubleclick.net", APPLICATION_GOOGLE_ADS},
+	{"doubleclick.net", APPLICATION_GOOGLE},
 	{"download.microsoft.com", APPLICATION_WINDOWS_UPDATE},
 	{"drive.google.com", APPLICATION_GOOGLE_DRIVE},
 	{"dropbox.com", APPLICATION_DROPBOX},
@@ -80,20 +87,22 @@ static const struct host {
 	{"githubusercontent.com", APPLICATION_GITHUB},
 	{"gitlab.com", APPLICATION_GITLAB},
 	{"gmail.com", APPLICATION_GMAIL},
-	{"google-analytics.com", APPLICATION_GOOGLE_ADS},
+	{"google-analytics.com", APPLICATION_GOOGLE},
 	{"google.com", APPLICATION_GOOGLE},
-	{"googleadservices.com", APPLICATION_GOOGLE_ADS},
+	{"googleadservices.com", APPLICATION_GOOGLE},
 	{"googleapis.com", APPLICATION_GOOGLE_SERVICES},
-	{"googlesyndication.com", APPLICATION_GOOGLE_ADS},
-	{"googletagmanager.com", APPLICATION_GOOGLE},
-	{"googletagservices.com", APPLICATION_GOOGLE_ADS},
+	{"googlesyndication.com", APPLICATION_GOOGLE},
+	{"googletagmanager.com", APPLICATION_GOOGLE_SERVICES},
+	{"googletagservices.com", APPLICATION_GOOGLE_SERVICES},
 	{"googleusercontent.com", APPLICATION_GOOGLE},
 	{"googlevideo.com", APPLICATION_YOUTUBE},
+	{"googlezip.net", APPLICATION_GOOGLE},
 	{"gstatic.com", APPLICATION_GOOGLE},
 	{"guzzoni.apple.com", APPLICATION_APPLE_SIRI},
 	{"gvt1.com", APPLICATION_GOOGLE_SERVICES},
 	{"gvt2.com", APPLICATION_GOOGLE_SERVICES},
 	{"gvt3.com", APPLICATION_GOOGLE_SERVICES},
+	{"hockeyapp.net", APPLICATION_MICROSOFT},
 	{"hotmail.com", APPLICATION_OUTLOOK},
 	{"hulu.com", APPLICATION_HULU},
 	{"icloud-content.com", APPLICATION_APPLE_ICLOUD},
@@ -123,6 +132,7 @@ static const struct host {
 	{"microsoftonline-p.com", APPLICATION_MICROSOFT365},
 	{"microsoftonline-p.net", APPLICATION_MICROSOFT365},
 	{"microsoftonline.com", APPLICATION_MICROSOFT365},
+	{"microsoftstream.com", APPLICATION_MICROSOFT365},
 	{"mmg.whatsapp.net", APPLICATION_WHATSAPP_FILES},
 	{"msauth.net", APPLICATION_MICROSOFT365},
 	{"msecnd.net", APPLICATION_MICROSOFT},
@@ -130,6 +140,7 @@ static const struct host {
 	{"msftconnecttest.com", APPLICATION_MICROSOFT},
 	{"msftncsi.com", APPLICATION_MICROSOFT},
 	{"msn.com", APPLICATION_MICROSOFT},
+	{"msocdn.com", APPLICATION_MICROSOFT365},
 	{"mzstatic.com", APPLICATION_APPLE_ITUNES},
 	{"netflix.com", APPLICATION_NETFLIX},
 	{"netflix.net", APPLICATION_NETFLIX},
@@ -148,8 +159,8 @@ static const struct host {
 	{"onedrive.live.com", APPLICATION_ONEDRIVE},
 	{"onenote.com", APPLICATION_MICROSOFT365},
 	{"outlook.com", APPLICATION_OUTLOOK},
-	{"outlook.office.com", APPLICATION_OUTLOOK},
-	{"outlook.office365.com", APPLICATION_OUTLOOK},
+	{"outlook.office.com", APPLICATION_MICROSOFT365},
+	{"outlook.office365.com", APPLICATION_MICROSOFT365},
 	{"pastebin.com", APPLICATION_PASTEBIN},
 	{"phobos.apple.com", APPLICATION_APPLE_ITUNES},
 	{"pinimg.com", APPLICATION_PINTEREST},
@@ -161,6 +172,7 @@ static const struct host {
 	{"primevideo.com", APPLICATION_AMAZON_VIDEO},
 	{"push.apple.com", APPLICATION_APPLE_PUSH},
 	{"pv-cdn.net", APPLICATION_AMAZON_VIDEO},
+	{"quantserve.com", APPLICATION_GOOGLE_ADS},
 	{"redd.it", APPLICATION_REDDIT},
 	{"reddit.com", APPLICATION_REDDIT},
 	{"redditinc.com", APPLICATION_REDDIT},
@@ -203,6 +215,7 @@ static const struct host {
 	{"swscan.apple.com", APPLICATION_APPLE_STORE},
 	{"t.co", APPLICATION_TWITTER},
 	{"t.me", APPLICATION_TELEGRAM},
+	{"teams-msgapi.trafficmanager.net", APPLICATION_TEAMS},
 	{"teams.cdn.office.net", APPLICATION_TEAMS},
 	{"teams.live.com", APPLICATION_TEAMS},
 	{"teams.microsoft.com", APPLICATION_TEAMS},
@@ -214,7 +227,7 @@ static const struct host {
 	{"tiktok.com", APPLICATION_TIKTOK},
 	{"tiktokcdn.com", APPLICATION_TIKTOK},
 	{"tiktokv.com", APPLICATION_TIKTOK},
-	{"trafficmanager.net", APPLICATION_AZURE},
+	{"trafficmanager.net", APPLICATION_MICROSOFT},
 	{"ttvnw.net", APPLICATION_TWITCH},
 	{"tumblr.com", APPLICATION_TUMBLR},
 	{"twimg.com", APPLICATION_TWITTER},
@@ -275,10 +288,61 @@ static uint16_t find(struct weir_bytes name)
 	return APPLICATION_NONE;
 }
 
+/* Companies whose domains end in a country's name, or in one with "co." or "com." before it. */
+static uint16_t find_country(struct weir_bytes name)
+{
+	static const struct { const char *label; uint16_t application; } labels[] = {
+		{"google.", APPLICATION_GOOGLE}, {"amazon.", APPLICATION_AMAZON}, {"ebay.", APPLICATION_EBAY}, {"yahoo.", APPLICATION_YAHOO},
+	};
+
+	for (size_t i = 0; i < sizeof labels / sizeof labels[0]; i++) {
+		size_t length = strlen(labels[i].label);
+		if (name.length > length && name.length <= length + 6 && memcmp(name.data, labels[i].label, length) == 0)
+			return labels[i].application;
+	}
+	return APPLICATION_NONE;
+}
+
+static bool ends_with(struct weir_bytes name, const char *end)
+{
+	size_t length = strlen(end);
+	return name.length > length && memcmp(name.data + name.length - length, end, length) == 0;
+}
+
+/* Domains of content networks, before which stands the name of whose content it is. */
+static struct weir_bytes without_network(struct weir_bytes name)
+{
+	static const char *const networks[] = {
+		".edgekey.net", ".edgesuite.net", ".akadns.net", ".akamaized.net", ".akamai.net", ".akamaiedge.net", ".cdn.cloudflare.net", ".fastly.net", ".fastlylb.net", ".cdngc.net",
+		".llnwd.net", ".footprint.net", ".globalredir.akadns.net",
+	};
+
+	for (size_t i = 0; i < sizeof networks / sizeof networks[0]; i++)
+		if (ends_with(name, networks[i]))
+			return (struct weir_bytes){name.data, name.length - strlen(networks[i])};
+	return name;
+}
+
+/* Microsoft's own names for machines of Teams in its cloud. */
+static bool is_teams_machine(struct weir_bytes name)
+{
+	static const char *const clouds[] = {".trafficmanager.net", ".cloudapp.net"};
+
+	for (unsigned i = 0; i < 2; i++)
+		if (ends_with(name, clouds[i]))
+			return memmem(name.data, name.length, "teams", 5) != NULL;
+	return false;
+}
+
 uint16_t application_of_host(struct weir_bytes name)
 {
+	if (is_teams_machine(name))
+		return APPLICATION_TEAMS;
+	name = without_network(name);
 	while (name.length) {
 		uint16_t application = find(name);
+		if (!application)
+			application = find_country(name);
 		if (application)
 			return application;
 		const uint8_t *dot = memchr(name.data, '.', name.length);

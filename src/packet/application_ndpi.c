@@ -186,6 +186,7 @@ void application_ndpi_look(struct application_ndpi *ndpi, const struct weir_appl
 	verdict->name = app < ndpi->protocols ? ndpi->numbers[app] : APPLICATION_NONE;
 	verdict->carrier = master != app && master < ndpi->protocols ? ndpi->numbers[master] : APPLICATION_NONE;
 	verdict->guessed = guessed || ndpi->flow->confidence < NDPI_CONFIDENCE_DPI_CACHE;
+	verdict->by_address = ndpi->flow->confidence == NDPI_CONFIDENCE_MATCH_BY_IP;
 	size_t length = strnlen(ndpi->flow->host_server_name, sizeof ndpi->flow->host_server_name);
 	memcpy(verdict->server_name, ndpi->flow->host_server_name, length);
 	verdict->server_name[length] = '\0';
@@ -203,6 +204,17 @@ uint16_t application_ndpi_host(struct application_ndpi *ndpi, struct weir_bytes 
 	text[name.length] = '\0';
 	int id = ndpi_match_string_subprotocol(ndpi->module, text, (u_int)name.length, &match);
 	return id > 0 && (unsigned)id < ndpi->protocols ? ndpi->numbers[id] : APPLICATION_NONE;
+}
+
+uint16_t application_ndpi_address(struct application_ndpi *ndpi, const struct weir_ip *address)
+{
+	struct in_addr in;
+
+	if (address->version != 4)
+		return APPLICATION_NONE;
+	memcpy(&in, address->bytes, sizeof in);
+	u_int16_t id = ndpi_network_ptree_match(ndpi->module, &in);
+	return id < ndpi->protocols ? ndpi->numbers[id] : APPLICATION_NONE;
 }
 
 struct application_entry application_ndpi_entry(const struct application_ndpi *ndpi, uint16_t number)
@@ -224,6 +236,7 @@ void application_ndpi_look(struct application_ndpi *ndpi, const struct weir_appl
 {
 }
 uint16_t application_ndpi_host(struct application_ndpi *ndpi, struct weir_bytes name) { return APPLICATION_NONE; }
+uint16_t application_ndpi_address(struct application_ndpi *ndpi, const struct weir_ip *address) { return APPLICATION_NONE; }
 struct application_entry application_ndpi_entry(const struct application_ndpi *ndpi, uint16_t number)
 {
 	return (struct application_entry){NULL, CATEGORY_NONE};

@@ -74,14 +74,13 @@ const struct application_entry application_entries[APPLICATIONS] = {
 	[APPLICATION_AFP] = {"AFP", CATEGORY_FILE},
 	[APPLICATION_FTP_CONTROL] = {"FTP_CONTROL", CATEGORY_FILE},
 	[APPLICATION_FTP_DATA] = {"FTP_DATA", CATEGORY_FILE},
+	[APPLICATION_FTPS] = {"FTPS", CATEGORY_FILE},
 	[APPLICATION_TFTP] = {"TFTP", CATEGORY_FILE},
 	[APPLICATION_RSYNC] = {"RSYNC", CATEGORY_FILE},
 	[APPLICATION_DFS] = {"DFS", CATEGORY_FILE},
 	[APPLICATION_DFSR] = {"DFSR", CATEGORY_FILE},
 	[APPLICATION_FRS] = {"FRS", CATEGORY_FILE},
 	[APPLICATION_SRVSVC] = {"ServerService", CATEGORY_FILE},
-	[APPLICATION_MOUNT] = {"NFSMount", CATEGORY_FILE},
-	[APPLICATION_NLM] = {"NFSLock", CATEGORY_FILE},
 	[APPLICATION_ISCSI] = {"iSCSI", CATEGORY_FILE},
 	[APPLICATION_AFS] = {"RX", CATEGORY_FILE},
 	[APPLICATION_NBD] = {"NBD", CATEGORY_FILE},
@@ -406,7 +405,7 @@ static const char *const evidence_names[EVIDENCES] = {
 	[EVIDENCE_PORT] = "port",         [EVIDENCE_PROTOCOL] = "protocol", [EVIDENCE_SIGNATURE] = "signature",
 	[EVIDENCE_DCERPC] = "dcerpc",     [EVIDENCE_EPM] = "epm",           [EVIDENCE_SNI] = "sni",
 	[EVIDENCE_HOST] = "host",         [EVIDENCE_DNS] = "dns",           [EVIDENCE_ENDPOINT] = "endpoint",
-	[EVIDENCE_NDPI] = "ndpi",
+	[EVIDENCE_NDPI] = "ndpi",         [EVIDENCE_ADDRESS] = "address",
 };
 
 const char *application_category_name(unsigned category)

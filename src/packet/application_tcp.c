@@ -116,11 +116,20 @@ static bool looks_memcached(struct sighting *s)
 
 /* ---- Microsoft and directory ---- */
 
-static bool looks_smb_1(struct sighting *s) { return s->payload.length >= 8 && byte(s, 0) == 0 && be32(s, 4) == 0xff534d42; }
+/* Over the session service of NetBIOS, or (on 445) with its header alone. */
+static bool is_smb(struct sighting *s, uint16_t name)
+{
+	if (sighting_port(s, 139)) {
+		s->carrier = APPLICATION_NETBIOS;
+		s->name = name;
+	}
+	return true;
+}
+static bool looks_smb_1(struct sighting *s) { return s->payload.length >= 8 && byte(s, 0) == 0 && be32(s, 4) == 0xff534d42 && is_smb(s, APPLICATION_SMBV1); }
 static bool looks_smb_23(struct sighting *s)
 {
 	uint32_t magic = be32(s, 4);
-	return byte(s, 0) == 0 && (magic == 0xfe534d42 || magic == 0xfd534d42 || magic == 0xfc534d42);
+	return byte(s, 0) == 0 && (magic == 0xfe534d42 || magic == 0xfd534d42 || magic == 0xfc534d42) && is_smb(s, APPLICATION_SMBV23);
 }
 /* Session request and its answers (RFC 1002, section 4.3). */
 static bool looks_nbss(struct sighting *s)
@@ -317,6 +326,8 @@ static bool looks_opc_ua(struct sighting *s) { return (BEGINS(s, "HELF") || BEGI
 static bool looks_dicom(struct sighting *s) { return s->payload.length >= 10 && be16(s, 0) == 0x0100 && be16(s, 6) == 1 && be32(s, 2) + 6 == s->wire_length && s->wire_length > 74; }
 static bool looks_someip(struct sighting *s) { return s->payload.length >= 16 && be32(s, 4) + 8 == s->wire_length && byte(s, 12) == 1 && (sighting_port(s, 30490) || sighting_port(s, 30491) || sighting_port(s, 30501)); }
 
+static uint16_t application_of_program(uint32_t program);
+
 /* ONC RPC with its record mark (RFC 5531, section 11): a call of version 2. The programs that have names are those of files and directories. */
 static bool looks_sun_rpc(struct sighting *s)
 {
@@ -330,20 +341,37 @@ static bool looks_sun_rpc(struct sighting *s)
 	}
 	if (be32(s, 8) != 0 || be32(s, 12) != 2)
 		return false;
-	s->name = application_of_program(be32(s, 16));
-	return true;
+	s->name = application_of_call((struct weir_bytes){s->payload.data + 4, s->payload.length - 4});
+	return s->name != APPLICATION_NONE;
 }
 
-uint16_t application_of_program(uint32_t program)
+static uint16_t application_of_program(uint32_t program)
 {
 	switch (program) {
 	case 100000: return APPLICATION_PORTMAP;
-	case 100003: case 100227: return APPLICATION_NFS;
-	case 100005: return APPLICATION_MOUNT;
-	case 100021: case 100024: return APPLICATION_NLM;
+	case 100003: case 100005: case 100021: case 100024: case 100227: return APPLICATION_NFS; /* with mounting, locks, their status and ACLs */
 	case 100004: case 100007: case 100009: return APPLICATION_NIS;
-	default: return APPLICATION_SUN_RPC;
+	default: return program >= 100000 && program < 400000 ? APPLICATION_SUN_RPC : APPLICATION_NONE;
 	}
+}
+
+/* The program of a call; of a question to the portmapper for a program's port (RFC 1833) that program. */
+uint16_t application_of_call(struct weir_bytes call)
+{
+	struct weir_cursor c = weir_cursor_over(call.data, call.length);
+
+	weir_take(&c, 12);
+	uint16_t application = application_of_program(weir_take_be32(&c));
+	uint32_t version = weir_take_be32(&c), procedure = weir_take_be32(&c);
+	if (c.failed || application != APPLICATION_PORTMAP || version < 2 || version > 4 || procedure != 3)
+		return application;
+	for (unsigned i = 0; i < 2; i++) { /* credentials, verifier */
+		weir_take(&c, 4);
+		uint32_t length = weir_take_be32(&c);
+		weir_take(&c, length <= 400 ? (length + 3) & ~3u : SIZE_MAX);
+	}
+	uint16_t asked = application_of_program(weir_take_be32(&c));
+	return !c.failed && asked ? asked : application;
 }
 
 static bool looks_dns(struct sighting *s)
@@ -479,8 +507,10 @@ void application_look_tcp(struct sighting *s)
 		return;
 	}
 	for (size_t i = 0; i < sizeof signatures / sizeof signatures[0]; i++) {
-		if (!signatures[i].looks(s))
+		if (!signatures[i].looks(s)) {
+			s->name = s->carrier = APPLICATION_NONE;
 			continue;
+		}
 		if (!s->name)
 			s->name = signatures[i].application;
 		if (!s->evidence)

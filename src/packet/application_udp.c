@@ -43,7 +43,14 @@ static bool looks_netbios(struct sighting *s)
 {
 	if (sighting_port(s, 137))
 		return s->payload.length >= 12 && be16(s, 4) + be16(s, 6) + be16(s, 8) <= 16;
-	return sighting_port(s, 138) && byte(s, 0) >= 0x10 && byte(s, 0) <= 0x16;
+	if (!sighting_port(s, 138) || byte(s, 0) < 0x10 || byte(s, 0) > 0x16)
+		return false;
+	/* What is announced behind the two names of a datagram (RFC 1002, section 4.4.2). */
+	if (be32(s, 82) == 0xff534d42) {
+		s->carrier = APPLICATION_NETBIOS;
+		s->name = APPLICATION_SMBV1;
+	}
+	return true;
 }
 static bool looks_dhcp(struct sighting *s)
 {
@@ -141,6 +148,7 @@ static bool looks_netflow(struct sighting *s)
 }
 static bool looks_ipfix(struct sighting *s)
 {
+	s->carrier = APPLICATION_NETFLOW; /* its tenth version */
 	return s->payload.length >= 20 && be16(s, 0) == 10 && be16(s, 2) == s->wire_length && be32(s, 4) > 946684800 && (be16(s, 16) == 2 || be16(s, 16) == 3 || be16(s, 16) > 255) && be16(s, 18) >= 4;
 }
 static bool looks_sflow(struct sighting *s)
@@ -166,10 +174,7 @@ static bool looks_sun_rpc(struct sighting *s)
 		s->name = sighting_port(s, 2049) ? APPLICATION_NFS : APPLICATION_PORTMAP;
 		return true;
 	}
-	if (s->payload.length < 24 || be32(s, 4) != 0 || be32(s, 8) != 2)
-		return false;
-	s->name = application_of_program(be32(s, 12));
-	return true;
+	return s->payload.length >= 24 && be32(s, 4) == 0 && be32(s, 8) == 2 && (s->name = application_of_call(s->payload)) != APPLICATION_NONE;
 }
 
 /* ---- voice and meetings ---- */
@@ -209,7 +214,7 @@ static bool looks_stun(struct sighting *s)
 			s->name = APPLICATION_WHATSAPP_CALL;
 			break;
 		}
-		if (attribute == 0x0103 || (attribute == 0x0101 && be16(s, at + 2) == 4)) {
+		if (attribute == 0x0101 && be16(s, at + 2) == 20) {
 			s->carrier = APPLICATION_STUN;
 			s->name = APPLICATION_ZOOM;
 			break;
@@ -224,20 +229,19 @@ static bool looks_dtls(struct sighting *s)
 {
 	return s->payload.length >= 13 && byte(s, 0) >= 20 && byte(s, 0) <= 25 && byte(s, 1) == 0xfe && (byte(s, 2) >= 0xfc) && be16(s, 3) <= 1 && be16(s, 11) + 13u <= s->wire_length && be16(s, 11) > 0;
 }
-static bool looks_quic(struct sighting *s)
+static bool is_quic(const struct sighting *s)
 {
+	/* gQUIC: a version "Q0.." or "T0.." in long and old public headers. */
+	uint32_t version = be32(s, 1) & 0xffff0000, old = be32(s, 9) & 0xffff0000;
+
 	if (looks_like_quic(s->payload))
 		return true;
-	/* gQUIC: a version "Q0.." in long and old public headers. */
-	uint32_t version = be32(s, 1), old = be32(s, 9);
-	if (s->payload.length < 16)
-		return false;
-	return ((byte(s, 0) & 0x80 || byte(s, 0) == 0xc0) && (version & 0xffff0000) == 0x51300000) || ((version & 0xffff0000) == 0x54300000 && byte(s, 0) & 0x80) ||
-	       ((byte(s, 0) & 0x09) == 0x09 && (old & 0xffff0000) == 0x51300000);
+	return s->payload.length >= 16 && ((byte(s, 0) & 0x80 && (version == 0x51300000 || version == 0x54300000)) || ((byte(s, 0) & 0x09) == 0x09 && old == 0x51300000));
 }
-static bool looks_rtcp(struct sighting *s)
+static bool looks_quic(struct sighting *s)
 {
-	return s->payload.length >= 8 && byte(s, 0) >> 6 == 2 && byte(s, 1) >= 200 && byte(s, 1) <= 207 && (be16(s, 2) + 1u) * 4 <= s->wire_length && s->wire_length % 4 == 0 && be16(s, 2) < 400;
+	/* A client's first datagrams are whole and have the hello in them, encrypted with a key that anyone can derive. */
+	return is_quic(s) && ((s->nameless = !s->reversed && s->payload.length == s->wire_length && s->wire_length >= 1200), true);
 }
 static bool looks_mgcp(struct sighting *s)
 {
@@ -422,16 +426,45 @@ static const struct signature {
 	{APPLICATION_STEAM, looks_steam},
 	{APPLICATION_MPEG_TS, looks_mpeg_ts},
 	{APPLICATION_OPENVPN, looks_openvpn},
-	{APPLICATION_RTCP, looks_rtcp},
 	{APPLICATION_ZEROTIER, looks_zerotier},
 	{APPLICATION_RDP, looks_rdp},
 };
 
+uint16_t application_of_media(struct weir_bytes whole)
+{
+	struct kept kept;
+	uint32_t sources[2] = {0, 0};
+	uint16_t last[2] = {0, 0};
+	unsigned rtp = 0, rtcp = 0, packets = 0;
+
+	for (size_t at = 0; at + sizeof kept <= whole.length; at += sizeof kept + kept.length, packets++) {
+		memcpy(&kept, whole.data + at, sizeof kept);
+		const uint8_t *p = whole.data + at + sizeof kept;
+		unsigned way = kept.reversed & 1;
+		if (kept.length > whole.length - at - sizeof kept || kept.length < 12 || p[0] >> 6 != 2)
+			return APPLICATION_NONE;
+		if (p[1] >= 200 && p[1] <= 207) {
+			rtcp += (weir_load_be16(p + 2) + 1u) * 4 <= kept.wire_length;
+			continue;
+		}
+		/* Of one source, with numbers that go up a little. */
+		uint16_t step = (uint16_t)(weir_load_be16(p + 2) - last[way]);
+		rtp += sources[way] == weir_load_be32(p + 8) && sources[way] && step > 0 && step < 32 && ((p[1] & 0x7f) <= 34 || (p[1] & 0x7f) >= 96);
+		sources[way] = weir_load_be32(p + 8);
+		last[way] = weir_load_be16(p + 2);
+	}
+	if (rtp >= 2)
+		return APPLICATION_RTP;
+	return rtcp && rtcp == packets ? APPLICATION_RTCP : APPLICATION_NONE;
+}
+
 void application_look_udp(struct sighting *s)
 {
 	for (size_t i = 0; i < sizeof signatures / sizeof signatures[0]; i++) {
-		if (!signatures[i].looks(s))
+		if (!signatures[i].looks(s)) {
+			s->name = s->carrier = APPLICATION_NONE;
 			continue;
+		}
 		if (!s->name)
 			s->name = signatures[i].application;
 		s->evidence = EVIDENCE_SIGNATURE;
