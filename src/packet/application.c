@@ -457,6 +457,7 @@ void weir_application_see(struct weir_applications *a, struct weir_application *
 	a->seconds = packet->time_ns / 1000000000;
 	if (application->seen < UINT8_MAX)
 		application->seen++;
+	s.candidates = &a->candidates;
 	s.source_port = flow->source_port;
 	s.destination_port = flow->destination_port;
 	s.tcp = flow->protocol == 6;
@@ -546,7 +547,7 @@ void application_see_payload(struct weir_applications *a, struct weir_applicatio
 		return;
 	}
 	bool room = a->ndpi && pending_add(a->pending, &application->pending, time_ns, kept, payload.data);
-	if (application->seen >= LOOKS || (a->ndpi && !room)) {
+	if (application->seen >= (s->tcp ? LOOKS : UDP_LOOKS) || (a->ndpi && !room)) {
 		settle_now(a, application, flow);
 		application->decided = 1;
 	}
@@ -613,6 +614,8 @@ int weir_applications_new(const struct weir_applications_options *options, struc
 	a->memory_bytes = bytes;
 	a->use_ndpi = !options->no_ndpi;
 	a->credit = NDPI_CREDIT;
+	application_candidates_tcp(&a->candidates);
+	application_candidates_udp(&a->candidates);
 	a->names = names_new(bytes / 4);
 	a->pending = pending_new(bytes / 2);
 	a->scratch = calloc(1, sizeof *a->scratch);

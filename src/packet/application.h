@@ -5,6 +5,7 @@
  * application_table.c     applications and their categories
  * application_ports.c     … by port and IP protocol
  * application_hosts.c     services by server name
+ * application_match.c     which signatures are asked
  * application_tcp.c       signatures of what runs over TCP …
  * application_udp.c       … and over UDP
  * application_hello.c     the server name in a TLS ClientHello and in an HTTP request
@@ -59,7 +60,27 @@ uint16_t application_of_host(struct weir_bytes name);
 
 /* ---- looking at a payload ---- */
 
+struct sighting;
+/* A way to tell an application: whether a payload looks like it. The function may set name, carrier and what else it finds. */
+struct signature {
+	uint16_t application; /* unless the function names one itself */
+	bool (*looks)(struct sighting *sighting);
+	uint16_t ports[3];    /* of which the flow has to have one; none: any */
+	struct { uint8_t low, high; } first[3]; /* ranges of the first byte; none: any */
+};
+
+/* Signatures by the first byte of a payload: most are out of the question by that alone. */
+#define SIGNATURES 128
+struct signature_set { uint64_t by_first[256][SIGNATURES / 64]; };
+struct application_candidates { struct signature_set tcp, udp; };
+void application_sort(const struct signature *signatures, size_t count, struct signature_set *set);
+void application_candidates_tcp(struct application_candidates *candidates);
+void application_candidates_udp(struct application_candidates *candidates);
+/* Asks those in question, in order; the first that says yes names the sighting. */
+void application_match(struct sighting *sighting, const struct signature *signatures, const struct signature_set *set);
+
 struct sighting {
+	const struct application_candidates *candidates;
 	struct weir_bytes payload; /* never empty */
 	uint32_t wire_length;      /* of the payload; more than payload.length: cut off */
 	uint16_t source_port, destination_port; /* of the flow */

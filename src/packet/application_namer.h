@@ -4,13 +4,14 @@
 
 #include "packet/application.h"
 
-#define LOOKS 8                    /* payloads of a flow that are looked at */
+#define LOOKS 8                    /* payloads of a TCP flow that are looked at; nDPI wants as many */
+#define UDP_LOOKS 5                /* datagrams tell sooner */
 /*
- * nDPI takes microseconds a flow where the rest takes a tenth of one. So each new flow earns 1, each look costs NDPI_COST, and what was earned is kept up to
- * NDPI_CREDIT: 32,768 flows at once, one in 32 for ever.
+ * nDPI takes up to a tenth of a millisecond for a flow where the rest takes a microsecond. So each new flow earns 1, each look costs NDPI_COST, and what was earned is
+ * kept up to NDPI_CREDIT: 16,384 flows at once, one in 128 for ever.
  */
-#define NDPI_COST 32
-#define NDPI_CREDIT (32768 * NDPI_COST)
+#define NDPI_COST 128
+#define NDPI_CREDIT (16384 * NDPI_COST)
 
 struct weir_applications {
 	uint64_t memory_bytes;
@@ -23,6 +24,7 @@ struct weir_applications {
 	int64_t credit;
 	bool use_ndpi;
 	struct application_ndpi *ndpi;
+	struct application_candidates candidates;
 	struct application_scratch { char name[128]; } *scratch; /* where describe composes names */
 	uint8_t joined[PENDING_FLOW_BYTES];
 };

@@ -2,8 +2,6 @@
 #include "packet/application.h"
 #include "packet/dissect.h"
 
-typedef bool looks(struct sighting *s);
-
 static uint8_t byte(const struct sighting *s, size_t at) { return at < s->payload.length ? s->payload.data[at] : 0; }
 static uint16_t be16(const struct sighting *s, size_t at) { return at + 2 <= s->payload.length ? weir_load_be16(s->payload.data + at) : 0; }
 static uint32_t be32(const struct sighting *s, size_t at) { return at + 4 <= s->payload.length ? weir_load_be32(s->payload.data + at) : 0; }
@@ -409,84 +407,81 @@ static bool looks_dce_rpc(struct sighting *s)
 	return true;
 }
 
-static const struct signature {
-	uint16_t application; /* unless the function names one itself */
-	looks *looks;
-} signatures[] = {
-	{APPLICATION_SMBV23, looks_smb_23},
-	{APPLICATION_SMBV1, looks_smb_1},
-	{APPLICATION_DCE_RPC, looks_dce_rpc},
-	{APPLICATION_SSH, looks_ssh},
-	{APPLICATION_LDAP, looks_ldap},
-	{APPLICATION_KERBEROS, looks_kerberos},
-	{APPLICATION_S7COMM, looks_s7comm},
-	{APPLICATION_RDP, looks_rdp},
-	{APPLICATION_H323, looks_h323},
-	{APPLICATION_SMTP, looks_smtp},
-	{APPLICATION_FTP_CONTROL, looks_ftp},
-	{APPLICATION_POP3, looks_pop3},
-	{APPLICATION_IMAP, looks_imap},
-	{APPLICATION_NETBIOS, looks_nbss},
-	{APPLICATION_TDS, looks_tds},
-	{APPLICATION_MYSQL, looks_mysql},
-	{APPLICATION_POSTGRESQL, looks_postgresql},
-	{APPLICATION_ORACLE, looks_oracle},
-	{APPLICATION_MONGODB, looks_mongodb},
-	{APPLICATION_REDIS, looks_redis},
-	{APPLICATION_CASSANDRA, looks_cassandra},
-	{APPLICATION_MEMCACHED, looks_memcached},
-	{APPLICATION_DRDA, looks_drda},
-	{APPLICATION_ELASTICSEARCH, looks_elastic},
-	{APPLICATION_RTSP, looks_rtsp},
-	{APPLICATION_SIP, looks_sip},
-	{APPLICATION_VNC, looks_vnc},
-	{APPLICATION_TELNET, looks_telnet},
-	{APPLICATION_BGP, looks_bgp},
-	{APPLICATION_LDP, looks_ldp},
-	{APPLICATION_RSYNC, looks_rsync},
-	{APPLICATION_GIT, looks_git},
-	{APPLICATION_SVN, looks_svn},
-	{APPLICATION_STOMP, looks_stomp},
-	{APPLICATION_NATS, looks_nats},
-	{APPLICATION_AMQP, looks_amqp},
-	{APPLICATION_MQTT, looks_mqtt},
-	{APPLICATION_IBM_MQ, looks_ibm_mq},
-	{APPLICATION_FIX, looks_fix},
-	{APPLICATION_ZEROMQ, looks_zeromq},
-	{APPLICATION_CORBA, looks_corba},
-	{APPLICATION_RMI, looks_rmi},
-	{APPLICATION_DIAMETER, looks_diameter},
-	{APPLICATION_PPTP, looks_pptp},
-	{APPLICATION_ZABBIX, looks_zabbix},
-	{APPLICATION_CITRIX, looks_citrix},
-	{APPLICATION_NBD, looks_nbd},
-	{APPLICATION_SPICE, looks_spice},
-	{APPLICATION_X11, looks_x11},
-	{APPLICATION_TEAMVIEWER, looks_teamviewer},
-	{APPLICATION_RTMP, looks_rtmp},
-	{APPLICATION_BITTORRENT, looks_bittorrent},
-	{APPLICATION_JABBER, looks_jabber},
-	{APPLICATION_IRC, looks_irc},
-	{APPLICATION_AJP, looks_ajp},
-	{APPLICATION_HL7, looks_hl7},
-	{APPLICATION_CHECKMK, looks_check_mk},
-	{APPLICATION_NONE, looks_sun_rpc},
-	{APPLICATION_AFP, looks_afp},
-	{APPLICATION_ISCSI, looks_iscsi},
-	{APPLICATION_NDMP, looks_ndmp},
-	{APPLICATION_SKINNY, looks_skinny},
-	{APPLICATION_LPD, looks_lpd},
-	{APPLICATION_JETDIRECT, looks_jetdirect},
-	{APPLICATION_DNP3, looks_dnp3},
-	{APPLICATION_MODBUS, looks_modbus},
-	{APPLICATION_IEC104, looks_iec104},
-	{APPLICATION_ETHERNET_IP, looks_ethernet_ip},
-	{APPLICATION_OPC_UA, looks_opc_ua},
-	{APPLICATION_DICOM, looks_dicom},
-	{APPLICATION_SOMEIP, looks_someip},
-	{APPLICATION_SOCKS, looks_socks},
-	{APPLICATION_WEBSOCKET, looks_websocket},
-	{APPLICATION_DNS, looks_dns},
+static const struct signature signatures[] = {
+	{.application = APPLICATION_SMBV23, .looks = looks_smb_23, .first = {{0, 1}}},
+	{.application = APPLICATION_SMBV1, .looks = looks_smb_1, .first = {{0, 1}}},
+	{.application = APPLICATION_DCE_RPC, .looks = looks_dce_rpc, .first = {{5, 5}}},
+	{.application = APPLICATION_SSH, .looks = looks_ssh, .first = {{'S', 'S'}}},
+	{.application = APPLICATION_LDAP, .looks = looks_ldap, .first = {{0x30, 0x30}}},
+	{.application = APPLICATION_KERBEROS, .looks = looks_kerberos, .first = {{0, 1}}},
+	{.application = APPLICATION_S7COMM, .looks = looks_s7comm, .first = {{3, 3}}},
+	{.application = APPLICATION_RDP, .looks = looks_rdp, .first = {{3, 3}}},
+	{.application = APPLICATION_H323, .looks = looks_h323, .ports = {1720}, .first = {{3, 3}}},
+	{.application = APPLICATION_SMTP, .looks = looks_smtp, .first = {{'2', '5'}, {'E', 'R'}}},
+	{.application = APPLICATION_FTP_CONTROL, .looks = looks_ftp, .first = {{'2', '5'}, {'A', 'U'}}},
+	{.application = APPLICATION_POP3, .looks = looks_pop3, .first = {{'+', '-'}, {'A', 'U'}}},
+	{.application = APPLICATION_IMAP, .looks = looks_imap, .first = {{'*', '*'}, {'0', 'z'}}},
+	{.application = APPLICATION_NETBIOS, .looks = looks_nbss, .ports = {139}},
+	{.application = APPLICATION_TDS, .looks = looks_tds, .first = {{1, 0x12}}},
+	{.application = APPLICATION_MYSQL, .looks = looks_mysql},
+	{.application = APPLICATION_POSTGRESQL, .looks = looks_postgresql, .first = {{0, 1}, {'A', 'Z'}, {'a', 'z'}}},
+	{.application = APPLICATION_ORACLE, .looks = looks_oracle, .first = {{0, 0x20}}},
+	{.application = APPLICATION_MONGODB, .looks = looks_mongodb},
+	{.application = APPLICATION_REDIS, .looks = looks_redis, .first = {{'*', '-'}, {'P', 'P'}}},
+	{.application = APPLICATION_CASSANDRA, .looks = looks_cassandra, .ports = {9042}},
+	{.application = APPLICATION_MEMCACHED, .looks = looks_memcached, .ports = {11211}},
+	{.application = APPLICATION_DRDA, .looks = looks_drda, .first = {{0, 0x7f}}},
+	{.application = APPLICATION_ELASTICSEARCH, .looks = looks_elastic, .first = {{'E', 'E'}}},
+	{.application = APPLICATION_RTSP, .looks = looks_rtsp, .first = {{'A', 'T'}}},
+	{.application = APPLICATION_SIP, .looks = looks_sip, .first = {{'A', 'T'}}},
+	{.application = APPLICATION_VNC, .looks = looks_vnc, .first = {{'R', 'R'}}},
+	{.application = APPLICATION_TELNET, .looks = looks_telnet, .first = {{0xff, 0xff}}},
+	{.application = APPLICATION_BGP, .looks = looks_bgp, .first = {{0xff, 0xff}}},
+	{.application = APPLICATION_LDP, .looks = looks_ldp, .ports = {646}},
+	{.application = APPLICATION_RSYNC, .looks = looks_rsync, .first = {{'@', '@'}}},
+	{.application = APPLICATION_GIT, .looks = looks_git, .first = {{'0', '9'}}},
+	{.application = APPLICATION_SVN, .looks = looks_svn, .first = {{'(', '('}}},
+	{.application = APPLICATION_STOMP, .looks = looks_stomp, .first = {{'C', 'S'}}},
+	{.application = APPLICATION_NATS, .looks = looks_nats, .first = {{'C', 'I'}}},
+	{.application = APPLICATION_AMQP, .looks = looks_amqp, .first = {{'A', 'A'}}},
+	{.application = APPLICATION_MQTT, .looks = looks_mqtt, .first = {{0x10, 0xef}}},
+	{.application = APPLICATION_IBM_MQ, .looks = looks_ibm_mq, .first = {{'T', 'T'}, {0xe3, 0xe3}}},
+	{.application = APPLICATION_FIX, .looks = looks_fix, .first = {{'8', '8'}}},
+	{.application = APPLICATION_ZEROMQ, .looks = looks_zeromq, .first = {{0xff, 0xff}}},
+	{.application = APPLICATION_CORBA, .looks = looks_corba, .first = {{'G', 'G'}}},
+	{.application = APPLICATION_RMI, .looks = looks_rmi, .first = {{'J', 'J'}}},
+	{.application = APPLICATION_DIAMETER, .looks = looks_diameter, .first = {{1, 1}}},
+	{.application = APPLICATION_PPTP, .looks = looks_pptp, .first = {{0, 1}}},
+	{.application = APPLICATION_ZABBIX, .looks = looks_zabbix, .first = {{'Z', 'Z'}}},
+	{.application = APPLICATION_CITRIX, .looks = looks_citrix, .first = {{0x7f, 0x7f}, {0x1a, 0x1a}}},
+	{.application = APPLICATION_NBD, .looks = looks_nbd, .first = {{'N', 'N'}}},
+	{.application = APPLICATION_SPICE, .looks = looks_spice, .first = {{'R', 'R'}}},
+	{.application = APPLICATION_X11, .looks = looks_x11, .first = {{'l', 'l'}, {'B', 'B'}}},
+	{.application = APPLICATION_TEAMVIEWER, .looks = looks_teamviewer, .first = {{0x11, 0x17}}},
+	{.application = APPLICATION_RTMP, .looks = looks_rtmp, .ports = {1935}, .first = {{3, 3}}},
+	{.application = APPLICATION_BITTORRENT, .looks = looks_bittorrent, .first = {{0x13, 0x13}, {'G', 'G'}}},
+	{.application = APPLICATION_JABBER, .looks = looks_jabber, .first = {{'<', '<'}}},
+	{.application = APPLICATION_IRC, .looks = looks_irc, .first = {{'A', 'Z'}, {':', ':'}}},
+	{.application = APPLICATION_AJP, .looks = looks_ajp, .first = {{0x12, 0x12}, {0x41, 0x41}}},
+	{.application = APPLICATION_HL7, .looks = looks_hl7, .first = {{0x0b, 0x0b}}},
+	{.application = APPLICATION_CHECKMK, .looks = looks_check_mk, .first = {{'<', '<'}}},
+	{.application = APPLICATION_NONE, .looks = looks_sun_rpc, .first = {{0x80, 0x80}, {0, 1}}},
+	{.application = APPLICATION_AFP, .looks = looks_afp, .ports = {548}},
+	{.application = APPLICATION_ISCSI, .looks = looks_iscsi, .first = {{0, 0x7f}}},
+	{.application = APPLICATION_NDMP, .looks = looks_ndmp, .ports = {10000}},
+	{.application = APPLICATION_SKINNY, .looks = looks_skinny, .ports = {2000}},
+	{.application = APPLICATION_LPD, .looks = looks_lpd, .ports = {515}},
+	{.application = APPLICATION_JETDIRECT, .looks = looks_jetdirect, .first = {{0x1b, 0x1b}, {'%', '@'}}},
+	{.application = APPLICATION_DNP3, .looks = looks_dnp3, .first = {{5, 5}}},
+	{.application = APPLICATION_MODBUS, .looks = looks_modbus, .ports = {502}},
+	{.application = APPLICATION_IEC104, .looks = looks_iec104, .ports = {2404}},
+	{.application = APPLICATION_ETHERNET_IP, .looks = looks_ethernet_ip, .ports = {44818}},
+	{.application = APPLICATION_OPC_UA, .looks = looks_opc_ua, .first = {{'A', 'O'}}},
+	{.application = APPLICATION_DICOM, .looks = looks_dicom, .first = {{1, 1}}},
+	{.application = APPLICATION_SOMEIP, .looks = looks_someip, .ports = {30490, 30491, 30501}},
+	{.application = APPLICATION_SOCKS, .looks = looks_socks, .first = {{4, 5}}},
+	{.application = APPLICATION_WEBSOCKET, .looks = looks_websocket, .first = {{0x81, 0x82}}},
+	{.application = APPLICATION_DNS, .looks = looks_dns, .first = {{0, 0x20}}},
 };
 
 void application_look_tcp(struct sighting *s)
@@ -506,15 +501,10 @@ void application_look_tcp(struct sighting *s)
 		s->evidence = EVIDENCE_SIGNATURE;
 		return;
 	}
-	for (size_t i = 0; i < sizeof signatures / sizeof signatures[0]; i++) {
-		if (!signatures[i].looks(s)) {
-			s->name = s->carrier = APPLICATION_NONE;
-			continue;
-		}
-		if (!s->name)
-			s->name = signatures[i].application;
-		if (!s->evidence)
-			s->evidence = EVIDENCE_SIGNATURE;
-		return;
-	}
+	application_match(s, signatures, &s->candidates->tcp);
+}
+
+void application_candidates_tcp(struct application_candidates *candidates)
+{
+	application_sort(signatures, sizeof signatures / sizeof signatures[0], &candidates->tcp);
 }

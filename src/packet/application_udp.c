@@ -2,8 +2,6 @@
 #include "packet/application.h"
 #include "packet/dissect.h"
 
-typedef bool looks(struct sighting *s);
-
 static uint8_t byte(const struct sighting *s, size_t at) { return at < s->payload.length ? s->payload.data[at] : 0; }
 static uint16_t be16(const struct sighting *s, size_t at) { return at + 2 <= s->payload.length ? weir_load_be16(s->payload.data + at) : 0; }
 static uint32_t be32(const struct sighting *s, size_t at) { return at + 4 <= s->payload.length ? weir_load_be32(s->payload.data + at) : 0; }
@@ -354,80 +352,77 @@ static bool looks_rdp(struct sighting *s) { return sighting_port(s, 3389) && s->
 static bool looks_mpeg_ts(struct sighting *s) { return byte(s, 0) == 0x47 && s->wire_length >= 188 && s->wire_length % 188 == 0 && (s->payload.length <= 188 || byte(s, 188) == 0x47); }
 static bool looks_steam(struct sighting *s) { return be32(s, 0) == 0xffffffff && (contains(s, "Source Engine Query") || BEGINS(s, "\xff\xff\xff\xff!L_\xa0")); }
 
-static const struct signature {
-	uint16_t application;
-	looks *looks;
-} signatures[] = {
-	{APPLICATION_MDNS, looks_mdns},
-	{APPLICATION_LLMNR, looks_llmnr},
-	{APPLICATION_DNS, looks_dns},
-	{APPLICATION_QUIC, looks_quic},
-	{APPLICATION_NTP, looks_ntp},
-	{APPLICATION_DHCP, looks_dhcp},
-	{APPLICATION_NETBIOS, looks_netbios},
-	{APPLICATION_KERBEROS, looks_kerberos},
-	{APPLICATION_SNMP, looks_snmp},
-	{APPLICATION_LDAP, looks_ldap},
-	{APPLICATION_STUN, looks_stun},
-	{APPLICATION_DTLS, looks_dtls},
-	{APPLICATION_SIP, looks_sip},
-	{APPLICATION_SSDP, looks_ssdp},
-	{APPLICATION_SYSLOG, looks_syslog},
-	{APPLICATION_IPSEC, looks_ipsec},
-	{APPLICATION_RADIUS, looks_radius},
-	{APPLICATION_DHCPV6, looks_dhcpv6},
-	{APPLICATION_SFLOW, looks_sflow},
-	{APPLICATION_NETFLOW, looks_netflow},
-	{APPLICATION_IPFIX, looks_ipfix},
-	{APPLICATION_NONE, looks_sun_rpc},
-	{APPLICATION_NONE, looks_gtp},
-	{APPLICATION_PFCP, looks_pfcp},
-	{APPLICATION_VXLAN, looks_vxlan},
-	{APPLICATION_GENEVE, looks_geneve},
-	{APPLICATION_WIREGUARD, looks_wireguard},
-	{APPLICATION_L2TP, looks_l2tp},
-	{APPLICATION_TEREDO, looks_teredo},
-	{APPLICATION_AYIYA, looks_ayiya},
-	{APPLICATION_CAPWAP, looks_capwap},
-	{APPLICATION_LISP, looks_lisp},
-	{APPLICATION_PTP, looks_ptp},
-	{APPLICATION_NAT_PMP, looks_nat_pmp},
-	{APPLICATION_WSD, looks_wsd},
-	{APPLICATION_IPMI, looks_ipmi},
-	{APPLICATION_COLLECTD, looks_collectd},
-	{APPLICATION_ZABBIX, looks_zabbix},
-	{APPLICATION_WAKE_ON_LAN, looks_wake},
-	{APPLICATION_SQL_BROWSER, looks_sql_browser},
-	{APPLICATION_MGCP, looks_mgcp},
-	{APPLICATION_MEGACO, looks_megaco},
-	{APPLICATION_IAX, looks_iax},
-	{APPLICATION_ZOOM, looks_zoom},
-	{APPLICATION_DISCORD, looks_discord},
-	{APPLICATION_TEAMSPEAK, looks_teamspeak},
-	{APPLICATION_RIP, looks_rip},
-	{APPLICATION_RIPNG, looks_ripng},
-	{APPLICATION_HSRP, looks_hsrp},
-	{APPLICATION_GLBP, looks_glbp},
-	{APPLICATION_BFD, looks_bfd},
-	{APPLICATION_LDP, looks_ldp},
-	{APPLICATION_TFTP, looks_tftp},
-	{APPLICATION_COAP, looks_coap},
-	{APPLICATION_SOMEIP, looks_someip},
-	{APPLICATION_BACNET, looks_bacnet},
-	{APPLICATION_KNX, looks_knx},
-	{APPLICATION_DNP3, looks_dnp3},
-	{APPLICATION_ETHERNET_IP, looks_ethernet_ip},
-	{APPLICATION_MEMCACHED, looks_memcached},
-	{APPLICATION_BITTORRENT, looks_bittorrent},
-	{APPLICATION_DROPBOX, looks_dropbox},
-	{APPLICATION_SPOTIFY, looks_spotify},
-	{APPLICATION_XDMCP, looks_xdmcp},
-	{APPLICATION_CITRIX, looks_citrix},
-	{APPLICATION_STEAM, looks_steam},
-	{APPLICATION_MPEG_TS, looks_mpeg_ts},
-	{APPLICATION_OPENVPN, looks_openvpn},
-	{APPLICATION_ZEROTIER, looks_zerotier},
-	{APPLICATION_RDP, looks_rdp},
+static const struct signature signatures[] = {
+	{.application = APPLICATION_MDNS, .looks = looks_mdns, .ports = {5353}},
+	{.application = APPLICATION_LLMNR, .looks = looks_llmnr, .ports = {5355}},
+	{.application = APPLICATION_DNS, .looks = looks_dns},
+	{.application = APPLICATION_QUIC, .looks = looks_quic},
+	{.application = APPLICATION_NTP, .looks = looks_ntp, .ports = {123}},
+	{.application = APPLICATION_DHCP, .looks = looks_dhcp, .ports = {67, 68}},
+	{.application = APPLICATION_NETBIOS, .looks = looks_netbios, .ports = {137, 138}},
+	{.application = APPLICATION_KERBEROS, .looks = looks_kerberos, .first = {{0x6a, 0x7e}}},
+	{.application = APPLICATION_SNMP, .looks = looks_snmp, .first = {{0x30, 0x30}}},
+	{.application = APPLICATION_LDAP, .looks = looks_ldap, .ports = {389}, .first = {{0x30, 0x30}}},
+	{.application = APPLICATION_STUN, .looks = looks_stun, .first = {{0, 0x3f}}},
+	{.application = APPLICATION_DTLS, .looks = looks_dtls, .first = {{20, 25}}},
+	{.application = APPLICATION_SIP, .looks = looks_sip, .first = {{'A', 'U'}, {0, '\r'}}},
+	{.application = APPLICATION_SSDP, .looks = looks_ssdp, .first = {{'H', 'N'}}},
+	{.application = APPLICATION_SYSLOG, .looks = looks_syslog, .first = {{'<', '<'}}},
+	{.application = APPLICATION_IPSEC, .looks = looks_ipsec, .ports = {500, 4500}},
+	{.application = APPLICATION_RADIUS, .looks = looks_radius, .first = {{1, 45}}},
+	{.application = APPLICATION_DHCPV6, .looks = looks_dhcpv6, .ports = {546, 547}},
+	{.application = APPLICATION_SFLOW, .looks = looks_sflow, .first = {{0, 1}}},
+	{.application = APPLICATION_NETFLOW, .looks = looks_netflow, .first = {{0, 1}}},
+	{.application = APPLICATION_IPFIX, .looks = looks_ipfix, .first = {{0, 1}}},
+	{.application = APPLICATION_NONE, .looks = looks_sun_rpc},
+	{.application = APPLICATION_NONE, .looks = looks_gtp, .ports = {2123, 2152, 3386}},
+	{.application = APPLICATION_PFCP, .looks = looks_pfcp, .ports = {8805}},
+	{.application = APPLICATION_VXLAN, .looks = looks_vxlan, .ports = {4789}},
+	{.application = APPLICATION_GENEVE, .looks = looks_geneve, .ports = {6081}},
+	{.application = APPLICATION_WIREGUARD, .looks = looks_wireguard, .first = {{1, 4}}},
+	{.application = APPLICATION_L2TP, .looks = looks_l2tp, .ports = {1701}},
+	{.application = APPLICATION_TEREDO, .looks = looks_teredo, .ports = {3544}},
+	{.application = APPLICATION_AYIYA, .looks = looks_ayiya, .ports = {5072}},
+	{.application = APPLICATION_CAPWAP, .looks = looks_capwap, .ports = {5246, 5247}},
+	{.application = APPLICATION_LISP, .looks = looks_lisp, .ports = {4341, 4342}},
+	{.application = APPLICATION_PTP, .looks = looks_ptp, .ports = {319, 320}},
+	{.application = APPLICATION_NAT_PMP, .looks = looks_nat_pmp, .ports = {5350, 5351}},
+	{.application = APPLICATION_WSD, .looks = looks_wsd, .ports = {3702}},
+	{.application = APPLICATION_IPMI, .looks = looks_ipmi, .first = {{6, 6}}},
+	{.application = APPLICATION_COLLECTD, .looks = looks_collectd, .ports = {25826}},
+	{.application = APPLICATION_ZABBIX, .looks = looks_zabbix, .first = {{'Z', 'Z'}}},
+	{.application = APPLICATION_WAKE_ON_LAN, .looks = looks_wake, .first = {{0xff, 0xff}}},
+	{.application = APPLICATION_SQL_BROWSER, .looks = looks_sql_browser, .ports = {1434}},
+	{.application = APPLICATION_MGCP, .looks = looks_mgcp, .first = {{'1', '5'}, {'A', 'R'}}},
+	{.application = APPLICATION_MEGACO, .looks = looks_megaco, .first = {{'!', 'M'}}},
+	{.application = APPLICATION_IAX, .looks = looks_iax, .ports = {4569}},
+	{.application = APPLICATION_ZOOM, .looks = looks_zoom, .first = {{0, 7}}},
+	{.application = APPLICATION_DISCORD, .looks = looks_discord, .first = {{0, 1}, {0x13, 0x13}}},
+	{.application = APPLICATION_TEAMSPEAK, .looks = looks_teamspeak, .first = {{'T', 'T'}}},
+	{.application = APPLICATION_RIP, .looks = looks_rip, .ports = {520}},
+	{.application = APPLICATION_RIPNG, .looks = looks_ripng, .ports = {521}},
+	{.application = APPLICATION_HSRP, .looks = looks_hsrp, .ports = {1985, 2029}},
+	{.application = APPLICATION_GLBP, .looks = looks_glbp, .ports = {3222}},
+	{.application = APPLICATION_BFD, .looks = looks_bfd, .ports = {3784, 3785, 4784}},
+	{.application = APPLICATION_LDP, .looks = looks_ldp, .ports = {646}},
+	{.application = APPLICATION_TFTP, .looks = looks_tftp, .first = {{0, 1}}},
+	{.application = APPLICATION_COAP, .looks = looks_coap, .ports = {5683, 5684}},
+	{.application = APPLICATION_SOMEIP, .looks = looks_someip},
+	{.application = APPLICATION_BACNET, .looks = looks_bacnet, .ports = {47808}},
+	{.application = APPLICATION_KNX, .looks = looks_knx, .first = {{6, 6}}},
+	{.application = APPLICATION_DNP3, .looks = looks_dnp3, .first = {{5, 5}}},
+	{.application = APPLICATION_ETHERNET_IP, .looks = looks_ethernet_ip, .ports = {44818, 2222}},
+	{.application = APPLICATION_MEMCACHED, .looks = looks_memcached, .ports = {11211}},
+	{.application = APPLICATION_BITTORRENT, .looks = looks_bittorrent, .first = {{'B', 'd'}, {0, 1}}},
+	{.application = APPLICATION_DROPBOX, .looks = looks_dropbox, .ports = {17500}},
+	{.application = APPLICATION_SPOTIFY, .looks = looks_spotify, .first = {{'S', 'S'}}},
+	{.application = APPLICATION_XDMCP, .looks = looks_xdmcp, .ports = {177}},
+	{.application = APPLICATION_CITRIX, .looks = looks_citrix, .ports = {1604}},
+	{.application = APPLICATION_STEAM, .looks = looks_steam, .first = {{0xff, 0xff}}},
+	{.application = APPLICATION_MPEG_TS, .looks = looks_mpeg_ts, .first = {{'G', 'G'}}},
+	{.application = APPLICATION_OPENVPN, .looks = looks_openvpn},
+	{.application = APPLICATION_ZEROTIER, .looks = looks_zerotier, .ports = {9993}},
+	{.application = APPLICATION_RDP, .looks = looks_rdp, .ports = {3389}},
 };
 
 uint16_t application_of_media(struct weir_bytes whole)
@@ -460,14 +455,10 @@ uint16_t application_of_media(struct weir_bytes whole)
 
 void application_look_udp(struct sighting *s)
 {
-	for (size_t i = 0; i < sizeof signatures / sizeof signatures[0]; i++) {
-		if (!signatures[i].looks(s)) {
-			s->name = s->carrier = APPLICATION_NONE;
-			continue;
-		}
-		if (!s->name)
-			s->name = signatures[i].application;
-		s->evidence = EVIDENCE_SIGNATURE;
-		return;
-	}
+	application_match(s, signatures, &s->candidates->udp);
+}
+
+void application_candidates_udp(struct application_candidates *candidates)
+{
+	application_sort(signatures, sizeof signatures / sizeof signatures[0], &candidates->udp);
 }
