@@ -141,11 +141,13 @@ static void print(const struct flow *flow)
 static int run(const char *path, uint32_t snaplen, struct weir_fault *fault)
 {
 	struct weir_source *source;
-	struct weir_batch *batch = weir_batch_new();
 	int error = weir_capture_open(path, NULL, &source, fault);
 
-	if (error || !batch)
-		return error ? error : WEIR_E_MEMORY;
+	if (error)
+		return error;
+	struct weir_batch *batch = weir_batch_new();
+	if (!batch)
+		exit(3);
 	for (;;) {
 		weir_batch_reset(batch);
 		int more = source->ops->fill(source, batch, fault);
