@@ -195,8 +195,7 @@ int capture_keep_header(struct capture *capture, const uint8_t *data, size_t len
 	return 0;
 }
 
-/* Packets of the batch that lie in the buffer in hand need it. */
-static int hold_buffer(struct capture *capture, struct weir_batch *batch, uint32_t packets, uint32_t blocks)
+int capture_hold(struct capture *capture, struct weir_batch *batch, uint32_t packets, uint32_t blocks)
 {
 	if (!capture->buffer || (batch->count == packets && batch->block_count == blocks))
 		return 0;
@@ -205,7 +204,7 @@ static int hold_buffer(struct capture *capture, struct weir_batch *batch, uint32
 	return weir_batch_hold(batch, capture->buffer);
 }
 
-static bool batch_full(const struct capture *capture, const struct weir_batch *batch)
+bool capture_batch_full(const struct capture *capture, const struct weir_batch *batch)
 {
 	if (batch->count == WEIR_BATCH_PACKETS || batch->block_count == WEIR_BATCH_BLOCKS ||
 	    batch->buffer_count == WEIR_BATCH_BUFFERS)
@@ -223,8 +222,8 @@ static int fill_batch(struct capture *capture, struct weir_batch *batch, struct 
 		uint32_t packets = batch->count, blocks = batch->block_count;
 		capture->format->fill(capture, batch);
 		capture->number += batch->count - packets;
-		result = hold_buffer(capture, batch, packets, blocks);
-		if (result < 0 || batch_full(capture, batch))
+		result = capture_hold(capture, batch, packets, blocks);
+		if (result < 0 || capture_batch_full(capture, batch))
 			return result;
 
 		/* From a live pipe: hand over what there is before going to sleep. */
@@ -243,8 +242,8 @@ static int fill_batch(struct capture *capture, struct weir_batch *batch, struct 
 			block->before = batch->count;
 			batch->block_count++;
 		}
-		result = hold_buffer(capture, batch, packets, blocks);
-		if (result < 0 || batch_full(capture, batch))
+		result = capture_hold(capture, batch, packets, blocks);
+		if (result < 0 || capture_batch_full(capture, batch))
 			return result;
 	}
 }
@@ -338,10 +337,8 @@ void capture_walk_free(struct capture_walk *walk)
 	walk->interfaces = NULL;
 }
 
-static void close_capture(struct weir_source *source)
+void capture_free(struct capture *capture)
 {
-	struct capture *capture = (struct capture *)source;
-
 	if (capture->buffer)
 		weir_buffer_drop(capture->buffer);
 	buffer_pool_free(capture->pool);
@@ -357,6 +354,8 @@ static void close_capture(struct weir_source *source)
 	free(capture->name);
 	free(capture);
 }
+
+static void close_capture(struct weir_source *source) { capture_free((struct capture *)source); }
 
 static const struct weir_source_ops capture_ops = {
 	.name = "capture file",
@@ -379,7 +378,7 @@ static int unknown_format(const struct capture *capture, struct weir_fault *faul
 	                    "is neither pcap nor pcapng");
 }
 
-static int begin(struct capture *capture, struct weir_fault *fault)
+int capture_begin(struct capture *capture, struct weir_fault *fault)
 {
 	int result = capture_need(capture, 4, fault);
 
@@ -392,11 +391,10 @@ static int begin(struct capture *capture, struct weir_fault *fault)
 	return unknown_format(capture, fault);
 }
 
-static int open_stream(struct stream *stream, const char *name, const struct weir_capture_options *options,
-                       struct weir_source **source, struct weir_fault *fault)
+int capture_new(struct stream *stream, const char *name, const struct weir_capture_options *options, struct capture **made,
+                struct weir_fault *fault)
 {
 	struct capture *capture = calloc(1, sizeof *capture);
-	int error = 0;
 
 	if (!capture) {
 		stream_close(stream);
@@ -414,6 +412,42 @@ static int open_stream(struct stream *stream, const char *name, const struct wei
 	if (capture->options.window_bytes < WINDOW_LEAST)
 		capture->options.window_bytes = WINDOW_LEAST;
 	capture->pool = buffer_pool_new(capture->options.window_bytes);
+	capture->header.compression = stream_compression(stream);
+	if (!capture->name || !capture->pool) {
+		capture_free(capture);
+		return weir_fail(fault, WEIR_E_MEMORY, "no memory to read %s", name);
+	}
+	*made = capture;
+	return 0;
+}
+
+int capture_insert(struct capture *capture, const void *data, size_t length, struct weir_fault *fault)
+{
+	size_t left = capture_left(capture);
+	struct weir_buffer *buffer = buffer_take(capture->pool, length + left);
+
+	if (!buffer)
+		return capture_fail(capture, fault, WEIR_E_MEMORY, "no memory for %zu bytes", length + left);
+	memcpy(buffer->data, data, length);
+	if (left)
+		memcpy(buffer->data + length, capture->at, left);
+	if (capture->buffer)
+		weir_buffer_drop(capture->buffer);
+	capture->buffer = buffer;
+	capture->at = buffer->data;
+	capture->end = buffer->data + length + left;
+	capture->end_offset += length;
+	return 0;
+}
+
+static int open_stream(struct stream *stream, const char *name, const struct weir_capture_options *options,
+                       struct weir_source **source, struct weir_fault *fault)
+{
+	struct capture *capture;
+	int error = capture_new(stream, name, options, &capture, fault);
+
+	if (error)
+		return error;
 	struct weir_bytes memory = stream_memory(stream);
 	if (memory.data) {
 		capture->at = memory.data;
@@ -421,14 +455,9 @@ static int open_stream(struct stream *stream, const char *name, const struct wei
 		capture->end_offset = memory.length;
 		capture->ended = true;
 	}
-	if (!capture->name || !capture->pool)
-		error = weir_fail(fault, WEIR_E_MEMORY, "no memory to read %s", name);
-	if (!error) {
-		capture->header.compression = stream_compression(stream);
-		error = begin(capture, fault);
-	}
+	error = capture_begin(capture, fault);
 	if (error) {
-		close_capture(&capture->source);
+		capture_free(capture);
 		return error;
 	}
 	*source = &capture->source;

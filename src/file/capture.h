@@ -91,6 +91,8 @@ struct capture {
 			bool fraction_ns;
 			uint8_t lengths;    /* enum pcap_lengths */
 			uint8_t header;     /* bytes of a record's header */
+			uint16_t linktype;
+			uint32_t interface; /* of all records */
 			uint32_t units;     /* fractions in a second */
 			uint32_t limit;     /* bytes of a packet */
 		} pcap;
@@ -119,6 +121,26 @@ int capture_need(struct capture *capture, size_t need, struct weir_fault *fault)
 /* Fails with a fault at the record at the window's beginning, which is that of the next packet. */
 int capture_fail(const struct capture *capture, struct weir_fault *fault, enum weir_error code, const char *format, ...)
 	WEIR_PRINTF(4, 5);
+
+/*
+ * What weir_capture_open does, step by step, for who wants to look at the bytes before they are taken for a format, or to begin
+ * again in the middle of them. capture_new takes the stream in any case; its bytes come through a window, also those of memory.
+ */
+int capture_new(struct stream *stream, const char *name, const struct weir_capture_options *options, struct capture **capture,
+                struct weir_fault *fault);
+void capture_free(struct capture *capture);
+
+/* Begins with the file header at the window's beginning, of whatever format: what was read before keeps its interfaces. 0 or an error. */
+int capture_begin(struct capture *capture, struct weir_fault *fault);
+
+/* Puts bytes before those of the window, as if they stood in the file there. 0 or WEIR_E_MEMORY. */
+int capture_insert(struct capture *capture, const void *data, size_t length, struct weir_fault *fault);
+
+/* After packets or blocks were put into a batch that had `packets` and `blocks` of them: makes it hold the buffer they lie in. */
+int capture_hold(struct capture *capture, struct weir_batch *batch, uint32_t packets, uint32_t blocks);
+
+/* Whether nothing more is to be put into the batch. */
+bool capture_batch_full(const struct capture *capture, const struct weir_batch *batch);
 
 /* Takes a copy of an interface (its options too) into the table. 0 or an error. */
 int capture_add_interface(struct capture *capture, const struct weir_interface *interface, struct weir_fault *fault);

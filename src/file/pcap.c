@@ -145,6 +145,7 @@ static int add_interface(struct capture *capture, const struct pcap_shape *shape
 		.resolution = shape->resolution,
 		.big_endian = big,
 		.snaplen = shape->snaplen,
+		.section = capture->header.sections,
 		.options = {options, length},
 	};
 	return capture_add_interface(capture, &interface, fault);
@@ -166,8 +167,8 @@ static inline __attribute__((always_inline)) void take(struct capture *capture, 
 	packet->data = at + capture->state.pcap.header;
 	packet->captured = captured;
 	packet->length = length;
-	packet->interface_id = 0;
-	packet->linktype = capture->keys[0].linktype;
+	packet->interface_id = capture->state.pcap.interface;
+	packet->linktype = capture->state.pcap.linktype;
 	packet->flags = WEIR_PACKET_PCAP_RECORD;
 	packet->verdict = WEIR_KEEP;
 	packet->block = at;
@@ -215,7 +216,7 @@ static void pcap_walk(struct capture *capture, struct capture_walk *walk)
 	const uint8_t *at = capture->at, *end = capture->end;
 	size_t header = capture->state.pcap.header;
 	uint32_t limit = capture->state.pcap.limit;
-	struct capture_tally tally = walk->interfaces[0];
+	struct capture_tally tally = walk->interfaces[capture->state.pcap.interface];
 	uint64_t before = tally.packets;
 	int64_t previous = walk->previous_ns;
 	bool unsorted = walk->unsorted, ns = capture->state.pcap.fraction_ns;
@@ -238,7 +239,7 @@ static void pcap_walk(struct capture *capture, struct capture_walk *walk)
 	tally.timed = tally.packets;
 	capture->at = at;
 	capture->number += tally.packets - before;
-	walk->interfaces[0] = tally;
+	walk->interfaces[capture->state.pcap.interface] = tally;
 	walk->previous_ns = previous;
 	walk->unsorted = unsorted;
 }
@@ -308,12 +309,14 @@ int pcap_begin(struct capture *capture, struct weir_fault *fault)
 	capture->header.version_minor = shape.version_minor;
 	capture->header.snaplen = shape.snaplen;
 	capture->header.linktype = shape.network;
-	capture->header.sections = 1;
+	capture->header.sections++;
+	capture->state.pcap.interface = capture->interface_count - 1;
+	capture->state.pcap.linktype = shape.linktype;
 	capture->state.pcap.swapped = shape.big_endian != WEIR_NATIVE_BIG;
 	capture->state.pcap.fraction_ns = shape.resolution == 9;
 	capture->state.pcap.lengths = (uint8_t)shape.lengths;
 	capture->state.pcap.header = shape.record_header;
 	capture->state.pcap.units = shape.resolution == 9 ? 1000000000u : 1000000u;
-	capture->state.pcap.limit = capture->keys[0].packet_limit;
+	capture->state.pcap.limit = capture->keys[capture->interface_count - 1].packet_limit;
 	return 0;
 }

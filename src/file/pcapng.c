@@ -389,6 +389,7 @@ int pcapng_begin(struct capture *capture, struct weir_fault *fault)
 {
 	uint32_t type, length;
 	uint32_t limit = capture_packet_limit(capture, 231); /* the largest that any link type may have */
+	uint32_t sections = capture->header.sections;
 
 	capture->state.pcapng.block_limit = limit + BLOCK_MARGIN > BLOCK_LIMIT_LEAST ? limit + BLOCK_MARGIN : BLOCK_LIMIT_LEAST;
 	int result = capture_need(capture, PCAPNG_SHB_BYTES + PCAPNG_IDB_BYTES, fault);
@@ -401,6 +402,6 @@ int pcapng_begin(struct capture *capture, struct weir_fault *fault)
 	/* The section header itself is read again with the first batch, which delivers it; here it only has to be sound. */
 	result = section(capture, length, fault);
 	look_ahead(capture);
-	capture->header.sections = 0;
+	capture->header.sections = sections;
 	return result;
 }
