@@ -24,8 +24,8 @@ struct codec {
 	/* NULL in both new functions: not built in. */
 	int (*decoder_new)(void **decoder, struct weir_fault *fault);
 	/*
-	 * Decodes until in or out is used up. *whole says whether the input may end here: between two frames. Returns 0
-	 * or an error; what was put out before the error counts.
+	 * Decodes until in or out is used up, or a frame ends. *whole says whether the input may end here: between two frames.
+	 * Returns 0 or an error; what was put out before the error counts.
 	 */
 	int (*decode)(void *decoder, struct codec_io *io, bool *whole, struct weir_fault *fault);
 	void (*decoder_free)(void *decoder);

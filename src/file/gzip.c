@@ -64,9 +64,11 @@ static int decode(void *decoder, struct codec_io *io, bool *whole, struct weir_f
 		start(gzip, io);
 		int result = inflate(&gzip->z, Z_NO_FLUSH);
 		advance(gzip, io);
-		if (result == Z_STREAM_END)
+		if (result == Z_STREAM_END) {
 			gzip->between = true;
-		else if (result == Z_BUF_ERROR)
+			break;
+		}
+		if (result == Z_BUF_ERROR)
 			break;
 		else if (result == Z_MEM_ERROR)
 			return weir_fail(fault, WEIR_E_MEMORY, "no memory to decompress gzip");
@@ -125,8 +127,8 @@ const struct codec codec_gzip = {
 	.compression = WEIR_COMPRESSION_GZIP,
 	.name = "gzip",
 	.ending = ".gz",
-	.magic = (const uint8_t[]){0x1f, 0x8b},
-	.magic_length = 2,
+	.magic = (const uint8_t[]){0x1f, 0x8b, 8}, /* deflate: there is no other method */
+	.magic_length = 3,
 	.decoder_new = decoder_new,
 	.decode = decode,
 	.decoder_free = decoder_free,

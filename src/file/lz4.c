@@ -32,7 +32,7 @@ static int decode(void *decoder, struct codec_io *io, bool *whole, struct weir_f
 		io->out_left -= out;
 		if (in || out)
 			*whole = hint == 0;
-		if (!in && !out)
+		if ((!in && !out) || *whole)
 			break;
 	} while (io->in_left && io->out_left);
 	return 0;

@@ -13,6 +13,7 @@
 
 #define HEAD_BYTES 512                /* read to see what a file is */
 #define INPUT_BYTES ((size_t)128 << 10) /* compressed bytes read at once */
+#define TEXT_BYTES ((size_t)64 << 10)
 
 struct stream {
 	int fd; /* -1: memory */
@@ -23,12 +24,18 @@ struct stream {
 	const struct codec *codec; /* NULL: plain */
 	void *decoder;
 	bool whole; /* the compressed data may end here */
+	uint64_t frame_from; /* where the frame in hand begins, in the file on disk */
 
 	uint8_t *input; /* compressed bytes, or the head of a plain file: input_left of them, at input_at */
 	const uint8_t *input_at;
 	size_t input_left;
 	bool input_ended;
 	uint64_t position, size;
+
+	/* CRs before LFs are left out: what was read and not looked at yet. NULL: they are not. */
+	uint8_t *text;
+	size_t text_at, text_left;
+	bool text_cr; /* a CR was read, and not yet what follows */
 
 	struct weir_fault held; /* an error that waits until what was decoded before it has been read */
 };
@@ -185,6 +192,7 @@ void stream_close(struct stream *stream)
 	if (stream->owned && stream->fd >= 0)
 		close(stream->fd);
 	free(stream->input);
+	free(stream->text);
 	free(stream->name);
 	free(stream);
 }
@@ -227,6 +235,8 @@ static int64_t decode_some(struct stream *stream, uint8_t *out, size_t size)
 		size_t made = size - io.out_left;
 		stream->input_at = io.in;
 		stream->input_left = io.in_left;
+		if (stream->whole)
+			stream->frame_from = stream->position - io.in_left;
 		if (error)
 			hold(stream);
 		if (made)
@@ -242,7 +252,7 @@ static int64_t decode_some(struct stream *stream, uint8_t *out, size_t size)
 	}
 }
 
-int64_t stream_read(struct stream *stream, uint8_t *out, size_t size, struct weir_fault *fault)
+static int64_t read_any(struct stream *stream, uint8_t *out, size_t size, struct weir_fault *fault)
 {
 	if (!stream->codec)
 		return read_plain(stream, out, size, fault);
@@ -252,11 +262,127 @@ int64_t stream_read(struct stream *stream, uint8_t *out, size_t size, struct wei
 	return n;
 }
 
+static int64_t read_text(struct stream *stream, uint8_t *out, size_t size, struct weir_fault *fault)
+{
+	size_t made = 0;
+
+	while (made < size) {
+		if (!stream->text_left) {
+			int64_t n = made ? 0 : read_any(stream, stream->text, TEXT_BYTES, fault);
+			if (made || n < 0)
+				return made ? (int64_t)made : n;
+			if (n == 0 && stream->text_cr) {
+				stream->text_cr = false;
+				out[0] = '\r';
+				return 1;
+			}
+			if (n == 0)
+				return 0;
+			stream->text_at = 0;
+			stream->text_left = (size_t)n;
+		}
+		uint8_t byte = stream->text[stream->text_at];
+		if (stream->text_cr && byte != '\n') {
+			stream->text_cr = false;
+			out[made++] = '\r';
+			continue;
+		}
+		stream->text_at++;
+		stream->text_left--;
+		stream->text_cr = byte == '\r';
+		if (!stream->text_cr)
+			out[made++] = byte;
+	}
+	return (int64_t)made;
+}
+
+int64_t stream_read(struct stream *stream, uint8_t *out, size_t size, struct weir_fault *fault)
+{
+	return stream->text ? read_text(stream, out, size, fault) : read_any(stream, out, size, fault);
+}
+
+int stream_undo_text(struct stream *stream, const void *data, size_t length, struct weir_fault *fault)
+{
+	uint8_t *text = malloc(length > TEXT_BYTES ? length : TEXT_BYTES);
+
+	if (!text)
+		return weir_fail(fault, WEIR_E_MEMORY, "no memory to read %s", stream->name);
+	memcpy(text, data, length);
+	free(stream->text);
+	stream->text = text;
+	stream->text_at = 0;
+	stream->text_left = length;
+	stream->text_cr = false;
+	return 0;
+}
+
+/* Goes back to a place in the file, or stays where it is in a pipe. */
+static int go_back(struct stream *stream, uint64_t offset, struct weir_fault *fault)
+{
+	uint64_t begin = stream->position - (uint64_t)(stream->input_at + stream->input_left - stream->input);
+
+	if (offset >= begin) {
+		stream->input_at = stream->input + (offset - begin);
+		stream->input_left = (size_t)(stream->position - offset);
+		return 0;
+	}
+	if (stream->pipe)
+		return 0;
+	if (stream->fd >= 0 && lseek(stream->fd, (off_t)offset, SEEK_SET) < 0)
+		return weir_fail_errno(fault, errno, stream->name, "could not be read again");
+	stream->position = offset;
+	stream->input_at = stream->input;
+	stream->input_left = 0;
+	stream->input_ended = false;
+	return 0;
+}
+
+/* Moves on to the next magic. 1, 0 at the end, or an error. */
+static int find_frame(struct stream *stream, struct weir_fault *fault)
+{
+	const struct codec *codec = stream->codec;
+
+	for (;;) {
+		for (; stream->input_left >= codec->magic_length; stream->input_at++, stream->input_left--)
+			if (memcmp(stream->input_at, codec->magic, codec->magic_length) == 0)
+				return 1;
+		memmove(stream->input, stream->input_at, stream->input_left);
+		stream->input_at = stream->input;
+		int64_t n = read_raw(stream, stream->input + stream->input_left, INPUT_BYTES - stream->input_left, fault);
+		if (n <= 0) {
+			stream->input_ended = n == 0;
+			stream->input_left = 0;
+			return (int)n;
+		}
+		stream->input_left += (size_t)n;
+	}
+}
+
+int stream_resume(struct stream *stream, struct weir_fault *fault)
+{
+	if (!stream->codec || (stream->held.code != WEIR_E_CORRUPT && stream->held.code != WEIR_E_TRUNCATED))
+		return 0;
+	int result = go_back(stream, stream->frame_from + 1, fault);
+	if (result == 0)
+		result = find_frame(stream, fault);
+	if (result <= 0)
+		return result;
+	stream->codec->decoder_free(stream->decoder);
+	stream->decoder = NULL;
+	result = stream->codec->decoder_new(&stream->decoder, fault);
+	if (result < 0)
+		return result;
+	stream->frame_from = stream->position - stream->input_left;
+	stream->whole = false;
+	weir_fault_clear(&stream->held);
+	return 1;
+}
+
 bool stream_waits(const struct stream *stream)
 {
 	struct pollfd ready = {.fd = stream->fd, .events = POLLIN};
 
-	return stream->pipe && !stream->input_left && !stream->input_ended && poll(&ready, 1, 0) == 0;
+	return stream->pipe && !stream->text_left && !stream->input_left && !stream->input_ended && poll(&ready, 1, 0) == 0;
 }
 
 enum weir_compression stream_compression(const struct stream *stream)

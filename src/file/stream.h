@@ -26,6 +26,19 @@ void stream_close(struct stream *stream);
  */
 int64_t stream_read(struct stream *stream, uint8_t *out, size_t size, struct weir_fault *fault);
 
+/*
+ * After stream_read failed by damage in compressed data: goes on with the next frame (member) that begins behind the beginning of the damaged
+ * one; what is read then does not follow what was read before. 1; 0 when there is none; or an error. In a pipe what was read is gone, so
+ * that it begins where reading had come to.
+ */
+int stream_resume(struct stream *stream, struct weir_fault *fault);
+
+/*
+ * From now on takes back what a transfer in text mode did: a CR before a LF is left out. The bytes given are read again before all others,
+ * so that those already taken from the stream are among them. 0 or WEIR_E_MEMORY.
+ */
+int stream_undo_text(struct stream *stream, const void *data, size_t length, struct weir_fault *fault);
+
 /* Whether the next read would wait for another process (a pipe that is empty at the moment). */
 bool stream_waits(const struct stream *stream);
 

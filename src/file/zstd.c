@@ -22,7 +22,7 @@ static int decode(void *decoder, struct codec_io *io, bool *whole, struct weir_f
 		return 0;
 	do {
 		left = ZSTD_decompressStream(decoder, &out, &in);
-	} while (!ZSTD_isError(left) && in.pos < in.size && out.pos < out.size);
+	} while (!ZSTD_isError(left) && left && in.pos < in.size && out.pos < out.size);
 	io->in += in.pos;
 	io->in_left -= in.pos;
 	io->out += out.pos;
