@@ -11,17 +11,22 @@
 
 #define RECORD_OPTIONS_MOST (4 + 4 + 4 + PCAP_MODIFIED_RECORD_BYTES + 4) /* wRec and the end of the options */
 
-int pcapng_write_section(struct writer *writer, bool big, struct weir_fault *fault)
+void pcapng_make_section(bool big, uint8_t block[static PCAPNG_SHB_BYTES])
 {
-	uint8_t block[PCAPNG_SHB_BYTES];
-
 	weir_store32(block, PCAPNG_SHB, big);
-	weir_store32(block + 4, sizeof block, big);
+	weir_store32(block + 4, PCAPNG_SHB_BYTES, big);
 	weir_store32(block + 8, PCAPNG_BYTE_ORDER, big);
 	weir_store16(block + 12, 1, big);
 	weir_store16(block + 14, 0, big);
 	weir_store64(block + 16, UINT64_MAX, big); /* length not known */
-	weir_store32(block + 24, sizeof block, big);
+	weir_store32(block + 24, PCAPNG_SHB_BYTES, big);
+}
+
+int pcapng_write_section(struct writer *writer, bool big, struct weir_fault *fault)
+{
+	uint8_t block[PCAPNG_SHB_BYTES];
+
+	pcapng_make_section(big, block);
 	return stream_writer_write(writer->out, block, sizeof block, fault);
 }
 
@@ -201,6 +206,16 @@ static int declare(struct writer *writer, uint32_t id, struct weir_fault *fault)
 	return error;
 }
 
+/* A pcap file that pcapng stands behind may have had no packets: its interface is described before the section that follows. */
+static int declare_before(struct writer *writer, uint32_t section, struct weir_fault *fault)
+{
+	uint32_t id = writer->pcapng.declared;
+
+	while (id < writer->interface_count && writer->interfaces[id]->section < section)
+		id++;
+	return id > writer->pcapng.declared ? declare(writer, id - 1, fault) : 0;
+}
+
 static int mirror_block(struct writer *writer, const struct weir_block *block, struct weir_fault *fault)
 {
 	if (block->type == PCAPNG_IDB)
@@ -208,6 +223,9 @@ static int mirror_block(struct writer *writer, const struct weir_block *block, s
 	if (block->type != PCAPNG_SHB)
 		return writer_copy(writer, block->data, block->length, fault);
 
+	int undeclared = declare_before(writer, block->section, fault);
+	if (undeclared)
+		return undeclared;
 	writer->pcapng.begun = true;
 	writer->pcapng.big_endian = block->big_endian;
 	writer->pcapng.section = block->section;

@@ -6,6 +6,7 @@
 
 #include <weir/file.h>
 
+#include "file/option.h"
 #include "file/pcap.h"
 #include "file/stream.h"
 
@@ -120,7 +121,8 @@ int pcapng_write_packet(struct writer *writer, const struct weir_interface *inte
 /* Makes an IDB in the byte order of the section. NULL when there is no memory. The caller frees it. */
 uint8_t *pcapng_make_interface(const struct weir_interface *interface, bool big, uint32_t *length);
 
-/* Writes a section header without options. */
+/* A section header without options; and writes it. */
+void pcapng_make_section(bool big, uint8_t block[static PCAPNG_SHB_BYTES]);
 int pcapng_write_section(struct writer *writer, bool big, struct weir_fault *fault);
 
 #endif
