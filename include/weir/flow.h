@@ -11,7 +11,6 @@
 #include <weir/pipeline.h>
 #include <weir/state.h>
 
-#define WEIR_NO_TIME INT64_MIN
 #define WEIR_NO_VALUE UINT32_MAX /* of uint32_t members that may be unknown */
 
 /* An IP address. version 4: bytes[0..3]; 6: all; 0: none. The rest is zero, so that addresses compare as memory. */

@@ -13,6 +13,8 @@
 
 struct weir_facts; /* weir/decode.h */
 
+#define WEIR_NO_TIME INT64_MIN /* for times that are not known */
+
 /* What becomes of a packet. Stages set it; sinks skip what is not WEIR_KEEP. */
 enum weir_verdict {
 	WEIR_KEEP = 0,
