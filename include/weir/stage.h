@@ -257,4 +257,13 @@ int weir_repair_open(const char *path, const struct weir_capture_options *option
                      void (*on_damage)(void *context, const struct weir_damage *damage), void *context,
                      struct weir_source **source, struct weir_fault *fault);
 
+/* The same over memory, as weir_capture_open_memory. */
+int weir_repair_open_memory(const void *data, size_t length, const char *name, const struct weir_capture_options *options,
+                            void (*on_damage)(void *context, const struct weir_damage *damage), void *context,
+                            struct weir_source **source, struct weir_fault *fault);
+
+/* As weir_capture_header and weir_capture_size, of such a source. */
+const struct weir_file_header *weir_repair_header(const struct weir_source *source);
+uint64_t weir_repair_size(const struct weir_source *source);
+
 #endif
