@@ -110,6 +110,29 @@ struct weir_retention {
 int weir_retention_apply(struct weir_campaign *campaign, const struct weir_retention *retention, uint64_t *deleted,
                          struct weir_fault *fault);
 
+/* What a node's system said of its own clock at one moment. */
+struct weir_clock_state {
+	int64_t time_ns;            /* by that clock */
+	int64_t offset_ns;          /* what was still to be corrected */
+	int64_t maximum_error_ns;   /* it was within this of UTC, if it was synchronised */
+	int64_t estimated_error_ns;
+	double frequency_ppm;       /* by how much it was made faster */
+	bool synchronised;          /* NTP or the like kept it so */
+	uint32_t status;            /* the system's own flags */
+};
+
+/* Adds a line to raw/NODE/clock.jsonl. Any thread. */
+int weir_clock_state_enter(struct weir_campaign *campaign, const char *node, const struct weir_clock_state *state,
+                           struct weir_fault *fault);
+
+/*
+ * Calls found for each line of raw/NODE/clock.jsonl with a time in [from_ns, to_ns], in the order of the file; until it returns something else than
+ * 0, which is then returned. Lines that are no states (torn by a power failure) are passed over, and counted in *bad when that is not NULL. No file: 0.
+ */
+int weir_clock_states_read(struct weir_campaign *campaign, const char *node, int64_t from_ns, int64_t to_ns,
+                           int (*found)(void *context, const struct weir_clock_state *state), void *context, uint64_t *bad,
+                           struct weir_fault *fault);
+
 #define WEIR_TIME_FIRST INT64_MIN
 #define WEIR_TIME_LAST INT64_MAX
 

@@ -11,11 +11,13 @@
 #include "cli/archive_options.h"
 #include "core/clock.h"
 #include "core/text.h"
+#include "os/clock_state.h"
 #include "os/privileges.h"
 #include "os/sandbox.h"
 
 #define LOOK_MS 50
 #define RETENTION_NS (10 * NS_PER_SECOND)
+#define CLOCK_STATE_NS (60 * NS_PER_SECOND)
 
 /* With --count: what comes after the last packet that is wanted is dropped. */
 struct limit {
@@ -191,6 +193,36 @@ static void apply_retention(struct recorder *recorder, bool at_end)
 	recorder->retention_failed = status != 0;
 }
 
+/* Once a minute: what the system says of its clock, for those who compare the clocks of several nodes. */
+static void note_clock(struct recorder *recorder)
+{
+	int64_t now = clock_monotonic_ns();
+	struct os_clock_state said;
+	struct weir_fault fault;
+	char text[1200];
+	if (recorder->state_unknown || (recorder->last_state_ns && now - recorder->last_state_ns < CLOCK_STATE_NS))
+		return;
+	recorder->last_state_ns = now;
+	/* A system that does not tell is no trouble; a file that can't be written is told once. */
+	if (os_clock_state(&said, &fault)) {
+		recorder->state_unknown = true;
+		return;
+	}
+	struct weir_clock_state state = {
+		.time_ns = clock_wall_ns(),
+		.offset_ns = said.offset_ns,
+		.maximum_error_ns = said.maximum_error_ns,
+		.estimated_error_ns = said.estimated_error_ns,
+		.frequency_ppm = said.frequency_ppm,
+		.synchronised = said.synchronised,
+		.status = said.status,
+	};
+	int error = weir_clock_state_enter(recorder->campaign, recorder->node, &state, &fault);
+	if (error && !recorder->state_failed)
+		warn(recorder->command, "the state of the clock could not be kept: %s", weir_fault_text(&fault, text, sizeof text));
+	recorder->state_failed = error != 0;
+}
+
 static void stop_lanes(struct recorder *recorder)
 {
 	for (size_t i = 0; i < recorder->lane_count; i++)
@@ -245,6 +277,7 @@ static void supervise(struct recorder *recorder)
 			shown = now;
 		}
 		apply_retention(recorder, false);
+		note_clock(recorder);
 	}
 	for (size_t i = 0; i < recorder->lane_count; i++)
 		if (recorder->lanes[i].started)

@@ -75,9 +75,10 @@ struct recorder {
 	_Atomic uint64_t wanted; /* packets still to be kept, with --count */
 	int64_t started_ns;      /* monotonic */
 	int64_t last_retention_ns;
+	int64_t last_state_ns; /* monotonic, of the clock; 0: none yet */
 	uint64_t deleted;   /* segments, by retention */
 	uint64_t unentered; /* packets lost that are not in the ledger at the end */
-	bool ledger_failed, retention_failed;
+	bool ledger_failed, retention_failed, state_failed, state_unknown;
 };
 
 /*

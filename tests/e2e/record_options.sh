@@ -21,6 +21,10 @@ is "$(packets | grep 'vlan 7' | grep -c 'length 104: ')" 30 "… and counts in t
 numbers
 is "$(field "$numbers" others)$(field "$numbers" changed)" 00 "… and the bytes behind it are as they were sent"
 
+states=$(cat "$campaign"/raw/*/clock.jsonl)
+is "$(wc -l <<<"$states")" 1 "the state of the clock is kept once a minute"
+like "$states" '^\{"time_ns":[0-9]+,"offset_ns":-?[0-9]+,"maximum_error_ns":[0-9]+,.*"synchronised":(true|false),"status":[0-9]+\}$' "… as the system tells it"
+
 rm -rf "$campaign"
 record -f 'vlan 7 and udp'
 send -n 20 -s 100
