@@ -17,10 +17,11 @@
 
 #define CAPTURED 152
 
+/* Of this thread alone: others on the machine cost it caches, but not time. */
 static double now(void)
 {
 	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 

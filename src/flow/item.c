@@ -52,101 +52,131 @@ static void take_icmp(struct flow_item *item, const struct weir_packet *packet)
 	item->key.high_port = item->bits & FLOW_ITEM_HIGH ? kind : 0xffff;
 }
 
-static void take_tcp(struct flow_item *item, const struct weir_packet *packet, const struct weir_network *network)
+static inline void take_tcp(struct flow_item *restrict item, const struct weir_packet *restrict packet, const struct weir_facts *restrict facts,
+                            const struct weir_network *network, uint32_t ip_bytes)
 {
 	const uint8_t *p = packet->data + network->transport;
-	uint32_t header = (uint32_t)(p[12] >> 4) * 4, before = network->transport - network->offset;
+	uint32_t header = (uint32_t)(p[12] >> 4) * 4, headers = network->transport - network->offset + (header < 20 ? 20 : header);
 
 	item->bits |= FLOW_ITEM_TCP;
 	item->sequence = weir_load_be32(p + 4);
 	item->acknowledged = weir_load_be32(p + 8);
 	item->tcp_flags = p[13];
 	item->window = weir_load_be16(p + 14);
-	uint32_t headers = before + (header < 20 ? 20 : header);
-	if (packet->facts->flags & WEIR_FACT_ESP_NULL)
-		headers += packet->facts->trailer;
-	item->payload_bytes = item->ip_bytes > headers ? item->ip_bytes - headers : 0;
+	if (facts->flags & WEIR_FACT_ESP_NULL)
+		headers += facts->trailer;
+	item->payload_bytes = ip_bytes > headers ? ip_bytes - headers : 0;
 }
 
-/* Addresses and ports, in the order of the addresses' values. */
-static void take_ends(struct flow_item *item, const uint8_t *data, const struct weir_network *network)
+/* Four bytes as they stand in a packet, as the first four of eight. */
+static inline uint64_t first_four(uint32_t native) { return WEIR_NATIVE_BIG ? (uint64_t)native << 32 : native; }
+
+/*
+ * Addresses and ports, in the order of the addresses' values. Which of the two is lower is as good as random from packet to packet: no branch
+ * depends on it. True: the sender is the higher.
+ */
+static inline bool take_ends(struct flow_key *restrict key, const uint8_t *data, const struct weir_network *network, uint16_t vlan, bool four)
 {
-	struct flow_key *key = &item->key;
 	uint16_t source_port = network->source_port, destination_port = network->destination_port;
 	bool high;
 
-	if (network->version == 4) {
-		uint32_t source = weir_load_native32(data + network->source), destination = weir_load_native32(data + network->destination);
-		high = source > destination || (source == destination && source_port > destination_port);
-		*key = (struct flow_key){0};
-		weir_store_native32(key->low, high ? destination : source);
-		weir_store_native32(key->high, high ? source : destination);
+	if (four) {
+		uint64_t source = (uint64_t)weir_load_native32(data + network->source) << 16 | source_port;
+		uint64_t destination = (uint64_t)weir_load_native32(data + network->destination) << 16 | destination_port;
+		high = source > destination;
+		uint64_t swap = (source ^ destination) & -(uint64_t)high, lower = source ^ swap, higher = destination ^ swap;
+		source_port = (uint16_t)lower;
+		destination_port = (uint16_t)higher;
+		key->low[0] = first_four((uint32_t)(lower >> 16));
+		key->high[0] = first_four((uint32_t)(higher >> 16));
+		key->low[1] = key->high[1] = 0;
 	} else {
-		uint64_t source[2], destination[2];
-		memcpy(source, data + network->source, 16);
-		memcpy(destination, data + network->destination, 16);
-		high = source[0] != destination[0]   ? source[0] > destination[0]
-		       : source[1] != destination[1] ? source[1] > destination[1]
-		                                     : source_port > destination_port;
-		memcpy(key->low, high ? destination : source, 16);
-		memcpy(key->high, high ? source : destination, 16);
+		const uint8_t *s = data + network->source, *d = data + network->destination;
+		uint64_t s0 = weir_load_native64(s), s1 = weir_load_native64(s + 8), d0 = weir_load_native64(d), d1 = weir_load_native64(d + 8);
+		high = s0 != d0 ? s0 > d0 : s1 != d1 ? s1 > d1 : source_port > destination_port;
+		uint64_t swap = -(uint64_t)high, x0 = (s0 ^ d0) & swap, x1 = (s1 ^ d1) & swap;
+		uint16_t ports = (uint16_t)((source_port ^ destination_port) & swap);
+		key->low[0] = s0 ^ x0;
+		key->low[1] = s1 ^ x1;
+		key->high[0] = d0 ^ x0;
+		key->high[1] = d1 ^ x1;
+		source_port ^= ports;
+		destination_port ^= ports;
 	}
-	key->low_port = high ? destination_port : source_port;
-	key->high_port = high ? source_port : destination_port;
-	key->version = network->version;
-	key->protocol = network->protocol;
-	item->bits = high ? FLOW_ITEM_HIGH : 0;
+	uint64_t rest = flow_key_rest(source_port, destination_port, vlan, network->protocol, four ? 4 : 6);
+	memcpy(&key->low_port, &rest, sizeof rest);
+	return high;
 }
 
 /* IP's own length, of the datagram as it was on the wire: not more than the frame has room for. */
-static uint32_t ip_length(const struct weir_packet *packet, const struct weir_network *network)
+static inline uint32_t ip_length(const struct weir_packet *restrict packet, uint32_t offset, bool four)
 {
-	const uint8_t *ip = packet->data + network->offset;
-	uint32_t room = packet->length > network->offset ? packet->length - network->offset : packet->captured - network->offset;
-	uint32_t total = network->version == 4 ? weir_load_be16(ip + 2) : weir_load_be16(ip + 4);
+	const uint8_t *ip = packet->data + offset;
+	uint32_t room = (packet->length > offset ? packet->length : packet->captured) - offset;
+	uint32_t total = four ? weir_load_be16(ip + 2) : weir_load_be16(ip + 4);
 
 	/* 0: left to the network card, which cuts the datagram into segments, or a jumbogram. */
 	if (total == 0)
 		return room;
-	if (network->version == 6)
+	if (!four)
 		total += 40;
 	return total < room ? total : room;
 }
 
-bool flow_item_take(struct flow_item *item, const struct weir_packet *packet)
+/* What is out of the ordinary: fragments, ICMP, tags. */
+static __attribute__((noinline)) void take_odd(struct flow_item *item, const struct weir_packet *packet, uint8_t network_flags)
+{
+	bool icmp = item->key.protocol == FLOW_PROTOCOL_ICMP || item->key.protocol == FLOW_PROTOCOL_ICMPV6;
+
+	if (network_flags & WEIR_NETWORK_FRAGMENT)
+		item->bits |= network_flags & WEIR_NETWORK_LATER_FRAGMENT ? FLOW_ITEM_FRAGMENT | FLOW_ITEM_LATER : FLOW_ITEM_FRAGMENT;
+	if (icmp)
+		take_icmp(item, packet);
+	if (icmp || packet->facts->vlan_count) {
+		uint64_t more = (uint64_t)item->key.vlan << 32;
+		if (icmp)
+			more |= (uint32_t)item->key.low_port << 16 | item->key.high_port;
+		item->hash ^= more * HASH_KEY;
+	}
+}
+
+/* For one version of IP: both are made of this. */
+static inline void take(struct flow_item *restrict item, const struct weir_packet *restrict packet, const struct weir_facts *restrict facts,
+                        const struct weir_network *network, bool four)
+{
+	const uint8_t *ip = packet->data + network->offset;
+	bool high = take_ends(&item->key, packet->data, network, facts->vlan_count ? facts->vlans[0] : FLOW_NO_VLAN, four);
+	uint32_t ip_bytes = ip_length(packet, network->offset, four);
+
+	item->bits = (uint8_t)((high ? FLOW_ITEM_HIGH : 0) | (facts->payload < network->end ? FLOW_ITEM_PAYLOAD : 0) |
+	                       (packet->verdict == WEIR_DUPLICATE ? FLOW_ITEM_DUPLICATE : 0));
+	item->hash = facts->flow_hash;
+	item->time_ns = packet->time_ns;
+	item->wire_bytes = packet->length;
+	item->captured_bytes = packet->captured;
+	item->ip_bytes = ip_bytes;
+	item->ttl = network->hops;
+	item->dscp = four ? ip[1] >> 2 : (uint8_t)(weir_load_be16(ip) >> 6 & 0x3f);
+	item->tcp_flags = 0;
+	if (network->protocol == FLOW_PROTOCOL_TCP && network->transport && network->end >= network->transport + 20)
+		take_tcp(item, packet, facts, network, ip_bytes);
+	bool ports = network->protocol == FLOW_PROTOCOL_TCP || network->protocol == FLOW_PROTOCOL_UDP;
+	if (!ports || (network->flags & WEIR_NETWORK_FRAGMENT) || facts->vlan_count)
+		take_odd(item, packet, network->flags);
+}
+
+bool flow_item_take(struct flow_item *restrict item, const struct weir_packet *restrict packet)
 {
 	const struct weir_facts *facts = packet->facts;
 
 	if (!facts || facts->network_count == 0)
 		return false;
-	const struct weir_network *network = &facts->networks[facts->network_count - 1];
-	if (!(network->flags & WEIR_NETWORK_ADDRESSES))
+	const struct weir_network network = facts->networks[facts->network_count - 1];
+	if (!(network.flags & WEIR_NETWORK_ADDRESSES))
 		return false;
-	const uint8_t *ip = packet->data + network->offset;
-	take_ends(item, packet->data, network);
-	item->key.vlan = facts->vlan_count ? facts->vlans[0] : FLOW_NO_VLAN;
-	item->hash = facts->flow_hash;
-	item->time_ns = packet->time_ns;
-	item->wire_bytes = packet->length;
-	item->captured_bytes = packet->captured;
-	item->ip_bytes = ip_length(packet, network);
-	item->ttl = network->hops;
-	item->dscp = network->version == 4 ? ip[1] >> 2 : (uint8_t)(weir_load_be16(ip) >> 6 & 0x3f);
-	item->tcp_flags = 0;
-	if (network->protocol == FLOW_PROTOCOL_TCP && network->transport && network->end >= network->transport + 20 &&
-	    !(network->flags & WEIR_NETWORK_LATER_FRAGMENT))
-		take_tcp(item, packet, network);
-	if (facts->payload < network->end)
-		item->bits |= FLOW_ITEM_PAYLOAD;
-	if (network->flags & WEIR_NETWORK_FRAGMENT)
-		item->bits |= network->flags & WEIR_NETWORK_LATER_FRAGMENT ? FLOW_ITEM_FRAGMENT | FLOW_ITEM_LATER : FLOW_ITEM_FRAGMENT;
-	if (packet->verdict == WEIR_DUPLICATE)
-		item->bits |= FLOW_ITEM_DUPLICATE;
-	bool icmp = network->protocol == FLOW_PROTOCOL_ICMP || network->protocol == FLOW_PROTOCOL_ICMPV6;
-	if (icmp)
-		take_icmp(item, packet);
-	if (icmp || facts->vlan_count)
-		item->hash = (item->hash ^ ((uint64_t)item->key.vlan << 32 | (icmp ? (uint32_t)item->key.low_port << 16 | item->key.high_port : 0)) *
-		                              HASH_KEY);
+	if (network.version == 4)
+		take(item, packet, facts, &network, true);
+	else
+		take(item, packet, facts, &network, false);
 	return true;
 }

@@ -40,7 +40,7 @@ struct flow_item {
 /*
  * Takes what is needed of packet; entry and vantage are left to the caller. False: it has no IP header with both addresses, and belongs to no flow.
  */
-bool flow_item_take(struct flow_item *item, const struct weir_packet *packet);
+bool flow_item_take(struct flow_item *restrict item, const struct weir_packet *restrict packet);
 
 /* Type and code of an ICMP packet. False when they were cut off. */
 bool flow_item_icmp(const struct weir_packet *packet, uint8_t *type, uint8_t *code);

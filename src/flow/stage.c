@@ -240,7 +240,8 @@ static int set_clock(struct flow_stage *stage, int64_t now_ns, struct weir_fault
 /* ---- counting ---- */
 
 /* The first packet of a direction in this record. */
-static void first_of_direction(struct flow_hot *hot, struct flow_cold *cold, const struct flow_item *item, unsigned side)
+static void first_of_direction(struct flow_hot *hot, struct flow_cold *cold, const struct flow_item *item, const struct weir_packet *packet,
+                               unsigned side)
 {
 	struct flow_direction *d = &hot->directions[side];
 
@@ -250,14 +251,17 @@ static void first_of_direction(struct flow_hot *hot, struct flow_cold *cold, con
 	cold->vantages |= UINT64_C(1) << item->vantage;
 	d->vantage = item->vantage;
 	d->ttl_min = d->ttl_max = item->ttl;
+	if (side == (hot->state & FLOW_SOURCE_IS_HIGH ? 1u : 0u))
+		take_spi(cold, packet);
 }
 
-static inline void count_packet(struct flow_hot *hot, struct flow_cold *cold, const struct flow_item *item, unsigned side)
+static inline void count_packet(struct flow_hot *hot, struct flow_cold *cold, const struct flow_item *item, const struct weir_packet *packet,
+                                unsigned side)
 {
 	struct flow_direction *d = &hot->directions[side];
 
 	if (d->packets == 0)
-		first_of_direction(hot, cold, item, side);
+		first_of_direction(hot, cold, item, packet, side);
 	d->packets++;
 	d->wire_bytes += item->wire_bytes;
 	d->ip_bytes += item->ip_bytes;
@@ -353,7 +357,7 @@ static int renew(struct flow_stage *stage, uint32_t entry, const struct flow_ite
 }
 
 /* Finds or makes the entry that a packet belongs to. */
-static int find_entry(struct flow_stage *stage, struct flow_item *item, const struct weir_packet *packet, struct weir_fault *fault)
+static inline int find_entry(struct flow_stage *stage, struct flow_item *item, const struct weir_packet *packet, struct weir_fault *fault)
 {
 	const struct flow_table *table = &stage->table;
 	uint32_t entry = item->entry;
@@ -369,64 +373,69 @@ static int find_entry(struct flow_stage *stage, struct flow_item *item, const st
 	}
 	item->entry = entry;
 	const struct flow_hot *hot = &table->hot[entry];
-	int64_t limit = silence_limit(stage, hot), active = stage->options.active_ns;
-	if (item->bits & FLOW_ITEM_DUPLICATE)
-		return 0;
-	if ((limit && passed(item->time_ns, hot->last_ns, limit)) || (active && passed(item->time_ns, hot->first_ns, active)) ||
+	/* One comparison for each timeout; what seems to be over because its time went back is looked at closer. */
+	if ((uint64_t)item->time_ns - (uint64_t)hot->last_ns > stage->quiet_ns || (uint64_t)item->time_ns - (uint64_t)hot->first_ns > stage->active_ns ||
 	    (item->tcp_flags & FLOW_TCP_SYN))
-		return renew(stage, entry, item, packet, fault);
+		if (!(item->bits & FLOW_ITEM_DUPLICATE))
+			return renew(stage, entry, item, packet, fault);
 	return 0;
 }
 
-/* Takes a fragment to its datagram. 1: it waits for the first one. */
-static int find_datagram(struct flow_stage *stage, struct flow_item *item, const struct weir_packet *packet, struct flow_datagram *given,
-                         struct weir_fault *fault)
+/* Counts a packet in its entry. */
+static inline void count_item(struct flow_stage *stage, const struct flow_item *item, const struct weir_packet *packet)
 {
-	enum flow_fragment_answer answer = flow_fragments_take(&stage->fragments, item, packet, given);
+	struct flow_hot *hot = &stage->table.hot[item->entry];
+	struct flow_cold *cold = &stage->table.cold[item->entry];
+	unsigned side = item->bits & FLOW_ITEM_HIGH ? 1 : 0;
 
-	if ((given->packets || given->duplicates) && !given->first_seen) {
-		int error = count_waiting(stage, given, FLOW_NONE, fault);
-		if (error)
-			return error;
-		given->packets = given->duplicates = 0;
+	if (item->bits & FLOW_ITEM_DUPLICATE) {
+		cold->duplicates++;
+		cold->vantages |= UINT64_C(1) << item->vantage;
+		return;
 	}
-	item->entry = FLOW_NONE;
-	return answer == FLOW_FRAGMENT_WAITS;
+	if ((hot->state & FLOW_UNDECIDED) && ((item->bits & FLOW_ITEM_PAYLOAD) || hot->directions[side].packets == 0))
+		flow_name_packet(stage, item->entry, item, packet);
+	bool over = (item->bits & FLOW_ITEM_TCP) && !flow_tcp_plain(hot, &hot->directions[side], item) && flow_tcp_step(hot, cold, item);
+	count_packet(hot, cold, item, packet, side);
+	if (over) {
+		hot->state |= FLOW_FINISHED;
+		arm(stage, item->entry, later(hot->last_ns, stage->linger_ns));
+	}
 }
 
-static int take_packet(struct flow_stage *stage, struct flow_item *item, const struct weir_packet *packet, struct weir_fault *fault)
+/* A fragment: to the flow of its datagram, with what waited for it. */
+static int take_fragment(struct flow_stage *stage, struct flow_item *item, const struct weir_packet *packet, struct weir_fault *fault)
 {
-	struct flow_datagram given = {.packets = 0};
+	struct flow_datagram given;
+	enum flow_fragment_answer answer = flow_fragments_take(&stage->fragments, item, packet, &given);
+	bool some = given.packets || given.duplicates;
+	int error = 0;
+
+	if (some && !given.first_seen)
+		error = count_waiting(stage, &given, FLOW_NONE, fault);
+	if (error || answer == FLOW_FRAGMENT_WAITS)
+		return error;
+	item->entry = FLOW_NONE;
+	error = find_entry(stage, item, packet, fault);
+	if (!error && some && given.first_seen)
+		error = count_waiting(stage, &given, item->entry, fault);
+	if (!error)
+		count_item(stage, item, packet);
+	return error;
+}
+
+static inline int take_packet(struct flow_stage *stage, struct flow_item *item, const struct weir_packet *packet, struct weir_fault *fault)
+{
 	int error;
 
 	if (item->time_ns >= stage->wheel.due_ns || item->time_ns < stage->back_ns)
 		if ((error = set_clock(stage, item->time_ns, fault)) < 0)
 			return error;
-	if ((item->bits & FLOW_ITEM_FRAGMENT) && (error = find_datagram(stage, item, packet, &given, fault)) != 0)
-		return error < 0 ? error : 0;
+	if (item->bits & FLOW_ITEM_FRAGMENT)
+		return take_fragment(stage, item, packet, fault);
 	if ((error = find_entry(stage, item, packet, fault)) < 0)
 		return error;
-	struct flow_hot *hot = &stage->table.hot[item->entry];
-	struct flow_cold *cold = &stage->table.cold[item->entry];
-	unsigned side = item->bits & FLOW_ITEM_HIGH ? 1 : 0;
-	if (given.packets || given.duplicates)
-		if ((error = count_waiting(stage, &given, item->entry, fault)) < 0)
-			return error;
-	if (item->bits & FLOW_ITEM_DUPLICATE) {
-		cold->duplicates++;
-		cold->vantages |= UINT64_C(1) << item->vantage;
-		return 0;
-	}
-	if (hot->directions[side].packets == 0 && side == (hot->state & FLOW_SOURCE_IS_HIGH ? 1u : 0u))
-		take_spi(cold, packet);
-	if ((hot->state & FLOW_UNDECIDED) && ((item->bits & FLOW_ITEM_PAYLOAD) || hot->directions[side].packets == 0))
-		flow_name_packet(stage, item->entry, item, packet);
-	bool over = (item->bits & FLOW_ITEM_TCP) && flow_tcp_step(hot, cold, item);
-	count_packet(hot, cold, item, side);
-	if (over) {
-		hot->state |= FLOW_FINISHED;
-		arm(stage, item->entry, later(hot->last_ns, stage->linger_ns));
-	}
+	count_item(stage, item, packet);
 	return 0;
 }
 
@@ -525,6 +534,8 @@ int weir_flow_stage_new(const struct weir_flow_options *options, struct weir_sta
 		made->options.memory_bytes = MEMORY_DEFAULT;
 	made->linger_ns = options->idle_ns && options->idle_ns < LINGER_NS ? options->idle_ns : LINGER_NS;
 	made->back_ns = INT64_MIN;
+	made->quiet_ns = (uint64_t)made->linger_ns; /* never longer than the idle timeout */
+	made->active_ns = options->active_ns ? (uint64_t)options->active_ns : UINT64_MAX;
 	int64_t timeout = options->idle_ns ? options->idle_ns : made->linger_ns, tick = timeout / TICKS_A_TIMEOUT;
 	int error = flow_table_init(&made->table, made->options.memory_bytes, fault);
 	if (!error)

@@ -24,6 +24,8 @@ struct flow_stage {
 	struct flow_vantages vantages;
 	int64_t linger_ns;        /* that a finished TCP flow stays for what comes late */
 	int64_t back_ns;          /* a time before this sets the clock back */
+	uint64_t quiet_ns;        /* a flow that was silent for no longer than this is not over, whatever its state */
+	uint64_t active_ns;       /* options.active_ns; none: more than any time */
 	struct weir_flow_statistics statistics;
 	uint64_t sequence;        /* of the last record */
 	struct weir_flow *pending; /* records that the sink has not got yet */

@@ -39,19 +39,24 @@ static inline bool flow_key_equal(const struct flow_key *a, const struct flow_ke
 	        (last_a ^ last_b)) == 0;
 }
 
+/* All of a key but the addresses, as one word: written and compared at once, since reading wide what was written narrow costs a stall. */
+static inline uint64_t flow_key_rest(uint16_t low_port, uint16_t high_port, uint16_t vlan, uint8_t protocol, uint8_t version)
+{
+	return WEIR_NATIVE_BIG ? (uint64_t)low_port << 48 | (uint64_t)high_port << 32 | (uint64_t)vlan << 16 | (uint64_t)protocol << 8 | version
+	                       : (uint64_t)version << 56 | (uint64_t)protocol << 48 | (uint64_t)vlan << 32 | (uint64_t)high_port << 16 | low_port;
+}
+
 enum flow_state {
 	FLOW_USED = 1,
 	FLOW_SOURCE_IS_HIGH = 2,   /* the source is the higher end of the key */
 	FLOW_UNDECIDED = 4,        /* its application is not known: show the namer its packets */
 	FLOW_FINISHED = 8,         /* TCP: it is over, and only lingers for what comes late */
-	FLOW_SYN = 16,             /* TCP: SYN seen, the rest of the handshake not yet: cold->rtt_ns holds the SYN's time */
-	FLOW_SYN_ACK = 32,         /* … and its answer */
+	FLOW_SYN = 16,             /* TCP: SYN seen, the end of the handshake not yet: cold->rtt_ns holds the SYN's time */
 	FLOW_FIN_LOW = 64,         /* the lower end has sent FIN */
 	FLOW_FIN_HIGH = 128,
 	FLOW_RTT = 256,            /* cold->rtt_ns holds the round-trip time */
 	FLOW_TUNNELLED = 512,      /* there are outer addresses */
 };
-#define FLOW_HANDSHAKE (FLOW_SYN | FLOW_SYN_ACK)
 #define FLOW_FINS (FLOW_FIN_LOW | FLOW_FIN_HIGH)
 
 /* One direction: a cache line. */
@@ -72,7 +77,6 @@ struct flow_direction {
 enum flow_direction_bits {
 	FLOW_SEQUENCE = 1,   /* next_sequence is known */
 	FLOW_KEEP_ALIVE = 2, /* the last segment was a keep-alive */
-	FLOW_PROBE = 4,      /* … a probe of a closed window */
 };
 
 /* What every packet touches: three cache lines, of which one packet needs two. */

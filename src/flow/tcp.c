@@ -91,17 +91,15 @@ static void sequence(struct flow_hot *hot, struct flow_cold *cold, const struct 
 	bool known = own->bits & FLOW_SEQUENCE, plain = !control && !(item->tcp_flags & FLOW_TCP_RST);
 	bool probe = length == 1 && known && item->sequence == own->next_sequence && (other->bits & FLOW_SEQUENCE) && other->window == 0;
 	bool keep_alive = !probe && plain && known && length <= 1 && item->sequence == own->next_sequence - 1;
-	bool repeats = plain && known && length == 0 && item->window == own->window && item->sequence == own->next_sequence &&
-	               item->acknowledged == own->acknowledged;
+	bool repeats = plain && known && length == 0 && item->window && item->window == own->window && item->sequence == own->next_sequence &&
+	               item->acknowledged == own->acknowledged && !(other->bits & FLOW_KEEP_ALIVE);
 
 	if (!probe && plain && item->window == 0)
 		cold->zero_windows[side]++;
-	if (!repeats || (other->bits & FLOW_KEEP_ALIVE) || item->window == 0) {
-		if (item->acknowledged != own->acknowledged)
-			own->repeated_acks = 0;
-	} else if (own->repeated_acks < UINT8_MAX) {
+	if (item->acknowledged != own->acknowledged)
+		own->repeated_acks = 0;
+	else if (repeats && own->repeated_acks < UINT8_MAX)
 		own->repeated_acks++;
-	}
 	/* Only then is the other direction's cache line needed. */
 	if ((length || control) && known && !keep_alive && before(item->sequence, own->next_sequence))
 		sent_before(hot, cold, item, side, next);
@@ -111,7 +109,7 @@ static void sequence(struct flow_hot *hot, struct flow_cold *cold, const struct 
 	}
 	own->window = item->window;
 	own->acknowledged = item->acknowledged;
-	own->bits = (uint8_t)(FLOW_SEQUENCE | (keep_alive ? FLOW_KEEP_ALIVE : 0) | (probe ? FLOW_PROBE : 0));
+	own->bits = (uint8_t)(FLOW_SEQUENCE | (keep_alive ? FLOW_KEEP_ALIVE : 0));
 }
 
 bool flow_tcp_step(struct flow_hot *hot, struct flow_cold *cold, const struct flow_item *item)
