@@ -5,13 +5,14 @@
 #include "stage/dedup.h"
 
 #define MEMORY_BYTES (UINT64_C(128) << 20)
-#define BLOCK 64 /* packets whose entries are fetched at once: as many lines as a level 1 cache holds beside the rest */
+#define SMALL_WINDOW 1024 /* packets whose entries are in the nearest caches anyway */
 
 struct dedup_stage {
 	struct weir_stage base;
 	struct weir_dedup_options options;
 	struct weir_dedup_statistics statistics;
 	bool compare_exact, compare_routed;
+	bool fetch_exact; /* its window is not small */
 	struct dedup_exact exact;
 	struct dedup_routed routed;
 	struct dedup_pairs pairs;
@@ -21,32 +22,35 @@ static const struct weir_stage_ops dedup_stage;
 
 /* ---- packets ---- */
 
-static inline bool dedup_wants(const struct weir_packet *packet)
+/*
+ * What a packet needs is on its way before its turn: its facts, then the heads that they lead to, then the entries that these lead to. Distances in packets.
+ */
+#define FETCH_FACTS 32
+#define FETCH_HEADS 20
+#define FETCH_ENTRIES 10
+
+DEDUP_PREFETCH dedup_prefetch_heads(const struct dedup_stage *stage, const struct weir_packet *packet)
 {
-	return packet->verdict == WEIR_KEEP && packet->facts;
+	const struct weir_facts *facts = packet->facts;
+
+	if (!facts)
+		return;
+	if (stage->fetch_exact)
+		dedup_exact_prefetch_head(&stage->exact, facts->digest);
+	if (stage->compare_routed)
+		dedup_routed_prefetch_head(&stage->routed, facts->identity);
 }
 
-/* Everything that the packets of a block need is on its way before the first of them is looked at. */
-static void dedup_prefetch(const struct dedup_stage *stage, const struct weir_packet *packets, uint32_t count)
+DEDUP_PREFETCH dedup_prefetch_entries(const struct dedup_stage *stage, const struct weir_packet *packet)
 {
-	for (uint32_t i = 0; i < count; i++) {
-		if (!dedup_wants(&packets[i]))
-			continue;
-		const struct weir_facts *facts = packets[i].facts;
-		if (stage->compare_exact)
-			dedup_exact_prefetch_head(&stage->exact, facts->digest);
-		if (stage->compare_routed && facts->identity)
-			dedup_routed_prefetch_head(&stage->routed, facts->identity);
-	}
-	for (uint32_t i = 0; i < count; i++) {
-		if (!dedup_wants(&packets[i]))
-			continue;
-		const struct weir_facts *facts = packets[i].facts;
-		if (stage->compare_exact)
-			dedup_exact_prefetch_entry(&stage->exact, facts->digest);
-		if (stage->compare_routed && facts->identity)
-			dedup_routed_prefetch_entry(&stage->routed, facts->identity);
-	}
+	const struct weir_facts *facts = packet->facts;
+
+	if (!facts)
+		return;
+	if (stage->fetch_exact)
+		dedup_exact_prefetch_entry(&stage->exact, facts->digest);
+	if (stage->compare_routed)
+		dedup_routed_prefetch_entry(&stage->routed, facts->identity);
 }
 
 static void dedup_remove(struct dedup_stage *stage, struct weir_packet *packet, uint32_t first, int64_t first_ns, const struct instance *instance)
@@ -77,10 +81,10 @@ static void dedup_packet(struct dedup_stage *stage, struct weir_packet *packet)
 		same = dedup_exact_enter(&stage->exact, facts->digest, packet);
 	if (stage->compare_routed && facts->identity) {
 		const struct instance *instance = dedup_routed_join(&stage->routed, packet, facts);
-		if (instance && !same)
-			dedup_remove(stage, packet, instance->interface_id, instance->first_ns, instance);
-		else if (!same)
+		if (!same && !instance)
 			dedup_routed_begin(&stage->routed, packet, facts);
+		else if (!same)
+			dedup_remove(stage, packet, instance->interface_id, instance->first_ns, instance);
 	}
 	if (same)
 		dedup_remove(stage, packet, same->interface_id, same->time_ns, NULL);
@@ -89,18 +93,18 @@ static void dedup_packet(struct dedup_stage *stage, struct weir_packet *packet)
 static int dedup_process(struct weir_stage *base, struct weir_batch *batch, struct weir_fault *fault)
 {
 	struct dedup_stage *stage = (struct dedup_stage *)base;
+	struct weir_packet *packets = batch->packets;
 
-	for (uint32_t i = 0; i < batch->count && i < BLOCK; i++)
-		__builtin_prefetch(batch->packets[i].facts);
-	for (uint32_t from = 0; from < batch->count; from += BLOCK) {
-		uint32_t count = batch->count - from < BLOCK ? batch->count - from : BLOCK;
-		dedup_prefetch(stage, &batch->packets[from], count);
-		for (uint32_t i = from; i < from + count; i++) {
-			if (i + BLOCK < batch->count)
-				__builtin_prefetch(batch->packets[i + BLOCK].facts);
-			if (dedup_wants(&batch->packets[i]))
-				dedup_packet(stage, &batch->packets[i]);
-		}
+	/* Begins before the first packet, so that it has what it needs too. */
+	for (int64_t i = -FETCH_FACTS; i < (int64_t)batch->count; i++) {
+		if (i + FETCH_FACTS < batch->count)
+			__builtin_prefetch(packets[i + FETCH_FACTS].facts);
+		if (i + FETCH_HEADS >= 0 && i + FETCH_HEADS < batch->count)
+			dedup_prefetch_heads(stage, &packets[i + FETCH_HEADS]);
+		if (i + FETCH_ENTRIES >= 0 && i + FETCH_ENTRIES < batch->count)
+			dedup_prefetch_entries(stage, &packets[i + FETCH_ENTRIES]);
+		if (i >= 0 && packets[i].verdict == WEIR_KEEP && packets[i].facts)
+			dedup_packet(stage, &packets[i]);
 	}
 	return 0;
 }
@@ -228,6 +232,7 @@ int weir_dedup_stages_new(const struct weir_dedup_options *options, struct weir_
 	stage->compare_routed = options->routed_ns != 0;
 	error = dedup_pairs_open(&stage->pairs, fault);
 	error = error ? error : dedup_exact_open(&stage->exact, options, &memory, fault);
+	stage->fetch_exact = stage->compare_exact && stage->exact.mask >= SMALL_WINDOW;
 	error = error ? error : dedup_routed_open(&stage->routed, options, memory, fault);
 	if (error) {
 		dedup_close(&stage->base);

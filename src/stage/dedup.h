@@ -25,15 +25,16 @@ static inline int64_t dedup_delay(int64_t from_ns, int64_t to_ns)
 	return delay == INT64_MIN ? -INT64_MAX : delay;
 }
 
+/* Prefetching is no effect to GCC: it removes calls of functions that do nothing else, unless they are not there any more to be removed. */
+#define DEDUP_PREFETCH static inline __attribute__((always_inline)) void
+
 /* ---- exact duplicates ---- */
 
 struct exact_entry {
 	uint64_t digest;
 	int64_t time_ns;
 	uint32_t interface_id;
-	uint32_t next;  /* the next older entry of the bucket; one for each digest */
-	uint32_t below; /* by time: the next older one of this digest, whose time is before this one's */
-	uint32_t reserved;
+	uint32_t next; /* the next older entry of the bucket */
 };
 
 struct dedup_exact {
@@ -45,6 +46,7 @@ struct dedup_exact {
 	uint32_t mask;          /* of the rings */
 	uint32_t head_shift;    /* digest >> head_shift is the bucket */
 	uint32_t back;          /* how many packets back a duplicate may be */
+	uint32_t reach;         /* for the packet in hand: not more than back */
 	uint32_t now;           /* the number of the next packet */
 	uint64_t seen;
 	int64_t window_ns;      /* 0: by count */
@@ -61,16 +63,16 @@ void dedup_exact_close(struct dedup_exact *exact);
 /* Enters a packet. The entry that it is a duplicate of, NULL when there is none; valid until the next. */
 const struct exact_entry *dedup_exact_enter(struct dedup_exact *exact, uint64_t digest, const struct weir_packet *packet);
 
-static inline void dedup_exact_prefetch_head(const struct dedup_exact *exact, uint64_t digest)
+DEDUP_PREFETCH dedup_exact_prefetch_head(const struct dedup_exact *exact, uint64_t digest)
 {
 	__builtin_prefetch(&exact->heads[digest >> exact->head_shift], 1);
 }
 
-static inline void dedup_exact_prefetch_entry(const struct dedup_exact *exact, uint64_t digest)
+DEDUP_PREFETCH dedup_exact_prefetch_entry(const struct dedup_exact *exact, uint64_t digest)
 {
 	uint32_t number = exact->heads[digest >> exact->head_shift];
 
-	if (exact->now - number - 1 < exact->back)
+	if (exact->now - number - 1 < exact->reach)
 		__builtin_prefetch(&exact->ring[number & exact->mask], 1);
 }
 
@@ -104,7 +106,7 @@ _Static_assert(sizeof(struct instance) == 64, "an instance is a cache line");
 
 struct dedup_routed {
 	struct instance *ring; /* of most_bits; of which the first mask + 1 are in use */
-	uint32_t *heads;       /* twice as many */
+	uint32_t *heads;       /* four times as many */
 	uint32_t mask, head_shift;
 	uint32_t now;          /* the number of the next instance */
 	uint32_t filled;       /* so many before it are there */
@@ -121,12 +123,12 @@ const struct instance *dedup_routed_join(struct dedup_routed *routed, const stru
 /* Begins an instance with the packet. */
 void dedup_routed_begin(struct dedup_routed *routed, const struct weir_packet *packet, const struct weir_facts *facts);
 
-static inline void dedup_routed_prefetch_head(const struct dedup_routed *routed, uint64_t identity)
+DEDUP_PREFETCH dedup_routed_prefetch_head(const struct dedup_routed *routed, uint64_t identity)
 {
 	__builtin_prefetch(&routed->heads[identity >> routed->head_shift], 1);
 }
 
-static inline void dedup_routed_prefetch_entry(const struct dedup_routed *routed, uint64_t identity)
+DEDUP_PREFETCH dedup_routed_prefetch_entry(const struct dedup_routed *routed, uint64_t identity)
 {
 	uint32_t number = routed->heads[identity >> routed->head_shift];
 

@@ -7,9 +7,8 @@
  * file in order of time that is where the window begins; in others it has to be found:
  *   - The boundary for a time x is the newest packet before x. Of all packets only those can be it that are before every newer one: the suffix minima, which
  *     are a queue whose times grow from old to new. A new packet throws those out at the new end that are not before it; bisecting finds the boundary.
- *   - Of a digest's entries one that is not before a newer one never matters again: whatever finds it would have found the newer one first. So they are a stack
- *     (`below`) whose times fall from new to old, of which a packet throws off what is not before it. Whether the one on top then is behind the boundary
- *     decides: what lies below is older still.
+ *   - In the chain, entries behind the boundary need not be looked at, nor fetched from memory. An entry of the same digest that is later than the packet is
+ *     passed over and taken out: whatever it could be found by will find this packet first.
  * So the cost is that of a few steps a packet, whatever the order of times.
  */
 #include <stdlib.h>
@@ -56,6 +55,7 @@ int dedup_exact_open(struct dedup_exact *exact, const struct weir_dedup_options 
 	exact->back = (exact->narrowed ? 1u << bits : window) - 1;
 	/* As if the ring had gone round once: the zeros in heads are too far back. */
 	exact->now = 1u << bits;
+	exact->reach = exact->back;
 	exact->window_ns = options->window_ns;
 	/* Large ones are zero pages that cost nothing until they are used. */
 	exact->ring = calloc((size_t)1 << bits, sizeof *exact->ring);
@@ -73,26 +73,6 @@ void dedup_exact_close(struct dedup_exact *exact)
 	free(exact->ring);
 	free(exact->heads);
 	free(exact->minima);
-}
-
-/*
- * The newest entry of this digest, and takes it out of its chain; its number, or one that exact_has not. There is at most one: older ones are below it.
- */
-static uint32_t exact_take(struct dedup_exact *exact, uint32_t *head, uint64_t digest)
-{
-	uint32_t *link = head, number = *head, age = 0;
-
-	while (exact_has(exact, number) && exact->now - number > age) {
-		struct exact_entry *entry = exact_at(exact, number);
-		if (entry->digest == digest) {
-			*link = entry->next;
-			return number;
-		}
-		age = exact->now - number;
-		link = &entry->next;
-		number = *link;
-	}
-	return exact->now - exact->mask - 1; /* the one that the packet in hand overwrites */
 }
 
 static inline int64_t exact_minimum(const struct dedup_exact *exact, uint32_t place)
@@ -143,24 +123,30 @@ static uint32_t exact_reach(struct dedup_exact *exact, int64_t time_ns)
 	return exact->now - exact->minima[(exact->cursor - 1) & exact->mask] - 1;
 }
 
-/* By time: what the packet is a duplicate of, and what lies below it in the stack of its digest then. */
-static const struct exact_entry *exact_match(struct dedup_exact *exact, uint32_t top, int64_t time_ns, uint32_t *below)
+/*
+ * The newest entry of this digest not more than `reach` packets back, NULL when there is none. The entry, or by time what is later than time_ns, is taken out of
+ * the chain.
+ */
+static inline struct exact_entry *exact_find(struct dedup_exact *exact, uint32_t *head, uint64_t digest, uint32_t reach, bool by_time, int64_t time_ns)
 {
-	const struct exact_entry *match = NULL;
-	uint32_t reach = exact_reach(exact, time_ns), age = 0;
+	uint32_t *link = head, age = 0;
 
-	while (exact_has(exact, top) && exact->now - top > age && exact_at(exact, top)->time_ns > time_ns) {
-		age = exact->now - top;
-		top = exact_at(exact, top)->below;
+	for (;;) {
+		uint32_t number = *link, its_age = exact->now - number;
+		if (its_age - 1 >= reach || its_age <= age)
+			return NULL;
+		age = its_age;
+		struct exact_entry *entry = exact_at(exact, number);
+		if (entry->digest != digest) {
+			link = &entry->next;
+			continue;
+		}
+		if (by_time && entry->time_ns <= time_ns)
+			return entry;
+		*link = entry->next;
+		if (!by_time)
+			return entry;
 	}
-	if (exact_has(exact, top) && exact->now - top > age) {
-		if (exact->now - top <= reach)
-			match = exact_at(exact, top);
-	} else {
-		top = exact->now - exact->mask - 1;
-	}
-	*below = top;
-	return match;
 }
 
 static void exact_add_minimum(struct dedup_exact *exact, uint32_t number, int64_t time_ns)
@@ -170,36 +156,40 @@ static void exact_add_minimum(struct dedup_exact *exact, uint32_t number, int64_
 	exact->minima[exact->after++ & exact->mask] = number;
 }
 
-const struct exact_entry *dedup_exact_enter(struct dedup_exact *exact, uint64_t digest, const struct weir_packet *packet)
+/* What is overwritten is further back than any match: none reaches as far as the ring is long. */
+static inline void exact_put(struct dedup_exact *exact, uint32_t *head, uint64_t digest, const struct weir_packet *packet)
 {
-	const struct exact_entry *match = NULL;
-	uint32_t *head = &exact->heads[digest >> exact->head_shift];
-	uint32_t number = exact->now, top, below = 0;
-
-	if (exact->window_ns && (packet->flags & WEIR_PACKET_NO_TIME))
-		return NULL; /* as editcap: neither compared nor entered */
-	top = exact_take(exact, head, digest);
-	if (!exact->window_ns)
-		match = exact_has(exact, top) ? exact_at(exact, top) : NULL;
-	else
-		match = exact_match(exact, top, packet->time_ns, &below);
-
-	struct exact_entry *entry = exact_at(exact, number);
-	/* What is overwritten is further back than any match: back is less than the ring is long. */
-	if (exact->narrowed && exact->seen > exact->mask && dedup_delay(entry->time_ns, packet->time_ns) <= exact->window_ns)
-		exact->forgotten++;
-	if (exact->window_ns)
-		exact_add_minimum(exact, number, packet->time_ns);
-	*entry = (struct exact_entry){
+	*exact_at(exact, exact->now) = (struct exact_entry){
 		.digest = digest,
 		.time_ns = packet->time_ns,
 		.interface_id = packet->interface_id,
 		.next = *head,
-		.below = below,
 	};
-	*head = number;
-	exact->now++;
+	*head = exact->now++;
 	exact->seen++;
+}
+
+static const struct exact_entry *exact_enter_by_time(struct dedup_exact *exact, uint32_t *head, uint64_t digest, const struct weir_packet *packet)
+{
+	if (packet->flags & WEIR_PACKET_NO_TIME)
+		return NULL; /* as editcap: neither compared nor entered */
+	exact->reach = exact_reach(exact, packet->time_ns);
+	const struct exact_entry *match = exact_find(exact, head, digest, exact->reach, true, packet->time_ns);
+	if (exact->narrowed && exact->seen > exact->mask && dedup_delay(exact_at(exact, exact->now)->time_ns, packet->time_ns) <= exact->window_ns)
+		exact->forgotten++;
+	exact_add_minimum(exact, exact->now, packet->time_ns);
+	exact_put(exact, head, digest, packet);
+	return match;
+}
+
+const struct exact_entry *dedup_exact_enter(struct dedup_exact *exact, uint64_t digest, const struct weir_packet *packet)
+{
+	uint32_t *head = &exact->heads[digest >> exact->head_shift];
+
+	if (exact->window_ns)
+		return exact_enter_by_time(exact, head, digest, packet);
+	const struct exact_entry *match = exact_find(exact, head, digest, exact->back, false, 0);
+	exact_put(exact, head, digest, packet);
 	return match;
 }
 

@@ -7,6 +7,8 @@
 
 #define LEAST_BITS 12
 #define MOST_BITS 27
+#define HEADS_BITS 2  /* four heads an instance: fewer strangers in the chains */
+#define AHEAD 4       /* places of instances to come that are fetched */
 #define LAST_SHIFT 10 /* of struct instance's last */
 
 static inline bool routed_has(const struct dedup_routed *routed, uint32_t number)
@@ -23,12 +25,12 @@ static void routed_size(struct dedup_routed *routed, uint32_t bits)
 {
 	routed->bits = bits;
 	routed->mask = (1u << bits) - 1;
-	routed->head_shift = 64 - (bits + 1);
+	routed->head_shift = 64 - (bits + HEADS_BITS);
 }
 
 int dedup_routed_open(struct dedup_routed *routed, const struct weir_dedup_options *options, uint64_t memory_bytes, struct weir_fault *fault)
 {
-	uint64_t each = sizeof(struct instance) + 2 * sizeof(uint32_t);
+	uint64_t each = sizeof(struct instance) + (sizeof(uint32_t) << HEADS_BITS);
 	uint32_t bits = LEAST_BITS;
 
 	if (options->routed_ns == 0)
@@ -42,7 +44,7 @@ int dedup_routed_open(struct dedup_routed *routed, const struct weir_dedup_optio
 	routed->clock_ns = options->clock_ns ? options->clock_ns : options->routed_ns / 10;
 	/* All at once, because pages that were never used cost nothing; a cache line each. */
 	routed->ring = aligned_alloc(64, sizeof *routed->ring << bits);
-	routed->heads = calloc((size_t)2 << bits, sizeof *routed->heads);
+	routed->heads = calloc((size_t)1 << (bits + HEADS_BITS), sizeof *routed->heads);
 	if (!routed->ring || !routed->heads)
 		return weir_fail(fault, WEIR_E_MEMORY, "no memory for routed duplicates");
 	return 0;
@@ -132,7 +134,7 @@ static void routed_grow(struct dedup_routed *routed)
 		if (number & had)
 			routed->ring[(number & (had - 1)) + had] = routed->ring[number & (had - 1)];
 	}
-	memset(routed->heads, 0, 2 * (size_t)had * sizeof *routed->heads);
+	memset(routed->heads, 0, ((size_t)had << HEADS_BITS) * sizeof *routed->heads);
 	routed_size(routed, routed->bits + 1);
 	for (uint32_t i = had; i > 0; i--)
 		routed_link(routed, routed->now - i);
@@ -161,6 +163,7 @@ void dedup_routed_begin(struct dedup_routed *routed, const struct weir_packet *p
 {
 	struct instance *instance = routed_place(routed, packet->time_ns);
 
+	__builtin_prefetch(routed_at(routed, routed->now + AHEAD), 1);
 	*instance = (struct instance){
 		.identity = facts->identity,
 		.first_ns = packet->time_ns,
