@@ -31,6 +31,11 @@
  * Not found: packets that were translated (NAT), fragmented or encapsulated on the way, and packets captured on the sending host before its network card
  * filled in the transport checksum.
  */
+struct weir_dedup_copy {
+	uint64_t kept, removed; /* numbers of the instance's first packet and of this one in the source, from 1; kept is exact up to 2^40 */
+	uint32_t kept_interface, removed_interface;
+};
+
 struct weir_dedup_options {
 	/* Exact duplicates: one of the two, or both 0: none. */
 	uint32_t window;      /* 1 … 1,000,000 packets */
@@ -46,6 +51,9 @@ struct weir_dedup_options {
 	 * does not depend on it but for such collisions.
 	 */
 	uint64_t seed;
+	/* Told of every packet that joins an instance; may be NULL. So that who reads the input twice may keep another sighting than the earliest. */
+	void (*on_copy)(void *context, const struct weir_dedup_copy *copy);
+	void *context;
 };
 
 /*

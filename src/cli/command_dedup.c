@@ -13,6 +13,7 @@
 #include <weir/stage.h>
 
 #include "cli/cli.h"
+#include "cli/dedup_prefer.h"
 #include "cli/dedup_report.h"
 #include "core/terminal.h"
 
@@ -22,12 +23,13 @@ struct options {
 	int64_t routed;
 	const char *ignore;
 	int64_t clock_error;
+	const char *prefer;
 	uint64_t memory;
 	uint64_t level;
 	bool json;
 };
 
-static const struct options defaults = {.window = "5", .ignore = "ttl,mac,vlan", .memory = (uint64_t)128 << 20};
+static const struct options defaults = {.window = "5", .ignore = "ttl,mac,vlan", .prefer = "earliest", .memory = (uint64_t)128 << 20};
 
 static const struct option table[] = {
 	{.name = "write", .letter = 'w', .type = OPTION_STRING, .offset = offsetof(struct options, write), .metavar = "OUT",
@@ -40,6 +42,8 @@ static const struct option table[] = {
 	 .help = "what may differ between these: any of ttl, mac, vlan"},
 	{.name = "clock-error", .type = OPTION_DURATION, .offset = offsetof(struct options, clock_error), .metavar = "TIME",
 	 .help = "how far apart the clocks of their vantages may be; else a tenth of --routed"},
+	{.name = "prefer", .type = OPTION_STRING, .offset = offsetof(struct options, prefer), .metavar = "earliest|VANTAGE",
+	 .help = "which sighting of a packet to keep: that at this interface (number, name, node or file), if there is one; files are read twice"},
 	{.name = "memory", .type = OPTION_SIZE, .offset = offsetof(struct options, memory), .metavar = "SIZE",
 	 .help = "for the packets that others are compared with"},
 	{.name = "level", .letter = 'l', .type = OPTION_UNSIGNED, .offset = offsetof(struct options, level), .metavar = "N",
@@ -165,8 +169,7 @@ static int open_output(const struct options *options, int inputs, struct weir_si
 }
 
 /*
- * The names of interfaces, as they are when the run has ended. The stage before the last asks each batch for the table, because merged and plain
- * sources keep theirs in different places.
+ * The names of interfaces. A stage asks each batch for the table, because merged and plain sources keep theirs in different places.
  */
 struct names_stage {
 	struct weir_stage base;
@@ -188,42 +191,101 @@ static void close_names(struct weir_stage *stage)
 
 static const struct weir_stage_ops names_ops = {.name = "names", .process = note_names, .close = close_names};
 
+/* What one reading of the files is made of. */
+struct reading {
+	struct weir_pipeline pipeline;
+	struct names_stage noting;
+	struct dedup_names names;
+	struct weir_sink nothing;
+	uint64_t total;
+};
+
+static int reading_open(struct reading *reading, const struct weir_dedup_options *wanted, int count, char **paths, struct weir_fault *fault)
+{
+	struct weir_pipeline *pipeline = &reading->pipeline;
+
+	*reading = (struct reading){.pipeline = {.threads = 2, .stop = stop_requested()}, .noting = {{&names_ops}, &reading->names}};
+	int error = open_inputs(count, paths, &pipeline->source, &reading->total, fault);
+	if (error)
+		return error;
+	pipeline->stages[0] = &reading->noting.base;
+	pipeline->stages[1] = weir_decode_stage_new();
+	if (!pipeline->stages[1])
+		return weir_fail(fault, WEIR_E_MEMORY, "no memory for decoding");
+	return weir_dedup_stages_new(wanted, &pipeline->stages[2], &pipeline->stages[3], fault);
+}
+
+static void reading_close(struct reading *reading)
+{
+	weir_sink_close(reading->pipeline.sink);
+	for (int i = 0; i < WEIR_PIPELINE_STAGES; i++)
+		weir_stage_close(reading->pipeline.stages[i]);
+	weir_source_close(reading->pipeline.source);
+}
+
+static int reading_run(struct reading *reading, const char *what, struct weir_fault *fault)
+{
+	struct progress progress;
+
+	progress_start(&progress, what, reading->total);
+	reading->pipeline.progress = on_progress;
+	reading->pipeline.progress_context = &progress;
+	int error = weir_pipeline_run(&reading->pipeline, fault);
+	progress_end(&progress);
+	return error;
+}
+
+/* The first reading when a vantage is preferred: finds out which packets change places. */
+static int find_preferred(const struct options *options, struct weir_dedup_options wanted, int count, char **paths, struct dedup_prefer *prefer, struct weir_fault *fault)
+{
+	struct reading reading;
+	struct stat status;
+
+	if (!options->routed)
+		return weir_fail(fault, WEIR_E_USAGE, "--prefer is about routed duplicates: --routed TIME is missing");
+	for (int i = 0; i < count; i++)
+		if (strcmp(paths[i], "-") == 0 || (stat(paths[i], &status) == 0 && !S_ISREG(status.st_mode)))
+			return weir_fail(fault, WEIR_E_USAGE, "--prefer reads its files twice, which %s does not allow", paths[i]);
+	wanted.on_copy = dedup_prefer_on_copy;
+	wanted.context = prefer;
+	int error = reading_open(&reading, &wanted, count, paths, fault);
+	if (!error) {
+		prefer->names = &reading.names;
+		reading.pipeline.sink = &reading.nothing;
+		reading.nothing.ops = &nothing_ops;
+		error = reading_run(&reading, "dedup: looking", fault);
+	}
+	if (!error || exit_status_of(error) == EXIT_FAULT_IN_DATA)
+		error = dedup_prefer_check(prefer, fault); /* of damage the second reading tells */
+	reading_close(&reading);
+	return error;
+}
+
 static int dedup(const struct options *options, int count, char **paths, struct weir_fault *fault)
 {
+	bool preferring = strcmp(options->prefer, "earliest") != 0;
+	struct dedup_prefer prefer = {.vantage = options->prefer};
 	struct weir_dedup_options wanted;
-	struct weir_pipeline pipeline = {.threads = 2, .stop = stop_requested()};
-	struct dedup_names names = {0};
-	struct names_stage noting = {{&names_ops}, &names};
-	struct weir_sink nothing;
-	struct progress progress;
-	uint64_t total;
+	struct reading reading = {0};
 
+	catch_interrupts();
 	int error = read_options(options, &wanted, fault);
+	if (!error && preferring)
+		error = find_preferred(options, wanted, count, paths, &prefer, fault);
 	if (!error)
-		error = open_inputs(count, paths, &pipeline.source, &total, fault);
-	if (!error && !(pipeline.stages[0] = weir_decode_stage_new()))
-		error = weir_fail(fault, WEIR_E_MEMORY, "no memory for decoding");
+		error = reading_open(&reading, &wanted, count, paths, fault);
 	if (!error)
-		error = weir_dedup_stages_new(&wanted, &pipeline.stages[1], &pipeline.stages[2], fault);
+		error = open_output(options, count, &reading.nothing, &reading.pipeline.sink, fault);
 	if (!error) {
-		pipeline.stages[3] = &noting.base;
-		error = open_output(options, count, &nothing, &pipeline.sink, fault);
-	}
-	if (!error) {
-		progress_start(&progress, "dedup", total);
-		pipeline.progress = on_progress;
-		pipeline.progress_context = &progress;
-		catch_interrupts();
-		error = weir_pipeline_run(&pipeline, fault);
-		progress_end(&progress);
+		if (preferring)
+			reading.pipeline.stages[4] = dedup_prefer_stage(&prefer);
+		error = reading_run(&reading, "dedup", fault);
 		/* Standard output may be where the packets go. */
 		FILE *out = options->write && strcmp(options->write, "-") == 0 ? stderr : stdout;
-		dedup_report(pipeline.stages[2], &names, options->json, out);
+		dedup_report(reading.pipeline.stages[3], &reading.names, options->json, out);
 	}
-	weir_sink_close(pipeline.sink);
-	for (int i = 0; i < 3; i++)
-		weir_stage_close(pipeline.stages[i]);
-	weir_source_close(pipeline.source);
+	reading_close(&reading);
+	dedup_prefer_free(&prefer);
 	return error;
 }
 

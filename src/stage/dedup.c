@@ -71,7 +71,19 @@ static void dedup_remove(struct dedup_stage *stage, struct weir_packet *packet, 
 	pair->routed++;
 }
 
-static void dedup_packet(struct dedup_stage *stage, struct weir_packet *packet)
+static void dedup_tell(const struct dedup_stage *stage, const struct weir_packet *packet, uint64_t number, const struct instance *instance)
+{
+	const struct weir_dedup_copy copy = {
+		.kept = (uint64_t)instance->number_high << 32 | instance->number,
+		.removed = number,
+		.kept_interface = instance->interface_id,
+		.removed_interface = packet->interface_id,
+	};
+
+	stage->options.on_copy(stage->options.context, &copy);
+}
+
+static void dedup_packet(struct dedup_stage *stage, struct weir_packet *packet, uint64_t number)
 {
 	const struct weir_facts *facts = packet->facts;
 	const struct exact_entry *same = NULL;
@@ -81,8 +93,10 @@ static void dedup_packet(struct dedup_stage *stage, struct weir_packet *packet)
 		same = dedup_exact_enter(&stage->exact, facts->digest, packet);
 	if (stage->compare_routed && facts->identity) {
 		const struct instance *instance = dedup_routed_join(&stage->routed, packet, facts);
+		if (instance && stage->options.on_copy)
+			dedup_tell(stage, packet, number, instance);
 		if (!same && !instance)
-			dedup_routed_begin(&stage->routed, packet, facts);
+			dedup_routed_begin(&stage->routed, packet, facts, number);
 		else if (!same)
 			dedup_remove(stage, packet, instance->interface_id, instance->first_ns, instance);
 	}
@@ -104,7 +118,7 @@ static int dedup_process(struct weir_stage *base, struct weir_batch *batch, stru
 		if (i + FETCH_ENTRIES >= 0 && i + FETCH_ENTRIES < batch->count)
 			dedup_prefetch_entries(stage, &packets[i + FETCH_ENTRIES]);
 		if (i >= 0 && packets[i].verdict == WEIR_KEEP && packets[i].facts)
-			dedup_packet(stage, &packets[i]);
+			dedup_packet(stage, &packets[i], batch->first_number + (uint64_t)i);
 	}
 	return 0;
 }

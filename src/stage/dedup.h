@@ -98,8 +98,9 @@ struct instance {
 	uint32_t interface_id; /* of the first sighting */
 	uint32_t next;
 	uint32_t last;         /* the last sighting's time less the first's, in 1024 ns, saturated */
+	uint32_t number;       /* the low 40 bits of the number of its first packet */
+	uint8_t number_high;
 	uint8_t count;
-	uint8_t reserved[5];
 	struct sighting sightings[SIGHTINGS_MOST];
 };
 _Static_assert(sizeof(struct instance) == 64, "an instance is a cache line");
@@ -121,7 +122,7 @@ void dedup_routed_close(struct dedup_routed *routed);
 /* Joins the instance that the packet agrees with; NULL when there is none. */
 const struct instance *dedup_routed_join(struct dedup_routed *routed, const struct weir_packet *packet, const struct weir_facts *facts);
 /* Begins an instance with the packet. */
-void dedup_routed_begin(struct dedup_routed *routed, const struct weir_packet *packet, const struct weir_facts *facts);
+void dedup_routed_begin(struct dedup_routed *routed, const struct weir_packet *packet, const struct weir_facts *facts, uint64_t number);
 
 DEDUP_PREFETCH dedup_routed_prefetch_head(const struct dedup_routed *routed, uint64_t identity)
 {

@@ -159,7 +159,7 @@ static struct instance *routed_place(struct dedup_routed *routed, int64_t time_n
 	return routed_at(routed, routed->now);
 }
 
-void dedup_routed_begin(struct dedup_routed *routed, const struct weir_packet *packet, const struct weir_facts *facts)
+void dedup_routed_begin(struct dedup_routed *routed, const struct weir_packet *packet, const struct weir_facts *facts, uint64_t number)
 {
 	struct instance *instance = routed_place(routed, packet->time_ns);
 
@@ -168,6 +168,8 @@ void dedup_routed_begin(struct dedup_routed *routed, const struct weir_packet *p
 		.identity = facts->identity,
 		.first_ns = packet->time_ns,
 		.interface_id = packet->interface_id,
+		.number = (uint32_t)number,
+		.number_high = (uint8_t)(number >> 32),
 		.count = 1,
 		.sightings = {routed_sighting(packet, facts)},
 	};

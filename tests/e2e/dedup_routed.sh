@@ -63,6 +63,24 @@ is "$out" "" "and no table is shown for nothing"
 
 run "$WEIR" dedup --window 0 --routed 100ms --ignore ttl,vlan "$tmp"/gen/node1-span[01].pcapng
 like "$err" ' 0 as routed ones' "where MAC addresses may not differ nothing is a routed duplicate"
+# Which sighting is kept: as many as before, but more of them from the vantage that is preferred, and as good as no copy is left.
+count_of() { # FILE NAME: packets of the interface
+	"$WEIR" info --json "$1" | jq "[.[0].interfaces[] | select(.name == \"$2\") | .packets] | add"
+}
+total=$("$WEIR" info --json "$tmp/out.pcapng" | jq '.[0].packets')
+for vantage in 0 1; do
+	run "$WEIR" dedup --window 0 --routed 100ms --prefer "span$vantage" "$tmp"/gen/node1-span[01].pcapng -w "$tmp/preferred$vantage.pcapng"
+	is "$status" 0 "dedup --prefer span$vantage is fine"
+	is "$("$WEIR" info --json "$tmp/preferred$vantage.pcapng" | jq '.[0].packets')" "$total" "it keeps one sighting of each packet"
+	check "and more of those that are preferred" test "$(count_of "$tmp/preferred$vantage.pcapng" "span$vantage")" -gt "$(count_of "$tmp/out.pcapng" "span$vantage")"
+done
+run "$WEIR" dedup --window 0 --routed 100ms "$tmp/preferred1.pcapng"
+like "$err" ' 0 as routed ones' "no copy is left there"
+run "$WEIR" dedup --window 0 --routed 100ms --prefer nobody "$tmp"/gen/node1-span[01].pcapng
+is "$status" 2 "to prefer what is not there is wrong use"
+run "$WEIR" dedup --window 0 --routed 100ms --prefer 1 - <"$tmp/out.pcapng"
+is "$status" 2 "so is to prefer where input cannot be read twice"
+
 run "$WEIR" dedup --ignore ttl,port "$tmp/out.pcapng"
 is "$status" 2 "an unknown word for --ignore is wrong use"
 run "$WEIR" dedup --window 1000001 "$tmp/out.pcapng"

@@ -62,7 +62,7 @@ static void windows_by_count_are_those_of_editcap(void **state)
 		struct model *model = calloc(1, sizeof *model);
 		uint64_t memory = 1u << 30;
 		assert_int_equal(dedup_exact_open(&exact, &options, &memory, NULL), 0);
-		for (int i = 0; i < 20000; i++) {
+		for (int i = 0; i < 8000; i++) {
 			uint32_t digest = random_below(1 + random_below(2000));
 			struct weir_packet packet = {.time_ns = i};
 			assert_int_equal(dedup_exact_enter(&exact, spread(digest), &packet) != NULL, model_by_count(model, windows[w], digest));
@@ -347,13 +347,13 @@ static void assert_same_pairs(const struct stages *a, const struct stages *b)
 	assert_true(x.exact > 100 && x.routed > 100);
 }
 
-#define TRAFFIC 40000
+#define TRAFFIC 12000
 
 static const struct weir_dedup_options both[] = {
 	{.window = 7, .routed_ns = 100 * MS, .ignore_ttl = true, .ignore_mac = true, .ignore_vlan = true, .seed = 99},
 	{.window_ns = 2 * MS, .routed_ns = 30 * MS, .ignore_ttl = true, .ignore_mac = true},
 	/* A ring that is full and forgets. */
-	{.window_ns = 500 * MS, .routed_ns = 5000 * MS, .ignore_ttl = true, .ignore_mac = true, .ignore_vlan = true, .memory_bytes = 700 << 10},
+	{.window_ns = 500 * MS, .routed_ns = 5000 * MS, .ignore_ttl = true, .ignore_mac = true, .ignore_vlan = true, .memory_bytes = 300 << 10},
 };
 
 static void results_do_not_depend_on_batches(void **state)
