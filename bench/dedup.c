@@ -214,7 +214,7 @@ static void tell(const struct bench *bench, const struct weir_dedup_statistics *
 
 static int usage(void)
 {
-	fputs("dedup [--window N|TIME] [--routed TIME] [--clock-error TIME] [--memory SIZE] [--truth FILE] [--numbers] FILE...\n"
+	fputs("dedup [--window N|TIME] [--each-interface] [--routed TIME] [--clock-error TIME] [--memory SIZE] [--truth FILE] [--numbers] FILE...\n"
 	      "Prints as JSON what the stages cost (ns a packet), found and, with the truth of bench/gen about these files, missed;\n"
 	      "--numbers: the numbers of the packets removed before that.\n",
 	      stderr);
@@ -225,7 +225,7 @@ static int options_read(struct bench *bench, int argc, char **argv, struct weir_
 {
 	static const struct option known[] = {
 		{"window", 1, NULL, 'w'}, {"routed", 1, NULL, 'r'}, {"clock-error", 1, NULL, 'c'}, {"memory", 1, NULL, 'm'},
-		{"truth", 1, NULL, 't'}, {"numbers", 0, NULL, 'n'}, {NULL, 0, NULL, 0},
+		{"truth", 1, NULL, 't'}, {"each-interface", 0, NULL, 'e'}, {"numbers", 0, NULL, 'n'}, {NULL, 0, NULL, 0},
 	};
 	struct weir_dedup_options *o = &bench->options;
 	uint64_t count;
@@ -246,6 +246,7 @@ static int options_read(struct bench *bench, int argc, char **argv, struct weir_
 		case 'c': error = parse_duration(optarg, &o->clock_ns, fault); break;
 		case 'm': error = parse_size(optarg, &o->memory_bytes, fault); break;
 		case 't': bench->truth_path = optarg; break;
+		case 'e': o->each_interface = true; break;
 		case 'n': bench->numbers = true; break;
 		default: return -1;
 		}

@@ -40,6 +40,11 @@ struct weir_dedup_options {
 	/* Exact duplicates: one of the two, or both 0: none. */
 	uint32_t window;      /* 1 … 1,000,000 packets */
 	int64_t window_ns;
+	/*
+	 * Only packets of one interface are exact duplicates of each other, and `window` counts its packets alone: as if each interface had a file of its own, so that
+	 * merging does not draw duplicates apart. Remembers 64 times as many packets for all interfaces together, at least 4,096 and at most 2^20.
+	 */
+	bool each_interface;
 	/* Routed duplicates within this time. 0: none. */
 	int64_t routed_ns;
 	/* What may differ between routed duplicates, usually all three; what may not differ becomes part of the identity. */

@@ -20,6 +20,7 @@
 struct options {
 	const char *write;
 	const char *window;
+	bool each_interface;
 	int64_t routed;
 	const char *ignore;
 	int64_t clock_error;
@@ -36,6 +37,8 @@ static const struct option table[] = {
 	 .help = "what to write, - for standard output; its ending says how (.pcap .pcapng, then .gz .zst .lz4); else only the report"},
 	{.name = "window", .type = OPTION_STRING, .offset = offsetof(struct options, window), .metavar = "N|TIME",
 	 .help = "packets with the same bytes among so many (editcap -D), or within that time (100ms; editcap -w), are duplicates; 0: none"},
+	{.name = "each-interface", .type = OPTION_FLAG, .offset = offsetof(struct options, each_interface),
+	 .help = "compare and count the packets of each interface by themselves in --window, as if it had a file of its own"},
 	{.name = "routed", .type = OPTION_DURATION, .offset = offsetof(struct options, routed), .metavar = "TIME",
 	 .help = "so are sightings of one IP packet at other places of its way within that time; 0: none"},
 	{.name = "ignore", .type = OPTION_STRING, .offset = offsetof(struct options, ignore), .metavar = "LIST",
@@ -97,6 +100,7 @@ static int read_ignored(const char *list, struct weir_dedup_options *dedup, stru
 static int read_options(const struct options *options, struct weir_dedup_options *dedup, struct weir_fault *fault)
 {
 	*dedup = (struct weir_dedup_options){
+		.each_interface = options->each_interface,
 		.routed_ns = options->routed,
 		.clock_ns = options->clock_error,
 		.memory_bytes = options->memory,

@@ -157,7 +157,8 @@ static void dedup_describe(const struct dedup_stage *stage, struct dedup_saved *
 		.clock_ns = (uint64_t)options->clock_ns,
 		.memory_bytes = options->memory_bytes,
 		.seed = options->seed,
-		.ignored = (options->ignore_ttl ? 1u : 0) | (options->ignore_mac ? 2u : 0) | (options->ignore_vlan ? 4u : 0),
+		.ignored = (options->ignore_ttl ? 1u : 0) | (options->ignore_mac ? 2u : 0) | (options->ignore_vlan ? 4u : 0) |
+		           (options->each_interface ? 8u : 0),
 		.statistics = stage->statistics,
 	};
 }

@@ -40,6 +40,9 @@ struct exact_entry {
 struct dedup_exact {
 	struct exact_entry *ring;
 	uint32_t *heads;
+	uint32_t *orders;       /* with each_interface: a ring, of each entry which one of its interface it is */
+	uint32_t *ports;        /* with each_interface: packets so far, by the low bits of the interface */
+	uint32_t window;        /* with each_interface: of these */
 	uint32_t *minima;       /* by time: a ring of numbers, see exact_boundary */
 	uint32_t first, after;  /* the minima that are in use: places [first, after), going round too */
 	uint32_t cursor;        /* the place that the last search ended at */
@@ -54,6 +57,7 @@ struct dedup_exact {
 	uint64_t forgotten;
 };
 
+#define EXACT_PORTS 65536u /* interfaces whose low bits agree share a count, which finds less */
 #define EXACT_MOST 1000000u /* as editcap has it */
 
 /* Takes at most *memory_bytes and subtracts what it takes. */

@@ -10,7 +10,7 @@
 struct digest_stage {
 	struct weir_stage base;
 	struct xxh3_key key;
-	bool exact, routed;
+	bool exact, routed, each_interface;
 	bool with_ttl, with_mac, with_vlan; /* which of them become part of the identity */
 };
 
@@ -87,7 +87,8 @@ static int digest_process(struct weir_stage *base, struct weir_batch *batch, str
 		if (packet->verdict != WEIR_KEEP || !packet->facts)
 			continue;
 		if (stage->exact)
-			packet->facts->digest = xxh3_keyed(packet->data, packet->captured, &stage->key);
+			packet->facts->digest = xxh3_keyed(packet->data, packet->captured, &stage->key) ^
+			                        (stage->each_interface ? (packet->interface_id + UINT64_C(1)) * UINT64_C(0x9e3779b97f4a7c15) : 0);
 		if (stage->routed)
 			digest_identify(stage, packet, packet->facts);
 	}
@@ -116,6 +117,7 @@ struct weir_stage *dedup_digest_stage_new(const struct weir_dedup_options *optio
 		.base.ops = &digest_stage,
 		.exact = options->window || options->window_ns,
 		.routed = options->routed_ns != 0,
+		.each_interface = options->each_interface,
 		.with_ttl = !options->ignore_ttl,
 		.with_mac = !options->ignore_mac,
 		.with_vlan = !options->ignore_vlan,

@@ -28,42 +28,56 @@ static inline struct exact_entry *exact_at(const struct dedup_exact *exact, uint
 	return &exact->ring[number & exact->mask];
 }
 
-/* How many bytes rings of 2^bits entries take. */
-static uint64_t exact_bytes(unsigned bits, bool by_time)
+/* How many bytes rings of 2^bits entries take: an entry, two heads, and a minimum or an order. */
+static uint64_t exact_bytes(unsigned bits)
 {
-	return (UINT64_C(1) << bits) * (sizeof(struct exact_entry) + 2 * sizeof(uint32_t) + (by_time ? sizeof(uint32_t) : 0));
+	return (UINT64_C(1) << bits) * (sizeof(struct exact_entry) + 3 * sizeof(uint32_t));
+}
+
+/* How many packets are to be remembered. */
+static uint32_t exact_wanted(const struct weir_dedup_options *options)
+{
+	if (options->window_ns)
+		return EXACT_MOST;
+	if (!options->each_interface || options->window == 0)
+		return options->window;
+	uint32_t all = options->window < EXACT_MOST / 64 ? 64 * options->window : 1u << 20;
+	return all < 4096 ? 4096 : all;
 }
 
 int dedup_exact_open(struct dedup_exact *exact, const struct weir_dedup_options *options, uint64_t *memory_bytes, struct weir_fault *fault)
 {
-	bool by_time = options->window_ns != 0;
-	uint32_t window = by_time ? EXACT_MOST : options->window;
+	bool by_time = options->window_ns != 0, by_port = options->each_interface && !by_time;
+	uint32_t window = exact_wanted(options);
 	unsigned bits = 4;
 
 	if (window == 0)
 		return 0;
 	while ((1u << bits) < window)
 		bits++;
-	if (!by_time && exact_bytes(bits, false) > *memory_bytes)
-		return weir_fail(fault, WEIR_E_LIMIT, "a window of %u packets needs %llu bytes of memory", window,
-		                 (unsigned long long)exact_bytes(bits, false));
-	while (bits > 4 && exact_bytes(bits, by_time) > *memory_bytes)
+	if (!by_time && exact_bytes(bits) > *memory_bytes)
+		return weir_fail(fault, WEIR_E_LIMIT, "a window of %u packets needs %llu bytes of memory", options->window,
+		                 (unsigned long long)exact_bytes(bits));
+	while (bits > 4 && exact_bytes(bits) > *memory_bytes)
 		bits--;
 	exact->narrowed = (1u << bits) < window;
 	exact->mask = (1u << bits) - 1;
 	exact->head_shift = 64 - (bits + 1);
-	exact->back = (exact->narrowed ? 1u << bits : window) - 1;
+	exact->back = (exact->narrowed || by_port ? 1u << bits : window) - 1;
+	exact->reach = exact->back;
+	exact->window = options->window;
+	exact->window_ns = options->window_ns;
 	/* As if the ring had gone round once: the zeros in heads are too far back. */
 	exact->now = 1u << bits;
-	exact->reach = exact->back;
-	exact->window_ns = options->window_ns;
 	/* Large ones are zero pages that cost nothing until they are used. */
 	exact->ring = calloc((size_t)1 << bits, sizeof *exact->ring);
 	exact->heads = calloc((size_t)2 << bits, sizeof *exact->heads);
 	exact->minima = by_time ? calloc((size_t)1 << bits, sizeof *exact->minima) : NULL;
-	if (!exact->ring || !exact->heads || (by_time && !exact->minima))
+	exact->orders = by_port ? calloc((size_t)1 << bits, sizeof *exact->orders) : NULL;
+	exact->ports = by_port ? calloc(EXACT_PORTS, sizeof *exact->ports) : NULL;
+	if (!exact->ring || !exact->heads || (by_time && !exact->minima) || (by_port && (!exact->orders || !exact->ports)))
 		return weir_fail(fault, WEIR_E_MEMORY, "no memory for the window of duplicates");
-	uint64_t taken = exact_bytes(bits, by_time);
+	uint64_t taken = exact_bytes(bits);
 	*memory_bytes -= taken < *memory_bytes ? taken : *memory_bytes;
 	return 0;
 }
@@ -73,6 +87,8 @@ void dedup_exact_close(struct dedup_exact *exact)
 	free(exact->ring);
 	free(exact->heads);
 	free(exact->minima);
+	free(exact->orders);
+	free(exact->ports);
 }
 
 static inline int64_t exact_minimum(const struct dedup_exact *exact, uint32_t place)
@@ -182,12 +198,42 @@ static const struct exact_entry *exact_enter_by_time(struct dedup_exact *exact, 
 	return match;
 }
 
+static inline uint32_t *exact_port(const struct dedup_exact *exact, uint32_t interface_id)
+{
+	return &exact->ports[interface_id & (EXACT_PORTS - 1)];
+}
+
+static void exact_put_by_port(struct dedup_exact *exact, uint32_t *head, uint64_t digest, const struct weir_packet *packet, uint32_t order)
+{
+	uint32_t slot = exact->now & exact->mask;
+
+	/* An interface that sees little may lose its packets to those of the others. */
+	if (exact->seen > exact->mask && *exact_port(exact, exact->ring[slot].interface_id) - exact->orders[slot] < exact->window - 1)
+		exact->forgotten++;
+	exact->orders[slot] = order;
+	exact_put(exact, head, digest, packet);
+}
+
+/* The digest is another for each interface. */
+static const struct exact_entry *exact_enter_by_port(struct dedup_exact *exact, uint32_t *head, uint64_t digest, const struct weir_packet *packet)
+{
+	uint32_t order = ++*exact_port(exact, packet->interface_id);
+	const struct exact_entry *match = exact_find(exact, head, digest, exact->back, false, 0);
+
+	if (match && order - exact->orders[match - exact->ring] >= exact->window)
+		match = NULL;
+	exact_put_by_port(exact, head, digest, packet, order);
+	return match;
+}
+
 const struct exact_entry *dedup_exact_enter(struct dedup_exact *exact, uint64_t digest, const struct weir_packet *packet)
 {
 	uint32_t *head = &exact->heads[digest >> exact->head_shift];
 
 	if (exact->window_ns)
 		return exact_enter_by_time(exact, head, digest, packet);
+	if (exact->ports)
+		return exact_enter_by_port(exact, head, digest, packet);
 	const struct exact_entry *match = exact_find(exact, head, digest, exact->back, false, 0);
 	exact_put(exact, head, digest, packet);
 	return match;
@@ -198,41 +244,69 @@ const struct exact_entry *dedup_exact_enter(struct dedup_exact *exact, uint64_t 
 struct exact_record {
 	uint64_t digest;
 	int64_t time_ns;
-	uint64_t interface_id;
+	uint32_t interface_id, order;
 };
+
+/* How many of the counts of interfaces are to be saved. */
+static uint64_t exact_ports_used(const struct dedup_exact *exact)
+{
+	uint64_t used = exact->ports ? EXACT_PORTS : 0;
+
+	while (used > 0 && exact->ports[used - 1] == 0)
+		used--;
+	return used;
+}
 
 int dedup_exact_save(const struct dedup_exact *exact, struct weir_state *state, struct weir_fault *fault)
 {
 	uint64_t room = (uint64_t)exact->mask + 1, count = exact->seen < room ? exact->seen : room;
-	uint64_t head[3] = {exact->seen, exact->forgotten, exact->ring ? count : 0};
+	uint64_t head[4] = {exact->seen, exact->forgotten, exact->ring ? count : 0, exact_ports_used(exact)};
 
 	int error = weir_state_put(state, head, sizeof head, fault);
+	if (!error && head[3])
+		error = weir_state_put(state, exact->ports, head[3] * sizeof *exact->ports, fault);
 	for (uint64_t i = head[2]; i > 0 && !error; i--) {
-		const struct exact_entry *entry = exact_at(exact, exact->now - (uint32_t)i);
-		struct exact_record record = {entry->digest, entry->time_ns, entry->interface_id};
+		uint32_t slot = (exact->now - (uint32_t)i) & exact->mask;
+		const struct exact_entry *entry = &exact->ring[slot];
+		struct exact_record record = {entry->digest, entry->time_ns, entry->interface_id, exact->orders ? exact->orders[slot] : 0};
 		error = weir_state_put(state, &record, sizeof record, fault);
 	}
 	return error;
 }
 
+/* Enters the entries again, in their order: which makes the same chains. */
+static int exact_load_entries(struct dedup_exact *exact, uint64_t count, struct weir_state *state, struct weir_fault *fault)
+{
+	for (uint64_t i = 0; i < count; i++) {
+		struct exact_record record;
+		int error = weir_state_get(state, &record, sizeof record, fault);
+		if (error)
+			return error;
+		struct weir_packet packet = {.time_ns = record.time_ns, .interface_id = record.interface_id};
+		uint32_t *head = &exact->heads[record.digest >> exact->head_shift];
+		if (exact->ports) {
+			exact_find(exact, head, record.digest, exact->back, false, 0);
+			exact_put_by_port(exact, head, record.digest, &packet, record.order);
+		} else {
+			dedup_exact_enter(exact, record.digest, &packet);
+		}
+	}
+	return 0;
+}
+
 int dedup_exact_load(struct dedup_exact *exact, struct weir_state *state, struct weir_fault *fault)
 {
-	uint64_t head[3];
+	uint64_t head[4];
 
 	int error = weir_state_get(state, head, sizeof head, fault);
 	if (error)
 		return error;
-	if (head[2] > (exact->ring ? (uint64_t)exact->mask + 1 : 0) || head[2] > head[0])
+	if (head[2] > (exact->ring ? (uint64_t)exact->mask + 1 : 0) || head[2] > head[0] || head[3] > (exact->ports ? EXACT_PORTS : 0))
 		return weir_fail(fault, WEIR_E_FORMAT, "the state has more packets than the window of duplicates");
-	for (uint64_t i = 0; i < head[2]; i++) {
-		struct exact_record record;
-		error = weir_state_get(state, &record, sizeof record, fault);
-		if (error)
-			return error;
-		struct weir_packet packet = {.time_ns = record.time_ns, .interface_id = (uint32_t)record.interface_id};
-		dedup_exact_enter(exact, record.digest, &packet);
-	}
+	if (head[3])
+		error = weir_state_get(state, exact->ports, head[3] * sizeof *exact->ports, fault);
+	error = error ? error : exact_load_entries(exact, head[2], state, fault);
 	exact->seen = head[0];
 	exact->forgotten = head[1];
-	return 0;
+	return error;
 }

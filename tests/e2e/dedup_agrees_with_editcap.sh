@@ -46,6 +46,14 @@ for setting in "${settings[@]}"; do
 	is "$same" yes "editcap $setting and weir dedup remove the same packets where times go back"
 done
 
+# Of several files, each with its own window: as many as editcap removes from each.
+run "$WEIR" dedup --window 6 --each-interface --json "$tmp"/gen/node[12]*.pcapng
+theirs=0
+for file in "$tmp"/gen/node[12]*.pcapng; do
+	theirs=$((theirs + $(editcap_removes -D 6 "$file" | wc -l)))
+done
+is "$(grep -o '"exact":[0-9]*' <<<"$out" | head -n 1)" "\"exact\":$theirs" "dedup --each-interface removes as many from merged files as editcap from each"
+
 # What weir dedup itself writes.
 for window in 5 100ms; do
 	if [ "$window" = 5 ]; then option="-D 5"; else option="-w 0.1"; fi

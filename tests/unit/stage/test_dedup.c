@@ -72,6 +72,38 @@ static void windows_by_count_are_those_of_editcap(void **state)
 	}
 }
 
+static void windows_of_each_interface_are_those_of_its_packets_alone(void **state)
+{
+	struct weir_dedup_options options = {.window = 20, .each_interface = true};
+	struct model *models[3] = {calloc(1, sizeof *models[0]), calloc(1, sizeof *models[0]), calloc(1, sizeof *models[0])};
+	struct dedup_exact exact = {0};
+	uint64_t memory = 1u << 30;
+
+	assert_int_equal(dedup_exact_open(&exact, &options, &memory, NULL), 0);
+	for (int i = 0; i < 20000; i++) {
+		/* One of them sees little. */
+		uint32_t port = random_below(50) == 0 ? 2 : random_below(2), digest = random_below(1 + random_below(200));
+		struct weir_packet packet = {.time_ns = i, .interface_id = port};
+		const struct exact_entry *entry = dedup_exact_enter(&exact, spread(3 * digest + port), &packet);
+		assert_int_equal(entry != NULL, model_by_count(models[port], 20, digest));
+		assert_true(!entry || entry->interface_id == port);
+	}
+	assert_int_equal(exact.forgotten, 0);
+	/* One that sees nothing for too long. */
+	options.window = 3;
+	dedup_exact_close(&exact);
+	exact = (struct dedup_exact){0};
+	assert_int_equal(dedup_exact_open(&exact, &options, &memory, NULL), 0);
+	for (uint32_t i = 0; i < 10000; i++) {
+		struct weir_packet packet = {.time_ns = i, .interface_id = i > 0 && i < 9999};
+		assert_null(dedup_exact_enter(&exact, spread(i % 9999), &packet));
+	}
+	assert_int_equal(exact.forgotten, 1);
+	dedup_exact_close(&exact);
+	for (int i = 0; i < 3; i++)
+		free(models[i]);
+}
+
 static void windows_by_time_are_those_of_editcap_whatever_the_order(void **state)
 {
 	static const int64_t windows[] = {1, 40, 1000, 100000};
@@ -352,6 +384,7 @@ static void assert_same_pairs(const struct stages *a, const struct stages *b)
 static const struct weir_dedup_options both[] = {
 	{.window = 7, .routed_ns = 100 * MS, .ignore_ttl = true, .ignore_mac = true, .ignore_vlan = true, .seed = 99},
 	{.window_ns = 2 * MS, .routed_ns = 30 * MS, .ignore_ttl = true, .ignore_mac = true},
+	{.window = 9, .each_interface = true, .routed_ns = 100 * MS, .ignore_ttl = true, .ignore_mac = true, .ignore_vlan = true},
 	/* A ring that is full and forgets. */
 	{.window_ns = 500 * MS, .routed_ns = 5000 * MS, .ignore_ttl = true, .ignore_mac = true, .ignore_vlan = true, .memory_bytes = 300 << 10},
 };
@@ -392,7 +425,7 @@ static void a_saved_stage_goes_on_to_the_same(void **state)
 		struct stages whole = stages_new(&both[i]);
 		run(&whole, seen, TRAFFIC, 1024, one);
 		for (size_t cut = 0; cut < TRAFFIC; cut = cut * 5 + 3) {
-			struct stages first = stages_new(&both[i]), second = stages_new(&both[i]), strange = stages_new(&both[(i + 1) % 3]);
+			struct stages first = stages_new(&both[i]), second = stages_new(&both[i]), strange = stages_new(&both[(i + 1) % 4]);
 			run(&first, seen, cut, 1024, other);
 			assert_int_equal(weir_state_create(path, &file, NULL), 0);
 			assert_int_equal(first.dedup->ops->save(first.dedup, file, NULL), 0);
@@ -512,6 +545,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(windows_by_count_are_those_of_editcap),
+		cmocka_unit_test(windows_of_each_interface_are_those_of_its_packets_alone),
 		cmocka_unit_test(windows_by_time_are_those_of_editcap_whatever_the_order),
 		cmocka_unit_test(packets_without_time_are_in_no_window_by_time),
 		cmocka_unit_test(a_packet_is_known_again_behind_routers_and_at_other_ports),
