@@ -199,7 +199,7 @@ static void set_unsigned(void *member, uint8_t size, uint64_t n)
 	switch (size) {
 	case 1: *(uint8_t *)member = n > UINT8_MAX ? UINT8_MAX : (uint8_t)n; break;
 	case 2: weir_store_native16(member, n > UINT16_MAX ? UINT16_MAX : (uint16_t)n); break;
-	case 4: weir_store_native32(member, n >= UINT32_MAX ? UINT32_MAX - 1 : (uint32_t)n); break; /* the greatest is "none" */
+	case 4: weir_store_native32(member, n > UINT32_MAX ? UINT32_MAX : (uint32_t)n); break;
 	default: weir_store_native64(member, n); break;
 	}
 }
@@ -217,16 +217,15 @@ static int64_t ntp_time(uint64_t ntp)
 	return (int64_t)(seconds * (uint64_t)NS_PER_SECOND + ((ntp & UINT32_MAX) * (uint64_t)NS_PER_SECOND >> 32));
 }
 
-/* 32 bits of milliseconds since boot, which wrap: what seems to lie more than a week behind the export was before they did. */
+/* 32 bits of milliseconds since boot, which wrap: what seems to lie more than a week after the export was before they did. */
 static int64_t uptime(const struct datagram_message *message, uint64_t ms)
 {
 	if (message->version == DATAGRAM_IPFIX)
 		return message->boot_ns + (int64_t)(uint32_t)ms * 1000000;
-	int64_t now_ms = (message->export_ns - message->boot_ns) / 1000000;
-	int64_t age = (uint32_t)now_ms - (uint32_t)ms; /* modulo 2^32 */
+	int64_t age = (message->export_ns - message->boot_ns) / 1000000 - (int64_t)(uint32_t)ms;
 
-	if (age > (INT64_C(1) << 32) - FUTURE_MS)
-		age -= INT64_C(1) << 32;
+	if (age < -FUTURE_MS)
+		age += INT64_C(1) << 32;
 	return message->export_ns - age * 1000000;
 }
 

@@ -52,7 +52,7 @@ enum {
 };
 
 /* How a field gets from the record to libfixbuf, which wants numbers as this machine has them. */
-enum step { STEP_8, STEP_16, STEP_32, STEP_64, STEP_32_IN_8, STEP_32_IN_16, STEP_BYTES, STEP_IPV4, STEP_NTP, STEP_STRING, STEP_TEXT, STEP_FIRST_MS, STEP_LAST_MS };
+enum step { STEP_8, STEP_16, STEP_32, STEP_64, STEP_32_IN_8, STEP_32_IN_16, STEP_BYTES, STEP_IPV4, STEP_NTP, STEP_STRING, STEP_TEXT, STEP_FIRST_MS, STEP_LAST_MS, STEP_TOS };
 
 struct field {
 	uint8_t step;
@@ -299,12 +299,14 @@ static bool append_all(struct ipfix *ipfix, fbTemplate_t *template, struct layou
 	const struct weir_flow_column *columns = weir_flow_columns(&count);
 	bool fine = true;
 
-	/* Collectors that know no nanoseconds get the biflow's times in milliseconds too. */
+	/* Collectors that know no nanoseconds get the biflow's times in milliseconds too; nor DSCPs, the TOS. */
 	if (ipfix->kind != EXPORT_FILE)
 		fine = append(template, layout, fbInfoModelGetElementByName(ipfix->model, "flowStartMilliseconds"),
 		              (struct field){STEP_FIRST_MS, 8, 8, 0, 0}, problem) &&
 		       append(template, layout, fbInfoModelGetElementByName(ipfix->model, "flowEndMilliseconds"),
-		              (struct field){STEP_LAST_MS, 8, 8, 0, 0}, problem);
+		              (struct field){STEP_LAST_MS, 8, 8, 0, 0}, problem) &&
+		       append(template, layout, fbInfoModelGetElementByName(ipfix->model, "ipClassOfService"), (struct field){STEP_TOS, 1, 1, 0, 0},
+		              problem);
 	for (size_t i = 0; i < count && fine; i++) {
 		if ((!columns[i].element && !columns[i].own_element) || !wanted(&columns[i], bits))
 			continue;
@@ -547,7 +549,8 @@ static uint64_t ntp_time(int64_t ns)
 		rest += NS_PER_SECOND;
 	}
 	uint64_t fraction = (((uint64_t)rest << 32) + NS_PER_SECOND - 1) / NS_PER_SECOND;
-	return ((uint64_t)seconds + NTP_EPOCH_SECONDS) << 32 | fraction;
+	uint64_t ntp = ((uint64_t)seconds + NTP_EPOCH_SECONDS) << 32 | fraction;
+	return ntp ? ntp : 1; /* in 2036: 0 is no time, and this is the same nanosecond */
 }
 
 /* Cut where a character ends. */
@@ -589,6 +592,7 @@ static void fill_field(uint8_t *out, const struct field *field, const struct wei
 		text = clipped(member, strnlen((const char *)member, field->size), field->clip);
 		memcpy(out, &text, sizeof text);
 		break;
+	case STEP_TOS: *out = (uint8_t)(flow->forward.dscp << 2); break;
 	case STEP_FIRST_MS: weir_store_native64(out, milliseconds(earlier(flow->forward.first_ns, flow->reverse.first_ns))); break;
 	case STEP_LAST_MS: weir_store_native64(out, milliseconds(later(flow->forward.last_ns, flow->reverse.last_ns))); break;
 	}

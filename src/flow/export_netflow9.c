@@ -234,18 +234,18 @@ static bool templates_due(const struct netflow9 *netflow)
 /* Brings first and last within what 32 bits of milliseconds since boot can say. */
 static int fit_times(struct netflow9 *netflow, int64_t *first_ms, int64_t last_ms, struct weir_fault *fault)
 {
+	int64_t newest_ms = netflow->begun && netflow->newest_ms > last_ms ? netflow->newest_ms : last_ms;
 	int error = 0;
 
-	if (last_ms > netflow->newest_ms || !netflow->begun)
-		netflow->newest_ms = last_ms;
-	if (!netflow->begun || *first_ms < netflow->boot_ms || netflow->newest_ms + 1000 - netflow->boot_ms > (int64_t)UINT32_MAX) {
-		/* The head's uptime is of all records behind it. Times of flows that last longer than 48 days are cut. */
+	if (!netflow->begun || *first_ms < netflow->boot_ms || newest_ms + 1000 - netflow->boot_ms > (int64_t)UINT32_MAX) {
+		/* The head's time and uptime are of all records behind it. Times of flows that last longer than 47 days are cut. */
 		error = netflow->begun ? send_datagram(netflow, fault) : 0;
-		if (netflow->newest_ms - *first_ms > (int64_t)UINT32_MAX - 2 * MS_DAY)
-			*first_ms = netflow->newest_ms - ((int64_t)UINT32_MAX - 2 * MS_DAY);
+		if (newest_ms - *first_ms > (int64_t)UINT32_MAX - 2 * MS_DAY)
+			*first_ms = newest_ms - ((int64_t)UINT32_MAX - 2 * MS_DAY);
 		netflow->boot_ms = (*first_ms - MS_DAY) / 1000 * 1000;
 		netflow->begun = true;
 	}
+	netflow->newest_ms = newest_ms;
 	return error;
 }
 

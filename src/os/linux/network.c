@@ -3,6 +3,7 @@
 #include <netdb.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "os/network.h"
@@ -40,6 +41,9 @@ int os_connect(const char *host, const char *port, bool stream, int *fd, struct 
 	freeaddrinfo(addresses);
 	if (connected < 0)
 		return weir_fail_errno(fault, -connected, NULL, "cannot connect to %s port %s", host, port);
+	/* A receiver that takes nothing must not hold us for ever. */
+	struct timeval patience = {.tv_sec = 60};
+	setsockopt(connected, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
 	*fd = connected;
 	return 0;
 }
@@ -53,7 +57,7 @@ int os_send(int fd, const void *data, size_t size)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return errno;
+			return errno == EAGAIN ? ETIMEDOUT : errno;
 		at += n;
 		size -= (size_t)n;
 	}
