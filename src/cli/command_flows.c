@@ -124,26 +124,40 @@ static int open_output(const struct flows_request *request, struct weir_flow_sin
 	return error;
 }
 
-/* Captures are read together, in order of time; everything else one after the other. Damage ends the run; what came before it is kept. */
+/* The files of a kind, in their order. */
+static size_t files_of(const struct flows_files *files, enum flows_kind kind, struct flows_file *out)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < files->count; i++)
+		if (files->items[i].kind == kind)
+			out[count++] = files->items[i];
+	return count;
+}
+
+/*
+ * Captures are read together, in order of time, and files of datagrams, as they share templates; everything else one after the other. Damage
+ * ends the run; what came before it is kept.
+ */
 static int read_all(const struct command *command, const struct flows_files *files, const struct flows_request *request,
                     struct weir_flow_sink *sink, struct weir_fault *fault)
 {
-	struct flows_file *captures = calloc(files->count, sizeof *captures);
-	size_t count = 0;
-	int error = captures ? 0 : weir_fail(fault, WEIR_E_MEMORY, "no memory to read flows");
+	struct flows_file *together = calloc(files->count, sizeof *together);
+	int error = together ? 0 : weir_fail(fault, WEIR_E_MEMORY, "no memory to read flows");
+	size_t count;
 
 	for (size_t i = 0; i < files->count && !error && !*request->stop; i++) {
 		const struct flows_file *file = &files->items[i];
-		if (file->kind == FLOWS_PACKETS)
-			captures[count++] = *file;
-		else if (file->kind == FLOWS_CAMPAIGN)
+		if (file->kind == FLOWS_CAMPAIGN)
 			error = flows_make(command, file, 1, request, sink, fault);
-		else
-			error = flows_read(file, request, sink, fault);
+		else if (file->kind == FLOWS_PARQUET)
+			error = flows_read_parquet(file, request, sink, fault);
 	}
-	if (count && !error)
-		error = flows_make(command, captures, count, request, sink, fault);
-	free(captures);
+	if (!error && (count = files_of(files, FLOWS_DATAGRAMS, together)) > 0)
+		error = flows_read_datagrams(command, together, count, request, sink, fault);
+	if (!error && (count = files_of(files, FLOWS_PACKETS, together)) > 0)
+		error = flows_make(command, together, count, request, sink, fault);
+	free(together);
 	return error;
 }
 

@@ -40,8 +40,12 @@ struct flows_files {
 int flows_files_add(struct flows_files *files, const char *path, struct weir_fault *fault);
 void flows_files_free(struct flows_files *files);
 
-/* Gives the records of a flow file that match to sink. */
-int flows_read(const struct flows_file *file, const struct flows_request *request, struct weir_flow_sink *sink, struct weir_fault *fault);
+/* Gives the records of a Parquet file that match to sink. */
+int flows_read_parquet(const struct flows_file *file, const struct flows_request *request, struct weir_flow_sink *sink, struct weir_fault *fault);
+
+/* Of files of datagrams: one after the other, as a template in one holds for those after it. Warns of data without one. */
+int flows_read_datagrams(const struct command *command, const struct flows_file *files, size_t count, const struct flows_request *request,
+                         struct weir_flow_sink *sink, struct weir_fault *fault);
 
 /*
  * Makes records of packets: of captures, all together in order of time, or (then count is 1) of a campaign. Warns of flows that had to be cut:

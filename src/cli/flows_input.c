@@ -2,6 +2,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -216,24 +217,51 @@ static int read_parquet(const struct flows_file *file, struct flow_match *match,
 	return error;
 }
 
-int flows_read(const struct flows_file *file, const struct flows_request *request, struct weir_flow_sink *sink, struct weir_fault *fault)
+int flows_read_parquet(const struct flows_file *file, const struct flows_request *request, struct weir_flow_sink *sink, struct weir_fault *fault)
 {
 	struct flow_match *match = NULL;
-	struct weir_flow_source *source;
 	int error = request->filter[0] ? flow_match_new(request->filter, &match, fault) : 0;
 
-	if (error)
-		return error;
-	if (file->kind == FLOWS_PARQUET) {
+	if (!error)
 		error = read_parquet(file, match, request, sink, fault);
-	} else {
-		error = weir_flow_datagrams_read(file->path, &source, fault);
-		if (!error) {
-			*request->began = true;
-			error = pass_records(source, match, request, sink, fault);
-			source->ops->close(source);
-		}
+	flow_match_free(match);
+	return error;
+}
+
+/* What there was that could not be read, and nobody would miss. */
+static void tell_missing(const struct command *command, const struct weir_flow_source *source)
+{
+	struct weir_datagram_statistics s;
+
+	weir_flow_datagrams_statistics(source, &s);
+	if (s.unknown_sets)
+		warn(command, "%" PRIu64 " sets of data (%" PRIu64 " bytes) were left out: their template is not there; name the file that has it first",
+		     s.unknown_sets, s.unknown_bytes);
+	if (s.lost)
+		warn(command, "%" PRIu64 " records or datagrams did not arrive where this was recorded, by their sequence numbers", s.lost);
+}
+
+int flows_read_datagrams(const struct command *command, const struct flows_file *files, size_t count, const struct flows_request *request,
+                         struct weir_flow_sink *sink, struct weir_fault *fault)
+{
+	const char **paths = calloc(count, sizeof *paths);
+	struct flow_match *match = NULL;
+	struct weir_flow_source *source;
+
+	if (!paths)
+		return weir_fail(fault, WEIR_E_MEMORY, "no memory to read flows");
+	for (size_t i = 0; i < count; i++)
+		paths[i] = files[i].path;
+	int error = request->filter[0] ? flow_match_new(request->filter, &match, fault) : 0;
+	if (!error)
+		error = weir_flow_datagrams_read_many(paths, count, &source, fault);
+	if (!error) {
+		*request->began = true;
+		error = pass_records(source, match, request, sink, fault);
+		tell_missing(command, source);
+		source->ops->close(source);
 	}
 	flow_match_free(match);
+	free(paths);
 	return error;
 }
