@@ -435,6 +435,24 @@ static int put_run(struct query *query, struct weir_batch *batch, int64_t bound,
 	return code;
 }
 
+/*
+ * Gives packets up to bound: what advance found holds until then, whatever chunks take turns, so that it need not be asked (and its lock taken) at each turn,
+ * which at two busy vantages is each packet.
+ */
+static int put_until(struct query *query, struct weir_batch *batch, int64_t bound)
+{
+	bool last = bound == INT64_MAX;
+	int code = 0;
+
+	while (code == 0 && batch->count < query->most && query->heap_count) {
+		const struct load *top = query->heap[0];
+		if (!last && top->loaded.items[top->at].time_ns >= bound)
+			break;
+		code = put_run(query, batch, bound, last);
+	}
+	return code;
+}
+
 /* All packets are out: tells what was damaged on the way. */
 static int end_of_query(struct query *query, struct weir_fault *fault)
 {
@@ -494,7 +512,7 @@ static int query_fill(struct weir_source *source, struct weir_batch *batch, stru
 		}
 		if (state != 1)
 			break;
-		code = put_run(query, batch, bound, bound == INT64_MAX);
+		code = put_until(query, batch, bound);
 	}
 	if (code == WEIR_E_LIMIT && batch->count) /* buffers, or memory: the error, if it is one, comes again */
 		code = 0;

@@ -1,6 +1,8 @@
 #include "archive/query_interfaces.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <weir/file.h>
 
@@ -23,7 +25,7 @@ static bool same(const struct weir_interface *a, const struct weir_interface *b)
 	return a->linktype == b->linktype && a->resolution == b->resolution && a->big_endian == b->big_endian &&
 	       a->snaplen == b->snaplen && a->offset_seconds == b->offset_seconds && a->options.length == b->options.length &&
 	       (a->options.length == 0 || memcmp(a->options.data, b->options.data, a->options.length) == 0) &&
-	       strcmp(a->name, b->name) == 0 && strcmp(a->description, b->description) == 0;
+	       (strcmp(a->name, b->name) == 0 || !b->name[0]) && strcmp(a->description, b->description) == 0;
 }
 
 /* A table that batches may still show is kept, and a larger one made beside it. */
@@ -52,7 +54,7 @@ static int grow(struct query_interfaces *interfaces)
 }
 
 /* Enters list[i]. Several equal ones in one segment are as many entries: the nth is the nth of the vantage's that are like it. */
-static int enter(struct query_interfaces *interfaces, uint32_t vantage, const struct weir_interface *const *list, uint32_t at,
+static int enter(struct query_interfaces *interfaces, const struct query_vantage *vantage, const struct weir_interface *const *list, uint32_t at,
                  uint32_t *number)
 {
 	const struct weir_interface *interface = list[at];
@@ -61,7 +63,7 @@ static int enter(struct query_interfaces *interfaces, uint32_t vantage, const st
 	for (uint32_t i = 0; i < at; i++)
 		earlier += same(list[i], interface);
 	for (uint32_t i = 0; i < interfaces->count; i++)
-		if (interfaces->vantages[i] == vantage && same(interfaces->list[i], interface) && earlier-- == 0) {
+		if (interfaces->vantages[i] == vantage->rank && same(interfaces->list[i], interface) && earlier-- == 0) {
 			*number = i;
 			return 0;
 		}
@@ -80,13 +82,16 @@ static int enter(struct query_interfaces *interfaces, uint32_t vantage, const st
 	copy->options.data = options;
 	copy->section = 0;
 	copy->section_id = interfaces->count;
-	interfaces->vantages[interfaces->count] = vantage;
+	interfaces->vantages[interfaces->count] = vantage->rank;
+	snprintf(copy->node, sizeof copy->node, "%s", vantage->node);
+	if (!copy->name[0])
+		snprintf(copy->name, sizeof copy->name, "%s", vantage->interface);
 	interfaces->list[interfaces->count] = copy;
 	*number = interfaces->count++;
 	return 0;
 }
 
-static int enter_all(struct query_interfaces *interfaces, uint32_t vantage, const struct weir_interface *const *list,
+static int enter_all(struct query_interfaces *interfaces, const struct query_vantage *vantage, const struct weir_interface *const *list,
                      uint32_t count, struct walk_interface **walk, struct weir_fault *fault)
 {
 	*walk = malloc((count ? count : 1) * sizeof **walk);
@@ -103,7 +108,7 @@ static int enter_all(struct query_interfaces *interfaces, uint32_t vantage, cons
 	return *walk ? 0 : weir_fail(fault, WEIR_E_MEMORY, "no memory for interfaces");
 }
 
-int query_interfaces_enter(struct query_interfaces *interfaces, uint32_t vantage, struct weir_bytes prologue, const char *path,
+int query_interfaces_enter(struct query_interfaces *interfaces, const struct query_vantage *vantage, struct weir_bytes prologue, const char *path,
                            struct walk_interface **walk, uint32_t *count, struct weir_fault *fault)
 {
 	struct weir_source *source;

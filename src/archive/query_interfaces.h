@@ -19,11 +19,17 @@ struct query_interfaces {
 
 void query_interfaces_free(struct query_interfaces *interfaces);
 
+/* A vantage: its rank by name among those of the query, and what its folders are called. */
+struct query_vantage {
+	uint32_t rank;
+	const char *node, *interface;
+};
+
 /*
- * Reads a prologue (an SHB and IDBs) of a vantage, enters its interfaces, and gives what a walk needs of them: *walk is
+ * Reads a prologue (an SHB and IDBs) of a vantage, enters its interfaces (their node, and where they have no name of their own their name, are the vantage's), and gives what a walk needs of them: *walk is
  * freed with free(). 0 or an error; path is for faults.
  */
-int query_interfaces_enter(struct query_interfaces *interfaces, uint32_t vantage, struct weir_bytes prologue, const char *path,
+int query_interfaces_enter(struct query_interfaces *interfaces, const struct query_vantage *vantage, struct weir_bytes prologue, const char *path,
                            struct walk_interface **walk, uint32_t *count, struct weir_fault *fault);
 
 #endif

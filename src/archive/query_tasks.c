@@ -380,14 +380,26 @@ static void index_of_scan(const struct segment_scan *scan, struct index *index)
 	index->prologue = (struct weir_bytes){scan->prologue, scan->prologue_bytes};
 }
 
+/* Every segment's vantage is among them. */
+static const struct vantage *vantage_ranked(const struct query_tasks *tasks, uint32_t rank)
+{
+	const struct vantage *vantage = tasks->vantages;
+
+	while (vantage->rank != rank)
+		vantage++;
+	return vantage;
+}
+
 /* The chunks that selected one row's segment gives, if any, are to be read from now on. */
 static int activate_selected(struct query_tasks *tasks, struct query_segment *segment, struct weir_bytes prologue,
                              struct weir_fault *fault)
 {
+	const struct vantage *named = vantage_ranked(tasks, segment->vantage);
+	struct query_vantage vantage = {segment->vantage, named->node, named->interface};
 	int code = 0;
 
 	if (segment->chunk_count)
-		code = query_interfaces_enter(&tasks->interfaces, segment->vantage, prologue, segment->path, &segment->interfaces,
+		code = query_interfaces_enter(&tasks->interfaces, &vantage, prologue, segment->path, &segment->interfaces,
 		                              &segment->interface_count, fault);
 	if (code < 0 || !segment->chunk_count) {
 		query_segment_drop(segment);
