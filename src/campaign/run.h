@@ -1,0 +1,210 @@
+/*
+ * campaign/run.h: what the parts of a run share: its plan, its outputs so far, its tallies.
+ */
+#ifndef CAMPAIGN_RUN_H
+#define CAMPAIGN_RUN_H
+
+#include <limits.h>
+
+#include <weir/application.h>
+#include <weir/run.h>
+
+#include "core/json.h"
+
+/* ---- the plan: what goes in, and how (run_plan.c) ---- */
+
+struct run_input {
+	char *path;     /* of a campaign relative to it, else as given */
+	uint64_t bytes;
+	int64_t first_ns, last_ns; /* 0 of files */
+	char sha256[65]; /* "": not known yet */
+};
+
+/* Everything that the result depends on. Written as run.json when the run begins, and into the manifest. */
+struct run_plan {
+	char *campaign; /* NULL: files */
+	unsigned stages;
+	bool packets;
+	int64_t from_ns, to_ns; /* of a campaign: of the packets of its segments */
+	uint64_t memory_bytes, part_bytes;
+	struct weir_dedup_options dedup;
+	int64_t idle_ns, active_ns;
+	struct run_input *inputs;
+	size_t input_count;
+	uint64_t input_bytes;
+	int64_t *cuts;      /* of a campaign: part i is the packets from cuts[i] to before cuts[i + 1] */
+	size_t part_count;  /* of a campaign */
+};
+
+/* Makes the plan of a new run. Without inputs it has no parts. */
+int run_plan_make(const struct weir_run_options *options, struct weir_campaign *campaign, struct run_plan *plan, struct weir_fault *fault);
+void run_plan_free(struct run_plan *plan);
+
+/* As an object; the hashes of inputs when they are known. */
+void run_plan_write(const struct run_plan *plan, bool with_inputs, struct json *json);
+
+/* From the JSON text of a file that holds it at `at` ("$" or "$.plan"). */
+int run_plan_read(const char *json, const char *at, const char *name, struct run_plan *plan, struct weir_fault *fault);
+
+/* ---- tallies: what the report is made of (run_tally.c) ---- */
+
+#define TALLY_BUCKETS 2048
+
+struct tally_bucket {
+	uint64_t packets, wire_bytes;
+};
+
+struct tally_sum {
+	uint64_t flows, packets, wire_bytes;
+};
+
+struct tally_name {
+	char name[48], category[24];
+	struct tally_sum sum;
+};
+
+struct tally_host {
+	struct weir_ip address;
+	uint64_t flows;
+	uint64_t sent_packets, sent_bytes, received_packets, received_bytes;
+};
+
+#define TALLY_NAMES 1024
+#define TALLY_HOSTS 65536 /* distinct ones; the rest is counted together */
+#define TALLY_VANTAGES 64
+#define TALLY_INTERFACES 1024
+
+struct tally_vantage {
+	char name[140];
+	uint64_t packets, wire_bytes, kept, duplicates;
+	int64_t first_ns, last_ns;
+};
+
+/* Plain memory: saved and loaded as it is. */
+struct run_tally {
+	uint64_t packets, captured_bytes, wire_bytes, kept, kept_bytes, duplicates, dropped;
+	int64_t first_ns, last_ns;
+	int64_t bucket_ns, base_ns; /* width of a bucket, a power of two seconds; time of the first */
+	struct tally_bucket buckets[TALLY_BUCKETS];
+	uint32_t vantage_count, name_count, host_count;
+	uint8_t vantage_of[TALLY_INTERFACES]; /* by interface_id: index into vantages, + 1 */
+	struct tally_vantage vantages[TALLY_VANTAGES];
+	uint64_t flows;
+	struct tally_sum protocols[256];
+	struct tally_name names[TALLY_NAMES];
+	struct tally_sum other_hosts;
+	uint32_t host_slots[TALLY_HOSTS * 2]; /* open addressing: index + 1 into hosts */
+	struct tally_host hosts[TALLY_HOSTS];
+};
+
+struct run_tally *run_tally_new(void);
+const char *run_tally_vantage(const struct run_tally *tally, uint32_t interface_id); /* its name, "" when not known */
+void run_tally_packets(struct run_tally *tally, const struct weir_batch *batch);
+void run_tally_flow(struct run_tally *tally, const struct weir_flow *flow);
+int run_tally_save(struct run_tally *tally, struct weir_state *state, struct weir_fault *fault);
+int run_tally_load(struct run_tally *tally, struct weir_state *state, struct weir_fault *fault);
+
+/* ---- the run itself ---- */
+
+struct run_output {
+	char path[64]; /* within the run's folder */
+	uint64_t bytes, records;
+	char sha256[65];
+};
+
+struct run_damage {
+	char file[256], cause[64];
+	uint64_t from, to, packets_before;
+	int64_t before_ns, after_ns;
+};
+
+#define RUN_DAMAGES 100000 /* entered one by one; more are only counted */
+
+#define RUN_INTERFACES 4096
+
+struct run {
+	const struct weir_run_options *options;
+	struct run_plan plan;
+	struct weir_campaign *campaign;
+	char folder[PATH_MAX];
+	int threads;
+	int64_t started_ns; /* wall clock of this call */
+
+	uint64_t part;      /* the one in hand, from 0 */
+	uint64_t done_bytes, done_packets; /* of the input, in whole parts */
+	struct run_output *outputs;
+	size_t output_count;
+	struct run_damage *damages;
+	size_t damage_count;
+	uint64_t all_damages, damaged_bytes;
+	struct run_tally *tally;
+	struct run_clock *clocks;      /* of the nodes (files) that are corrected */
+	size_t clock_count;
+
+	struct weir_source *files;     /* files: open over all parts */
+	struct weir_interface **interfaces; /* a campaign's, the same numbers in all parts */
+	uint32_t interface_count;
+	struct weir_stage *decode, *digest, *dedup, *decapsulate, *flow;
+	struct weir_applications *applications;
+	struct weir_flow_sink *flow_sink; /* of the part */
+	struct weir_sink *packet_sink;
+	bool failed_to_enter;          /* no memory for a damage */
+	int64_t hashing_ns;
+};
+
+/* The correction of one node's clock (run_clock.c). */
+struct run_clock {
+	char name[140];
+	struct weir_clock_knot *knots;
+	size_t count;
+	uint64_t shared;               /* packets that it was estimated from */
+};
+
+int run_clocks_save(struct run *run, struct weir_state *state, struct weir_fault *fault);
+int run_clocks_load(struct run *run, struct weir_state *state, struct weir_fault *fault);
+void run_clocks_free(struct run *run);
+
+/* The sink of a run's pipelines: tallies, and packets when they are kept (run_parts.c). */
+struct weir_sink *run_sink_new(struct run *run);
+
+/* Where the flow stage's records go: the tallies, and the file of the part. */
+struct weir_flow_sink *run_flow_sink_new(struct run *run);
+
+/* Enters damage that a source met (context: the run). */
+void run_damaged(void *context, const struct weir_damage *damage);
+
+/*
+ * The source of the part in hand (run_source.c): of a campaign a query, of files what is left of them, up to the part's bound. *last: nothing
+ * comes after it (of files this is known when the part has been read).
+ */
+int run_source_open(struct run *run, struct weir_source **source, struct weir_fault *fault);
+bool run_source_is_last(const struct run *run, const struct weir_source *source);
+
+/* The interfaces of a campaign that were met, for the state (run_source.c). */
+int run_interfaces_save(struct run *run, struct weir_state *state, struct weir_fault *fault);
+int run_interfaces_load(struct run *run, struct weir_state *state, struct weir_fault *fault);
+void run_interfaces_free(struct run *run);
+
+/* Of files: reads over what whole parts have had. */
+int run_files_skip(struct run *run, struct weir_fault *fault);
+
+/* Opens the outputs of part run->part, and finishes them, entering them among the outputs. */
+int run_part_open(struct run *run, struct weir_fault *fault);
+int run_part_finish(struct run *run, struct weir_fault *fault);
+void run_part_abandon(struct run *run);
+
+/* Where a run is, in run.state. Loading deletes what stands in the folder and belongs to no whole part. */
+int run_state_save(struct run *run, struct weir_fault *fault);
+int run_state_load(struct run *run, struct weir_fault *fault);
+
+/* SHA-256 of a file as hex. known: a database of sums that were computed before, may be NULL (run_hash.c). */
+struct run_hashes;
+int run_hashes_open(const char *path, struct run_hashes **hashes, struct weir_fault *fault);
+void run_hashes_close(struct run_hashes *hashes);
+int run_hash(struct run_hashes *known, const char *path, const _Atomic int *stop, char hex[static 65], struct weir_fault *fault);
+
+/* manifest.json and report.html (run_manifest.c, run_report.c). */
+int run_manifest_write(struct run *run, struct weir_fault *fault);
+int run_report_write(struct run *run, struct weir_fault *fault);
+
+#endif

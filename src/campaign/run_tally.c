@@ -1,0 +1,295 @@
+/* What a run counts for its report, as it goes: plain memory, so that it is saved and loaded as it is. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "campaign/run.h"
+#include "core/xxh3.h"
+
+#define SECOND_NS INT64_C(1000000000)
+
+struct run_tally *run_tally_new(void)
+{
+	struct run_tally *tally = calloc(1, sizeof *tally);
+
+	if (tally) {
+		tally->first_ns = INT64_MAX;
+		tally->last_ns = INT64_MIN;
+		tally->bucket_ns = SECOND_NS;
+	}
+	return tally;
+}
+
+/* ---- traffic over time ---- */
+
+static void add_bucket(struct tally_bucket *to, const struct tally_bucket *from)
+{
+	to->packets += from->packets;
+	to->wire_bytes += from->wire_bytes;
+}
+
+/* Makes buckets twice as wide. The base stays a multiple of the width, so that the result does not depend on what came first. */
+static void widen(struct run_tally *tally)
+{
+	struct tally_bucket wide[TALLY_BUCKETS] = {{0}};
+	int64_t width = tally->bucket_ns * 2;
+	int64_t base = tally->base_ns - ((tally->base_ns % width) + width) % width;
+	size_t shift = (size_t)((tally->base_ns - base) / tally->bucket_ns);
+
+	for (size_t i = 0; i < TALLY_BUCKETS; i++)
+		if (tally->buckets[i].packets)
+			add_bucket(&wide[(i + shift) / 2], &tally->buckets[i]);
+	memcpy(tally->buckets, wide, sizeof wide);
+	tally->bucket_ns = width;
+	tally->base_ns = base;
+}
+
+/* Moves the base back to hold an earlier time. False when there is no room: the buckets have to be wider. */
+static bool shift_back(struct run_tally *tally, int64_t time_ns)
+{
+	int64_t base = time_ns - ((time_ns % tally->bucket_ns) + tally->bucket_ns) % tally->bucket_ns;
+	uint64_t by = ((uint64_t)tally->base_ns - (uint64_t)base) / (uint64_t)tally->bucket_ns;
+	size_t used = TALLY_BUCKETS;
+
+	while (used && tally->buckets[used - 1].packets == 0)
+		used--;
+	if (by + used > TALLY_BUCKETS)
+		return false;
+	memmove(tally->buckets + by, tally->buckets, used * sizeof *tally->buckets);
+	memset(tally->buckets, 0, (size_t)by * sizeof *tally->buckets);
+	tally->base_ns = base;
+	return true;
+}
+
+static struct tally_bucket *bucket_of(struct run_tally *tally, int64_t time_ns)
+{
+	if (tally->packets == 0)
+		tally->base_ns = time_ns - ((time_ns % tally->bucket_ns) + tally->bucket_ns) % tally->bucket_ns;
+	for (;;) {
+		if (time_ns >= tally->base_ns) {
+			uint64_t i = ((uint64_t)time_ns - (uint64_t)tally->base_ns) / (uint64_t)tally->bucket_ns;
+			if (i < TALLY_BUCKETS)
+				return &tally->buckets[i];
+		} else if (shift_back(tally, time_ns)) {
+			continue;
+		}
+		if (tally->bucket_ns > INT64_MAX / 4) /* centuries: damaged times */
+			return &tally->buckets[time_ns < tally->base_ns ? 0 : TALLY_BUCKETS - 1];
+		widen(tally);
+	}
+}
+
+/* ---- vantages ---- */
+
+static void name_vantage(const struct weir_interface *interface, char name[static 140])
+{
+	const char *what = interface->name[0] ? interface->name : "";
+
+	if (interface->node[0] && what[0])
+		snprintf(name, 140, "%s/%s", interface->node, what);
+	else
+		snprintf(name, 140, "%s%s", interface->node, what[0] || interface->node[0] ? what : "interface");
+}
+
+static struct tally_vantage *vantage_of(struct run_tally *tally, const struct weir_interface *interface)
+{
+	char name[140];
+
+	name_vantage(interface, name);
+	for (uint32_t i = 0; i < tally->vantage_count; i++)
+		if (strcmp(tally->vantages[i].name, name) == 0)
+			return &tally->vantages[i];
+	if (tally->vantage_count == TALLY_VANTAGES) /* the last stands for all further ones */
+		return &tally->vantages[TALLY_VANTAGES - 1];
+	struct tally_vantage *vantage = &tally->vantages[tally->vantage_count++];
+	memcpy(vantage->name, name, sizeof name);
+	vantage->first_ns = INT64_MAX;
+	vantage->last_ns = INT64_MIN;
+	return vantage;
+}
+
+static struct tally_vantage *vantage_numbered(struct run_tally *tally, const struct weir_batch *batch, uint32_t interface_id)
+{
+	/* An interface keeps its number in all parts, so that it is looked up by name once. */
+	if (interface_id < TALLY_INTERFACES && tally->vantage_of[interface_id])
+		return &tally->vantages[tally->vantage_of[interface_id] - 1];
+	if (interface_id >= batch->interface_count)
+		return NULL;
+	struct tally_vantage *vantage = vantage_of(tally, batch->interfaces[interface_id]);
+	if (interface_id < TALLY_INTERFACES)
+		tally->vantage_of[interface_id] = (uint8_t)(vantage - tally->vantages + 1);
+	return vantage;
+}
+
+const char *run_tally_vantage(const struct run_tally *tally, uint32_t interface_id)
+{
+	uint8_t index = interface_id < TALLY_INTERFACES ? tally->vantage_of[interface_id] : 0;
+
+	return index && index <= tally->vantage_count ? tally->vantages[index - 1].name : "";
+}
+
+static void add_to_vantage(struct tally_vantage *vantage, const struct weir_packet *packet)
+{
+	vantage->packets++;
+	vantage->wire_bytes += packet->length;
+	vantage->kept += packet->verdict == WEIR_KEEP;
+	vantage->duplicates += packet->verdict == WEIR_DUPLICATE;
+	if (packet->time_ns < vantage->first_ns)
+		vantage->first_ns = packet->time_ns;
+	if (packet->time_ns > vantage->last_ns)
+		vantage->last_ns = packet->time_ns;
+}
+
+void run_tally_packets(struct run_tally *tally, const struct weir_batch *batch)
+{
+	/* Neighbours share interface and second, mostly: both are looked up when they change. */
+	struct tally_bucket *bucket = NULL;
+	struct tally_vantage *vantage = NULL;
+	uint32_t interface_id = UINT32_MAX;
+	int64_t from_ns = 0, to_ns = 0;
+
+	for (uint32_t i = 0; i < batch->count; i++) {
+		const struct weir_packet *packet = &batch->packets[i];
+		if (!bucket || packet->time_ns < from_ns || packet->time_ns >= to_ns) {
+			bucket = bucket_of(tally, packet->time_ns);
+			from_ns = tally->base_ns + (bucket - tally->buckets) * tally->bucket_ns;
+			if (__builtin_add_overflow(from_ns, tally->bucket_ns, &to_ns))
+				to_ns = INT64_MAX;
+		}
+		if (packet->interface_id != interface_id) {
+			interface_id = packet->interface_id;
+			vantage = vantage_numbered(tally, batch, interface_id);
+		}
+		if (vantage)
+			add_to_vantage(vantage, packet);
+		bucket->packets++;
+		bucket->wire_bytes += packet->length;
+		tally->packets++;
+		tally->captured_bytes += packet->captured;
+		tally->wire_bytes += packet->length;
+		tally->kept += packet->verdict == WEIR_KEEP;
+		tally->kept_bytes += packet->verdict == WEIR_KEEP ? packet->captured : 0;
+		tally->duplicates += packet->verdict == WEIR_DUPLICATE;
+		tally->dropped += packet->verdict == WEIR_DROP;
+		if (packet->time_ns < tally->first_ns)
+			tally->first_ns = packet->time_ns;
+		if (packet->time_ns > tally->last_ns)
+			tally->last_ns = packet->time_ns;
+	}
+}
+
+/* ---- flows ---- */
+
+static void add_flow(struct tally_sum *sum, const struct weir_flow *flow)
+{
+	sum->flows++;
+	sum->packets += flow->forward.packets + flow->reverse.packets;
+	sum->wire_bytes += flow->forward.wire_bytes + flow->reverse.wire_bytes;
+}
+
+static void copy_name(char *to, size_t size, struct weir_bytes from, const char *otherwise)
+{
+	if (!from.data)
+		snprintf(to, size, "%s", otherwise);
+	else
+		snprintf(to, size, "%.*s", (int)(from.length < size ? from.length : size - 1), (const char *)from.data);
+}
+
+static void add_name(struct run_tally *tally, const struct weir_flow *flow)
+{
+	struct tally_name name = {.sum = {0}};
+
+	copy_name(name.name, sizeof name.name, flow->application, "not known");
+	copy_name(name.category, sizeof name.category, flow->category, "");
+	for (uint32_t i = 0; i < tally->name_count; i++)
+		if (strcmp(tally->names[i].name, name.name) == 0 && strcmp(tally->names[i].category, name.category) == 0) {
+			add_flow(&tally->names[i].sum, flow);
+			return;
+		}
+	if (tally->name_count < TALLY_NAMES)
+		tally->names[tally->name_count++] = name;
+	add_flow(&tally->names[tally->name_count - 1].sum, flow);
+}
+
+/* NULL: there are as many as there is room for, and this is another. */
+static struct tally_host *host_of(struct run_tally *tally, const struct weir_ip *address)
+{
+	uint64_t hash = xxh3_of(address, sizeof *address);
+
+	for (size_t i = hash % (2 * TALLY_HOSTS);; i = (i + 1) % (2 * TALLY_HOSTS)) {
+		uint32_t slot = tally->host_slots[i];
+		if (slot && memcmp(&tally->hosts[slot - 1].address, address, sizeof *address) == 0)
+			return &tally->hosts[slot - 1];
+		if (slot)
+			continue;
+		if (tally->host_count == TALLY_HOSTS)
+			return NULL;
+		struct tally_host *host = &tally->hosts[tally->host_count++];
+		host->address = *address;
+		tally->host_slots[i] = tally->host_count;
+		return host;
+	}
+}
+
+static void add_host(struct run_tally *tally, const struct weir_ip *address, const struct weir_flow *flow, bool is_source)
+{
+	struct tally_host *host = host_of(tally, address);
+	const struct weir_flow_direction *sent = is_source ? &flow->forward : &flow->reverse;
+	const struct weir_flow_direction *received = is_source ? &flow->reverse : &flow->forward;
+
+	if (!host) {
+		add_flow(&tally->other_hosts, flow);
+		return;
+	}
+	host->flows++;
+	host->sent_packets += sent->packets;
+	host->sent_bytes += sent->wire_bytes;
+	host->received_packets += received->packets;
+	host->received_bytes += received->wire_bytes;
+}
+
+void run_tally_flow(struct run_tally *tally, const struct weir_flow *flow)
+{
+	tally->flows++;
+	add_flow(&tally->protocols[flow->protocol], flow);
+	add_name(tally, flow);
+	add_host(tally, &flow->source, flow, true);
+	add_host(tally, &flow->destination, flow, false);
+}
+
+/* ---- saved ---- */
+
+int run_tally_save(struct run_tally *tally, struct weir_state *state, struct weir_fault *fault)
+{
+	/* Of the hosts those that there are; their slots are made again. */
+	int error = weir_state_section(state, "tally", 1, fault);
+
+	if (!error)
+		error = weir_state_put(state, tally, offsetof(struct run_tally, host_slots), fault);
+	return error ? error : weir_state_put(state, tally->hosts, tally->host_count * sizeof *tally->hosts, fault);
+}
+
+static bool sound(const struct run_tally *tally)
+{
+	return tally->vantage_count <= TALLY_VANTAGES && tally->name_count <= TALLY_NAMES && tally->host_count <= TALLY_HOSTS &&
+	       tally->bucket_ns >= SECOND_NS;
+}
+
+int run_tally_load(struct run_tally *tally, struct weir_state *state, struct weir_fault *fault)
+{
+	int error = weir_state_section(state, "tally", 1, fault);
+
+	if (!error)
+		error = weir_state_get(state, tally, offsetof(struct run_tally, host_slots), fault);
+	if (!error && !sound(tally))
+		error = weir_fail(fault, WEIR_E_FORMAT, "the state of a run is not sound: start the run anew");
+	uint32_t hosts = error ? 0 : tally->host_count;
+	memset(tally->host_slots, 0, sizeof tally->host_slots);
+	tally->host_count = 0;
+	for (uint32_t i = 0; !error && i < hosts; i++) {
+		struct tally_host host;
+		error = weir_state_get(state, &host, sizeof host, fault);
+		if (!error)
+			*host_of(tally, &host.address) = host;
+	}
+	return error;
+}

@@ -1,0 +1,92 @@
+#!/bin/bash
+# weir process: a run has what it says, comes out the same on any number of threads, goes on after a kill, and can be made again.
+# timeout: 300
+. "$(dirname "$0")/lib.sh"
+
+hashes() { # of a run's outputs
+	(cd "$1" && find flows packets -type f 2>/dev/null | sort | xargs -r sha256sum)
+}
+
+# ---- a campaign of two vantage points ----
+"$TOOLS/bench/gen" --packets 300000 --nodes 1 "$tmp/capture" 2>"$tmp/gen.json"
+for file in "$tmp"/capture/*.pcapng; do
+	name=$(basename "$file" .pcapng)
+	"$WEIR" import "$tmp/campaign" "$file" --node "${name%-*}" --iface "${name#*-}" --codec lz4 --segment 8M >/dev/null
+done
+records=$(jq .records "$tmp/gen.json")
+
+run "$WEIR" process "$tmp/campaign" -o "$tmp/one" --threads 1 --part 8M --json
+is "$status" 0 "a campaign is processed"
+is "$(jq .packets <<<"$out")" "$records" "every packet is read"
+printf '%s' "$out" >"$tmp/one.json"
+is "$(jq '.parts > 3' "$tmp/one.json")" true "in several parts"
+is "$(jq '.kept + .exact_duplicates + .routed_duplicates' "$tmp/one.json")" "$records" "every packet is kept or a duplicate"
+[ -s "$tmp/one/report.html" ] && ok "there is a report" || not_ok "there is a report"
+is "$(ls "$tmp/one")" "$(printf 'flows\nmanifest.json\npackets\nreport.html')" "nothing else is left in the folder"
+is "$(jq -r '.outputs[] | .sha256 + "  " + .path' "$tmp/one/manifest.json" | sort -k2)" "$(hashes "$tmp/one" | sort -k2)" "the manifest has the hash of every output"
+is "$(jq -r '.plan.inputs[] | .sha256 + "  " + .path' "$tmp/one/manifest.json" | sort -k2)" \
+	"$(cd "$tmp/campaign" && find raw -name '*.lz4' | xargs sha256sum | sort -k2)" "and of every input"
+packets=$(for f in "$tmp"/one/packets/*.zst; do "$WEIR" info --json "$f" | jq '.[0].packets'; done | awk '{n += $1} END{print n}')
+is "$packets" "$(jq .kept "$tmp/one.json")" "the clean packets are those that were kept"
+is "$(jq '[.outputs[] | select(.path | startswith("flows")) | .records] | add' "$tmp/one/manifest.json")" "$(jq .flows "$tmp/one.json")" \
+	"the flow records are in the flows' files"
+is "$(grep -cE '<script|src=|href=|url\(' "$tmp/one/report.html")" 0 "the report needs nothing from elsewhere"
+
+run "$WEIR" process "$tmp/campaign" -o "$tmp/two" --threads 3 --part 8M
+is "$(hashes "$tmp/two")" "$(hashes "$tmp/one")" "three threads make the same bytes as one"
+is "$(cat "$tmp/two/report.html")" "$(cat "$tmp/one/report.html")" "and the same report"
+
+# ---- killed at any moment, it goes on to the same bytes ----
+for moment in 0.05 0.15 0.3 0.5; do
+	rm -rf "$tmp/killed"
+	kills=0
+	while ! [ -e "$tmp/killed/manifest.json" ] && [ $kills -lt 40 ]; do
+		{ timeout -s KILL $moment "$WEIR" process "$tmp/campaign" -o "$tmp/killed" --part 8M; } >/dev/null 2>&1
+		kills=$((kills + 1))
+		moment=$(awk "BEGIN{print $moment + 0.05}")
+	done
+	is "$(hashes "$tmp/killed")" "$(hashes "$tmp/one")" "killed $((kills - 1)) times, it goes on to the same bytes"
+	is "$(cat "$tmp/killed/report.html")" "$(cat "$tmp/one/report.html")" "and to the same report"
+done
+
+run "$WEIR" process "$tmp/campaign" -o "$tmp/one" --part 8M
+is "$status" 2 "a whole run is not overwritten"
+
+# ---- made again ----
+run "$WEIR" reproduce "$tmp/two"
+is "$status" 0 "a run can be reproduced"
+like "$out" "outputs +$(jq '.outputs | length' "$tmp/two/manifest.json") of" "every output is compared"
+is "$(ls -d "$tmp"/two*)" "$tmp/two" "reproducing leaves nothing behind"
+sed -i 's/"idle_ns":90000000000/"idle_ns":1000000000/' "$tmp/two/manifest.json"
+run "$WEIR" reproduce "$tmp/two"
+is "$status" 1 "with other parameters it does not come out the same, and that is told"
+like "$out" '^differs +flows/' "by name"
+
+# ---- what is new ----
+run "$WEIR" process "$tmp/campaign" --keep-packets no
+is "$status" 0 "without -o the run goes into the campaign"
+is "$(ls "$tmp"/campaign/runs/*/manifest.json | wc -l)" 1 "one run"
+run "$WEIR" process "$tmp/campaign" --since-last
+like "$out" 'nothing new' "then there is nothing new"
+later=$(jq .end_ns "$tmp/gen.json")
+"$TOOLS/bench/gen" --packets 20000 --nodes 1 --start "@$((later / 1000000000 + 60))" "$tmp/later" 2>"$tmp/later.json"
+"$WEIR" import "$tmp/campaign" "$tmp/later/node1-span0.pcapng" --node node1 --iface span0 >/dev/null
+run "$WEIR" process "$tmp/campaign" --since-last --keep-packets no --json
+is "$(jq .packets <<<"$out")" "$(jq '.vantages[0].records' "$tmp/later.json")" "--since-last takes what came since"
+
+# ---- files ----
+run "$WEIR" process "$tmp"/capture/*.pcapng -o "$tmp/files" --part 8M --json
+is "$(jq .packets <<<"$out")" "$records" "files of two vantage points are processed together"
+for moment in 0.2 0.4; do
+	rm -rf "$tmp/killed"
+	kills=0
+	while ! [ -e "$tmp/killed/manifest.json" ] && [ $kills -lt 40 ]; do
+		{ timeout -s KILL $moment "$WEIR" process "$tmp"/capture/*.pcapng -o "$tmp/killed" --part 8M; } >/dev/null 2>&1
+		kills=$((kills + 1))
+		moment=$(awk "BEGIN{print $moment + 0.05}")
+	done
+	is "$(hashes "$tmp/killed")" "$(hashes "$tmp/files")" "files: killed $((kills - 1)) times, it goes on to the same bytes"
+done
+run "$WEIR" process /dev/null -o "$tmp/none"
+is "$status" 2 "what is no file is refused"
+done_testing
