@@ -86,8 +86,9 @@ enum weir_fact_flags {
  */
 #define WEIR_FACTS_IRREGULAR WEIR_FACT_INCOMPLETE
 
+/* In whole cache lines: most packets touch the first, second and fourth. */
 struct weir_facts {
-	uint8_t layer_count;
+	_Alignas(64) uint8_t layer_count;
 	uint8_t network_count;
 	uint8_t vlan_count;
 	uint8_t flags;              /* enum weir_fact_flags */
