@@ -439,6 +439,13 @@ static void summarize(const struct run *run, struct weir_run_summary *summary)
 	}
 }
 
+static int begin_clocks(struct run *run, struct weir_fault *fault)
+{
+	int error = run_clocks_list(run, fault);
+
+	return error || !wants(run, WEIR_RUN_CLOCK) ? error : run_clocks_estimate(run, fault);
+}
+
 static int do_run(struct run *run, bool resumed, struct weir_fault *fault)
 {
 	char path[PATH_MAX];
@@ -452,8 +459,11 @@ static int do_run(struct run *run, bool resumed, struct weir_fault *fault)
 		error = path_in(run->folder, ".lock", path, fault);
 	if (!error)
 		error = os_lock(path, &fd, fault);
+	bool begun = resumed && has(run->folder, "run.state");
 	if (!error && resumed)
 		error = run_state_load(run, fault);
+	if (!error && !begun)
+		error = begin_clocks(run, fault);
 	if (!error && run->done_packets && !run->campaign)
 		error = run_files_skip(run, fault);
 	if (!error)

@@ -152,13 +152,24 @@ struct run {
 	int64_t hashing_ns;
 };
 
-/* The correction of one node's clock (run_clock.c). */
+/* One node's clock, or of files one file's (run_clock.c). */
+#define RUN_CLOCK_NAME 512
 struct run_clock {
-	char name[140];
+	char name[RUN_CLOCK_NAME];
+	char basis[40];                /* what its correction was estimated from */
 	struct weir_clock_knot *knots;
 	size_t count;
 	uint64_t shared;               /* packets that it was estimated from */
+	uint32_t steps;                /* times that it was set */
+	double drift;
 };
+
+/* Enters the clocks that there are; of files one each, in the order of inputs. Estimates their corrections, when it is asked for. */
+int run_clocks_list(struct run *run, struct weir_fault *fault);
+int run_clocks_estimate(struct run *run, struct weir_fault *fault);
+bool run_clocks_correct(const struct run *run); /* whether one is corrected */
+struct weir_clock run_clock_of(const struct run *run, size_t i);
+int64_t run_clock_reading(const struct run *run, size_t i, int64_t time_ns); /* what clock i showed at that (corrected) time */
 
 int run_clocks_save(struct run *run, struct weir_state *state, struct weir_fault *fault);
 int run_clocks_load(struct run *run, struct weir_state *state, struct weir_fault *fault);

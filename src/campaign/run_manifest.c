@@ -125,7 +125,10 @@ static void put_clocks(struct json *json, const struct run *run)
 		const struct run_clock *clock = &run->clocks[i];
 		json_object(json);
 		json_put_string(json, "name", clock->name);
+		json_put_string(json, "basis", clock->basis);
 		json_put_unsigned(json, "shared_packets", clock->shared);
+		json_put_unsigned(json, "times_set", clock->steps);
+		json_put_double(json, "drift", clock->drift);
 		json_key(json, "knots");
 		json_array(json);
 		for (size_t k = 0; k < clock->count; k++) {

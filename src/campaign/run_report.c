@@ -380,11 +380,11 @@ static void put_clocks(struct report *report)
 	if (!(run->plan.stages & WEIR_RUN_CLOCK))
 		return;
 	text_add(out, "<h2>Clocks</h2>");
-	if (!run->clock_count) {
+	if (!run_clocks_correct(run)) {
 		text_add(out, "<p class=none>No clock was corrected: there is one, or none shares packets with another.</p>\n");
 		return;
 	}
-	text_add(out, "<div class=wide><table><tr><th>clock<th class=n>shared packets<th class=n>correction at first<th class=n>at last<th class=n>uncertainty, at most</tr>\n");
+	text_add(out, "<div class=wide><table><tr><th>clock<th>estimated from<th class=n>shared packets<th class=n>drift<th class=n>times set<th class=n>correction at first<th class=n>at last<th class=n>uncertainty, at most</tr>\n");
 	for (size_t i = 0; i < run->clock_count; i++) {
 		const struct run_clock *clock = &run->clocks[i];
 		int64_t uncertainty_ns = 0;
@@ -395,7 +395,10 @@ static void put_clocks(struct report *report)
 				uncertainty_ns = clock->knots[k].uncertainty_ns;
 		text_add(out, "<tr>");
 		cell(out, clock->name);
+		cell(out, clock->basis);
 		cell_count(out, clock->shared);
+		text_add_format(out, "<td class=n>%+.3f ppm</td>", clock->drift * 1e6);
+		cell_count(out, clock->steps);
 		text_add_format(out, "<td class=n>%.6f s<td class=n>%.6f s<td class=n>%.1f µs</tr>\n", (double)clock->knots[0].correction_ns / 1e9,
 		                (double)clock->knots[clock->count - 1].correction_ns / 1e9, (double)uncertainty_ns / 1e3);
 	}

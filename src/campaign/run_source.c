@@ -68,14 +68,6 @@ static int open_file(struct run *run, const char *path, struct weir_source **sou
 	return weir_capture_open(path, NULL, source, fault);
 }
 
-static struct weir_clock clock_of(const struct run *run, const char *name)
-{
-	for (size_t i = 0; i < run->clock_count; i++)
-		if (strcmp(run->clocks[i].name, name) == 0)
-			return (struct weir_clock){run->clocks[i].knots, run->clocks[i].count};
-	return (struct weir_clock){0};
-}
-
 static int open_files(struct run *run, struct weir_fault *fault)
 {
 	const struct run_plan *plan = &run->plan;
@@ -92,7 +84,7 @@ static int open_files(struct run *run, struct weir_fault *fault)
 	for (; !error && count < plan->input_count; count += !error) {
 		error = open_file(run, plan->inputs[count].path, &inputs[count].source, fault);
 		inputs[count].name = plan->inputs[count].path;
-		inputs[count].clock = clock_of(run, plan->inputs[count].path);
+		inputs[count].clock = run_clock_of(run, count);
 	}
 	if (!error)
 		error = weir_merge_open(inputs, count, &options, &run->files, fault);
@@ -246,16 +238,49 @@ static void renumbered_close(struct weir_source *base)
 
 static const struct weir_source_ops renumbered_ops = {.name = "campaign", .fill = renumbered_fill, .close = renumbered_close};
 
-static int open_query(struct run *run, struct weir_source **source, struct weir_fault *fault)
+/* The packets of the part of one node, by its own clock (node NULL: of all, which share one or are not corrected). */
+static int query_part(struct run *run, size_t clock, const char *node, uint64_t memory_bytes, struct weir_source **source,
+                      struct weir_fault *fault)
 {
 	const struct run_plan *plan = &run->plan;
+	bool first = run->part == 0, last = run->part + 1 == plan->part_count;
 	struct weir_query query = {
-		.from_ns = plan->cuts[run->part],
-		.to_ns = run->part + 1 == plan->part_count ? plan->to_ns : plan->cuts[run->part + 1] - 1,
-		.memory_bytes = plan->memory_bytes / 4,
+		.from_ns = first || !node ? plan->cuts[run->part] : run_clock_reading(run, clock, plan->cuts[run->part]),
+		.to_ns = last ? plan->to_ns : (node ? run_clock_reading(run, clock, plan->cuts[run->part + 1]) : plan->cuts[run->part + 1]) - 1,
+		.node = node,
+		.memory_bytes = memory_bytes,
 		.threads = run->threads,
 		.stop = run->options->stop,
 	};
+
+	return weir_query_open(run->campaign, &query, source, fault);
+}
+
+/* Nodes whose clocks are corrected are put in order after that. */
+static int merge_nodes(struct run *run, struct weir_source **source, struct weir_fault *fault)
+{
+	uint64_t memory_bytes = run->plan.memory_bytes / 8;
+	struct weir_merge_options options = {.memory_bytes = memory_bytes};
+	struct weir_merge_input *inputs = calloc(run->clock_count, sizeof *inputs);
+	size_t count = 0;
+	int error = inputs ? 0 : weir_fail(fault, WEIR_E_MEMORY, "no memory for %zu nodes", run->clock_count);
+
+	for (; !error && count < run->clock_count; count += !error) {
+		error = query_part(run, count, run->clocks[count].name, memory_bytes / run->clock_count, &inputs[count].source, fault);
+		inputs[count].name = run->clocks[count].name;
+		inputs[count].clock = run_clock_of(run, count);
+	}
+	if (!error)
+		error = weir_merge_open(inputs, count, &options, source, fault);
+	else
+		while (count)
+			weir_source_close(inputs[--count].source);
+	free(inputs);
+	return error;
+}
+
+static int open_query(struct run *run, struct weir_source **source, struct weir_fault *fault)
+{
 	int error = room_for_interfaces(run, fault);
 	struct renumbered *made = error ? NULL : calloc(1, sizeof *made);
 
@@ -264,7 +289,8 @@ static int open_query(struct run *run, struct weir_source **source, struct weir_
 	if (!made)
 		return weir_fail(fault, WEIR_E_MEMORY, "no memory for the part");
 	*made = (struct renumbered){.base = {&renumbered_ops}, .run = run};
-	error = weir_query_open(run->campaign, &query, &made->query, fault);
+	error = run_clocks_correct(run) ? merge_nodes(run, &made->query, fault)
+	                                : query_part(run, 0, NULL, run->plan.memory_bytes / 4, &made->query, fault);
 	if (error) {
 		free(made);
 		return error;
