@@ -74,6 +74,35 @@ later=$(jq .end_ns "$tmp/gen.json")
 run "$WEIR" process "$tmp/campaign" --since-last --keep-packets no --json
 is "$(jq .packets <<<"$out")" "$(jq '.vantages[0].records' "$tmp/later.json")" "--since-last takes what came since"
 
+# ---- two nodes, the clock of one of which is wrong ----
+"$TOOLS/bench/gen" --packets 150000 --nodes 2 --offset 400ms --drift 30 "$tmp/nodes" 2>"$tmp/nodes.json"
+for file in "$tmp"/nodes/*.pcapng; do
+	name=$(basename "$file" .pcapng)
+	"$WEIR" import "$tmp/apart" "$file" --node "${name%-*}" --iface "${name#*-}" --segment 8M >/dev/null
+done
+run "$WEIR" process "$tmp/apart" -o "$tmp/apart-run" --part 8M --json
+is "$status" 0 "a campaign of two nodes is processed"
+is "$(jq .packets <<<"$out")" "$(jq .records "$tmp/nodes.json")" "every packet of both is read"
+wrong=$(jq '[.clocks[] | select((.knots | length) > 0) | .knots[0].correction_ns | if . < 0 then -. else . end] | max' "$tmp/apart-run/manifest.json")
+is "$(jq -n "$wrong > 399900000 and $wrong < 400100000")" true "the clock that is 0.4 s off is found ($wrong ns)"
+routed=$(jq .routed_duplicates <<<"$out")
+is "$(jq "$routed > .routed * 0.999" "$tmp/nodes.json")" true "packets that both nodes saw are found ($routed)"
+last=0
+sorted=1
+for file in "$tmp"/apart-run/packets/*; do
+	"$WEIR" watch "$file" -n -tt -q 2>/dev/null | awk '{print $1}' >"$tmp/times"
+	sort -n -c "$tmp/times" 2>/dev/null || sorted=0
+	awk -v last="$last" 'NR == 1 && $1 + 0 < last + 0 {exit 1}' "$tmp/times" || sorted=0
+	last=$(tail -n1 "$tmp/times")
+done
+is "$sorted" 1 "the packets are in order of the corrected times, over all parts"
+run "$WEIR" process "$tmp/apart" -o "$tmp/uncorrected" --stages dedup --json
+is "$(jq ".routed_duplicates < $routed" <<<"$out")" true "without the correction fewer are found"
+rm -rf "$tmp/killed"
+{ timeout -s KILL 0.7 "$WEIR" process "$tmp/apart" -o "$tmp/killed" --part 8M; } >/dev/null 2>&1
+"$WEIR" process "$tmp/apart" -o "$tmp/killed" --part 8M >/dev/null 2>&1
+is "$(hashes "$tmp/killed")" "$(hashes "$tmp/apart-run")" "killed, it goes on with the clocks that it had"
+
 # ---- files ----
 run "$WEIR" process "$tmp"/capture/*.pcapng -o "$tmp/files" --part 8M --json
 is "$(jq .packets <<<"$out")" "$records" "files of two vantage points are processed together"
