@@ -45,6 +45,11 @@ static void print_build(void)
 #else
 	printf("io_uring: not built in\n");
 #endif
+#ifdef HAVE_FIXBUF
+	printf("libfixbuf %s\n", FIXBUF_VERSION);
+#else
+	printf("libfixbuf: not built in\n");
+#endif
 #ifdef HAVE_SECCOMP
 	const struct scmp_version *seccomp = seccomp_version();
 	printf("seccomp %u.%u.%u\n", seccomp->major, seccomp->minor, seccomp->micro);
