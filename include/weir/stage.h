@@ -4,6 +4,7 @@
 #ifndef WEIR_STAGE_H
 #define WEIR_STAGE_H
 
+#include <weir/archive.h>
 #include <weir/file.h>
 #include <weir/pipeline.h>
 
@@ -194,7 +195,7 @@ int weir_clock_estimator_see(struct weir_clock_estimator *estimator, uint32_t va
 int weir_clock_estimator_bound(struct weir_clock_estimator *estimator, uint32_t vantage, int64_t time_ns, int64_t error_ns,
                                struct weir_fault *fault);
 
-/* Works it out; once. *estimates: by vantage, one for each that was seen or bounded; the estimator's. */
+/* Works it out; again when more was seen. *estimates: by vantage, one for each that was seen or bounded; the estimator's, until the next time. */
 int weir_clock_estimator_solve(struct weir_clock_estimator *estimator, const struct weir_clock_estimate **estimates, size_t *count,
                                struct weir_fault *fault);
 
@@ -220,6 +221,22 @@ int weir_clock_estimator_read(struct weir_clock_estimator *estimator, struct wei
  */
 int weir_clock_estimator_read_files(struct weir_clock_estimator *estimator, const char *const *paths, size_t count,
                                     const struct weir_clock_reading *reading, uint32_t *vantages, struct weir_fault *fault);
+
+/*
+ * Looks at moments of a campaign: every so often, and closer by where a clock was set in between. Each node is a vantage; what NTP said of its clock
+ * (clock.jsonl) is taken as a bound. To be solved after. *nodes, which is freed with weir_clock_nodes_free, receives their names, by vantage.
+ */
+struct weir_clock_campaign {
+	int64_t from_ns, to_ns; /* both 0: all */
+	int64_t every_ns;       /* 0 = a minute, or so that there are no more than 2,000 moments */
+	int64_t moment_ns;      /* how long each is; 0 = 2 s */
+	int threads;            /* as in weir_query */
+	uint64_t memory_bytes;  /* of a query; likewise */
+	const _Atomic int *stop; /* may be NULL */
+};
+int weir_clock_estimator_read_campaign(struct weir_clock_estimator *estimator, struct weir_campaign *campaign,
+                                       const struct weir_clock_campaign *what, char ***nodes, size_t *node_count, struct weir_fault *fault);
+void weir_clock_nodes_free(char **nodes, size_t node_count);
 
 /* One input of a merge: a source, or a capture file that the merge opens when the turn of its packets comes, and closes after. */
 struct weir_merge_input {

@@ -73,6 +73,21 @@ int clock_match_all(struct clock_sample *samples, size_t count, int64_t offset_n
 int clock_pair_solve(struct clock_pair *pair, struct clock_match *matches, size_t count, const struct clock_vantage *a,
                      const struct clock_vantage *b, struct weir_fault *fault);
 
+/* Samples come in any order: those of a vantage are to be taken in the order of their times when it is worked out. */
+void clock_estimator_order_by_time(struct weir_clock_estimator *estimator);
+
+/* A vantage was seen over this time, whatever was sampled. */
+int clock_estimator_cover(struct weir_clock_estimator *estimator, uint32_t vantage, int64_t first_ns, int64_t last_ns, struct weir_fault *fault);
+
+/* Between two points of a pair, whose differences are those before and after, a clock was set; nothing was sampled in between. */
+struct clock_gap {
+	uint16_t a, b;
+	int64_t from_ns, to_ns; /* by a's clock */
+	int64_t before_ns, after_ns;
+};
+/* Steps that are not located to within least_ns. Returns how many, at most `most`. After solving. */
+size_t clock_estimator_gaps(const struct weir_clock_estimator *estimator, int64_t least_ns, struct clock_gap *gaps, size_t most);
+
 /* The error that NTP claims for a vantage about time_ns; false when it says nothing within five minutes. */
 bool clock_bound_at(const struct clock_vantage *vantage, int64_t time_ns, int64_t *error_ns);
 

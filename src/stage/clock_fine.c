@@ -8,7 +8,8 @@
 
 #define GATE_WIDTHS 6.0  /* farther from the centre than so many widths of the centre interval is a false match */
 #define FINE_LEAST 64u
-#define FINE_MOST 2048u
+#define FINE_MOST 512u
+#define FINE_GAP_NS 1e10 /* after so long without a packet a window ends, once it has enough */
 #define FINE_WANTED 256u
 #define FEW_PACKETS 4u   /* of a direction in a window: fewer don't tell what the fastest takes */
 #define WANDER 0.1e-6    /* how fast the drift may carry a clock off the line beyond the last packet */
@@ -197,14 +198,23 @@ static int put_points(struct fit *fit, uint32_t number, const struct fine *fine,
 	return 0;
 }
 
+/* Where a window that begins at `from` ends: full, or before a gap; what would be left over belongs to it. */
+static size_t fine_end(const struct fit *fit, const struct stretch *stretch, size_t from, size_t size)
+{
+	size_t to = from + FINE_LEAST;
+
+	while (to < stretch->to && to < from + size && fit_time(fit, to) - fit_time(fit, to - 1) < FINE_GAP_NS)
+		to++;
+	return to + FINE_LEAST > stretch->to ? stretch->to : to;
+}
+
 static int solve_stretch(struct fit *fit, uint32_t number, struct fine *fine, size_t size)
 {
 	struct stretch *stretch = &fit->stretches[number];
 	size_t count = 0, window = stretch->window_from;
-	size_t windows = (stretch->to - stretch->from) / size ? (stretch->to - stretch->from) / size : 1;
 
-	for (size_t i = 0; i < windows && stretch->window_from < stretch->window_to; i++) {
-		size_t from = stretch->from + i * size, to = i + 1 < windows ? from + size : stretch->to;
+	for (size_t from = stretch->from, to; from < stretch->to && stretch->window_from < stretch->window_to; from = to) {
+		to = fine_end(fit, stretch, from, size);
 		look_at_fine(fit, stretch, from, to, &window, &fine[count]);
 		settle(fit, &fine[count]);
 		count += !isnan(fine[count].value);
@@ -258,7 +268,7 @@ int fit_points(struct fit *fit)
 	size_t size = fit->used_count / FINE_WANTED;
 
 	size = size < FINE_LEAST ? FINE_LEAST : size > FINE_MOST ? FINE_MOST : size;
-	struct fine *fine = malloc((fit->used_count / size + 2 + fit->stretch_count) * sizeof *fine);
+	struct fine *fine = malloc((fit->used_count / FINE_LEAST + 2 + fit->stretch_count) * sizeof *fine);
 	int error = fine ? find_other(fit) : WEIR_E_MEMORY;
 	if (!error) {
 		refine_places(fit);

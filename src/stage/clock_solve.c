@@ -22,6 +22,7 @@ struct weir_clock_estimator {
 	struct weir_clock_estimator_options options;
 	struct clock_sample *samples;
 	size_t count, capacity, most;
+	bool by_time;  /* samples come in any order */
 	uint64_t mask; /* identities that have none of these bits are kept */
 	struct clock_vantage *vantages;
 	uint32_t vantage_count;
@@ -60,20 +61,29 @@ int weir_clock_estimator_new(const struct weir_clock_estimator_options *options,
 	return 0;
 }
 
+/* Forgets what was worked out. */
+static void forget(struct weir_clock_estimator *estimator)
+{
+	for (size_t i = 0; i < estimator->pair_count; i++)
+		free(estimator->pairs[i].points);
+	for (size_t i = 0; i < estimator->estimate_count; i++)
+		free((void *)(uintptr_t)estimator->estimates[i].clock.knots);
+	free(estimator->pairs);
+	free(estimator->estimates);
+	estimator->pairs = NULL;
+	estimator->estimates = NULL;
+	estimator->pair_count = estimator->estimate_count = 0;
+}
+
 void weir_clock_estimator_free(struct weir_clock_estimator *estimator)
 {
 	if (!estimator)
 		return;
 	for (uint32_t i = 0; i < estimator->vantage_count; i++)
 		free(estimator->vantages[i].bounds);
-	for (size_t i = 0; i < estimator->pair_count; i++)
-		free(estimator->pairs[i].points);
-	for (size_t i = 0; i < estimator->estimate_count; i++)
-		free((void *)(uintptr_t)estimator->estimates[i].clock.knots);
+	forget(estimator);
 	free(estimator->samples);
 	free(estimator->vantages);
-	free(estimator->pairs);
-	free(estimator->estimates);
 	free(estimator);
 }
 
@@ -89,7 +99,12 @@ static int know_vantage(struct weir_clock_estimator *estimator, uint32_t vantage
 		estimator->vantages = vantages;
 		estimator->vantage_count = vantage + 1;
 	}
-	estimator->vantages[vantage].known = true;
+	struct clock_vantage *place = &estimator->vantages[vantage];
+	if (!place->known) {
+		place->known = true;
+		place->first_ns = INT64_MAX;
+		place->last_ns = INT64_MIN;
+	}
 	return 0;
 }
 
@@ -130,9 +145,9 @@ int weir_clock_estimator_see(struct weir_clock_estimator *estimator, uint32_t va
 	if (time_ns > TIME_MOST || time_ns < -TIME_MOST)
 		return 0;
 	struct clock_vantage *place = &estimator->vantages[vantage];
-	if (place->seen == 0 || time_ns < place->first_ns)
+	if (time_ns < place->first_ns)
 		place->first_ns = time_ns;
-	if (place->seen == 0 || time_ns > place->last_ns)
+	if (time_ns > place->last_ns)
 		place->last_ns = time_ns;
 	place->seen++;
 	if (identity == 0 || (identity & estimator->mask))
@@ -451,12 +466,61 @@ static int place_all(struct weir_clock_estimator *estimator, struct weir_clock_e
 	}
 }
 
+void clock_estimator_order_by_time(struct weir_clock_estimator *estimator) { estimator->by_time = true; }
+
+int clock_estimator_cover(struct weir_clock_estimator *estimator, uint32_t vantage, int64_t first_ns, int64_t last_ns, struct weir_fault *fault)
+{
+	int error = know_vantage(estimator, vantage, fault);
+
+	if (error || first_ns < -TIME_MOST || last_ns > TIME_MOST || first_ns > last_ns)
+		return error;
+	struct clock_vantage *place = &estimator->vantages[vantage];
+	place->first_ns = place->first_ns < first_ns ? place->first_ns : first_ns;
+	place->last_ns = place->last_ns > last_ns ? place->last_ns : last_ns;
+	return 0;
+}
+
+size_t clock_estimator_gaps(const struct weir_clock_estimator *estimator, int64_t least_ns, struct clock_gap *gaps, size_t most)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < estimator->pair_count; i++) {
+		const struct clock_pair *pair = &estimator->pairs[i];
+		for (size_t k = 1; k < pair->count && count < most; k++) {
+			const struct clock_point *before = &pair->points[k - 1], *after = &pair->points[k];
+			if (before->stretch != after->stretch && after->time_ns - before->time_ns > least_ns)
+				gaps[count++] = (struct clock_gap){pair->a, pair->b, before->time_ns, after->time_ns, before->difference_ns, after->difference_ns};
+		}
+	}
+	return count;
+}
+
+static int sample_by_time(const void *x, const void *y)
+{
+	const struct clock_sample *a = x, *b = y;
+
+	if (a->vantage != b->vantage)
+		return a->vantage < b->vantage ? -1 : 1;
+	return a->time_ns < b->time_ns ? -1 : a->time_ns > b->time_ns;
+}
+
+static void order_samples(struct weir_clock_estimator *estimator)
+{
+	if (!estimator->by_time || !estimator->count)
+		return;
+	qsort(estimator->samples, estimator->count, sizeof *estimator->samples, sample_by_time);
+	for (size_t i = 0; i < estimator->count; i++)
+		estimator->samples[i].sequence = i;
+}
+
 int weir_clock_estimator_solve(struct weir_clock_estimator *estimator, const struct weir_clock_estimate **estimates, size_t *count,
                                struct weir_fault *fault)
 {
 	struct clock_match *matches = NULL;
 	size_t match_count = 0;
 
+	forget(estimator);
+	order_samples(estimator);
 	for (uint32_t i = 0; i < estimator->vantage_count; i++)
 		if (estimator->vantages[i].bound_count)
 			qsort(estimator->vantages[i].bounds, estimator->vantages[i].bound_count, sizeof(struct clock_bound), bound_by_time);
