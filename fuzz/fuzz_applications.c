@@ -130,7 +130,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uint32_t sequences[FLOWS][2] = {{0}};
 	bool resumed = false;
 
-	while (weir_cursor_left(&c)) {
+	while (!c.failed && weir_cursor_left(&c)) {
 		uint8_t order = weir_take8(&c), number = order >> 3 & 7;
 		bool reversed = order >> 6 & 1;
 		struct weir_application_flow flow = flow_of(number);

@@ -200,7 +200,8 @@ static void learn_mapped(void *context, uint16_t name, uint16_t port)
 
 static bool is_carrier(uint16_t name)
 {
-	return name == APPLICATION_TLS || name == APPLICATION_HTTP || name == APPLICATION_QUIC || name == APPLICATION_DNS || name == APPLICATION_DTLS || name == APPLICATION_STUN;
+	return name == APPLICATION_TLS || name == APPLICATION_HTTP || name == APPLICATION_QUIC || name == APPLICATION_DNS || name == APPLICATION_DTLS || name == APPLICATION_STUN ||
+	       name == APPLICATION_SMTP || name == APPLICATION_SMTPS || name == APPLICATION_IMAPS || name == APPLICATION_POPS;
 }
 
 /* Refines the name by the server name, and the category with it. Evidence of the service is what gave the server name. */
@@ -221,8 +222,9 @@ static void refine(struct weir_applications *a, struct weir_application *applica
 			application->evidence = named_by;
 		}
 	}
-	/* A question about a service is still name service. */
-	uint16_t of = application->carrier == APPLICATION_DNS ? APPLICATION_DNS : application->name;
+	/* A question about a service is still name service, mail with it still mail. */
+	bool as_carrier = application->carrier == APPLICATION_DNS || entry_of(a, application->carrier).category == CATEGORY_MAIL;
+	uint16_t of = as_carrier ? application->carrier : application->name;
 	application->category = entry_of(a, of).category;
 }
 
@@ -352,7 +354,7 @@ static void found(struct weir_applications *a, struct weir_application *applicat
 		s->goes_on = true;
 	set(application, s->name, s->carrier, s->evidence);
 	set_server_name(a, application, s->server_name);
-	uint8_t named_by = s->name == APPLICATION_HTTP ? EVIDENCE_HOST : s->name == APPLICATION_DNS ? EVIDENCE_DNS : EVIDENCE_SNI;
+	uint8_t named_by = s->name == APPLICATION_HTTP || s->name == APPLICATION_SMTP ? EVIDENCE_HOST : s->name == APPLICATION_DNS ? EVIDENCE_DNS : EVIDENCE_SNI;
 	if (s->unfinished && !application->server_name)
 		return;
 	refine(a, application, flow, named_by);
@@ -500,19 +502,26 @@ void application_see_payload(struct weir_applications *a, struct weir_applicatio
 		}
 		return;
 	}
-	uint16_t secure = s->tcp ? secured(application->name) : APPLICATION_NONE;
+	uint16_t secure = s->tcp ? secured(application->carrier ? application->carrier : application->name) : APPLICATION_NONE;
 	if (secure) {
-		if (s->payload.data[0] == 0x16 && application_look_tls(s))
+		if (s->payload.data[0] == 0x16 && application_look_tls(s)) {
 			set(application, secure, 0, EVIDENCE_SIGNATURE);
-		if (application->name == secure || application->seen >= 2 * LOOKS)
+			set_server_name(a, application, s->server_name);
+			refine(a, application, flow, EVIDENCE_SNI);
+		}
+		if (application->name == secure || application->carrier == secure || application->seen >= 2 * LOOKS)
 			application->decided = 1;
 		return;
 	}
 	/* A hello or request that goes on in this segment. */
 	bool joined = application->name && s->tcp && application->pending && join(a, application, kept, s);
-	if (application->name && !joined && (application->name == APPLICATION_TLS || application->name == APPLICATION_HTTP)) {
-		if (kept->reversed == 0 && application->seen < LOOKS)
-			return; /* a retransmission or a gap: the next may fit */
+	if (!joined && (application->name == APPLICATION_TLS || application->name == APPLICATION_HTTP)) {
+		/* Met in a response: the next request has the host. Or the rest did not come: a retransmission or a gap. */
+		bool again = application->name == APPLICATION_HTTP && !application->pending && application_look_http(s) && s->server_name.data;
+		if (!again && application->seen < LOOKS)
+			return;
+		if (again)
+			found(a, application, flow, s);
 		refine(a, application, flow, EVIDENCE_DNS);
 		pending_drop(a->pending, &application->pending);
 		application->decided = 1;

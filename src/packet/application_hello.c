@@ -112,8 +112,11 @@ static bool is_http_request(const struct sighting *s)
 		return false;
 	for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
 		size_t length = strlen(methods[i]);
-		if (s->payload.length > length && memcmp(p, methods[i], length) == 0)
-			return p[length] == '/' || p[length] == '*' || p[length] == '[' || (p[length] > ' ' && p[length] < 127);
+		if (s->payload.length <= length || memcmp(p, methods[i], length) != 0)
+			continue;
+		while (length + 1 < s->payload.length && p[length] == ' ')
+			length++;
+		return p[length] == '/' || p[length] == '*' || p[length] == '[' || (p[length] > ' ' && p[length] < 127);
 	}
 	return false;
 }
@@ -159,6 +162,7 @@ bool application_look_http(struct sighting *s)
 	if (s->payload.length >= 9 && BEGINS(s, "HTTP/1.")) {
 		s->name = APPLICATION_HTTP;
 		s->evidence = EVIDENCE_SIGNATURE;
+		s->goes_on = s->first;
 		return true;
 	}
 	if (!is_http_request(s))

@@ -45,6 +45,7 @@ void application_match(struct sighting *s, const struct signature *signatures, c
 				continue;
 			if (!signature->looks(s)) {
 				s->name = s->carrier = APPLICATION_NONE;
+				s->server_name = (struct weir_bytes){NULL, 0};
 				continue;
 			}
 			if (!s->name)

@@ -1,4 +1,6 @@
 /* Signatures of what runs over TCP, each from the first bytes of a payload: eighty have to do, for that is what short snap lengths leave. */
+#include <ctype.h>
+
 #include "packet/application.h"
 #include "packet/dissect.h"
 
@@ -16,13 +18,26 @@ static bool contains(const struct sighting *s, const char *text)
 
 static bool looks_ssh(struct sighting *s) { return BEGINS(s, "SSH-1.") || BEGINS(s, "SSH-2."); }
 
+/* The server names itself in the first word of its greeting (RFC 5321, section 4.3.1). */
+static void greeting_name(struct sighting *s)
+{
+	size_t end = 4;
+
+	while (end < s->payload.length && (isalnum(s->payload.data[end]) || s->payload.data[end] == '.' || s->payload.data[end] == '-'))
+		end++;
+	if (end < s->payload.length && memchr(s->payload.data + 4, '.', end - 4))
+		s->server_name = (struct weir_bytes){s->payload.data + 4, end - 4};
+}
+
 /* Greetings "220 …" are those of SMTP and of FTP: the words or the port tell. */
 static bool looks_smtp(struct sighting *s)
 {
 	bool port = sighting_port(s, 25) || sighting_port(s, 587) || sighting_port(s, 2525);
 
-	if (BEGINS(s, "220 ") || BEGINS(s, "220-"))
+	if (BEGINS(s, "220 ") || BEGINS(s, "220-")) {
+		greeting_name(s);
 		return contains(s, "SMTP") || (port && !contains(s, "FTP"));
+	}
 	return BEGINS(s, "EHLO ") || BEGINS(s, "HELO ") || BEGINS(s, "MAIL FROM:") || BEGINS(s, "RCPT TO:") || BEGINS(s, "LHLO ") ||
 	       (port && (BEGINS(s, "250-") || BEGINS(s, "250 ") || BEGINS(s, "554 ") || BEGINS(s, "421 ")));
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Compares the applications that name_flows gives with those that nDPI's own tests expect.
 
-    compare_with_ndpi.py NAME_FLOWS CAPTURES EXPECTED EXPLAINED [-v]
+    compare_with_ndpi.py NAME_FLOWS CAPTURES EXPECTED EXPLAINED [-v] [--tallies|--carriers] [OPTION OF NAME_FLOWS...]
 
 Each flow that an nDPI-result lists is looked for by its addresses, ports and protocol, and its name compared:
 
@@ -9,6 +9,10 @@ Each flow that an nDPI-result lists is looked for by its addresses, ports and pr
     refined    nDPI says less: "Unknown", or the carrier or the service alone where we name both
     explained  listed in EXPLAINED (capture, flow, their name, our name, why)
     differs    anything else
+
+The flow tables of nfstream (nDPI of several versions) have no addresses: there the numbers of flows of each name are compared, "differs" is what neither side has as often.
+
+With --carriers only what carries the service is compared, "TLS" of "TLS.Teams": names of services are behind what short snap lengths leave.
 
 Prints a line a flow that differs and, for each capture and in all, how many of each; the status is 1 when one differs, or when an explanation is of no use any more.
 """
@@ -84,10 +88,52 @@ def explanations(path):
     return rows
 
 
+def says_less(theirs, name):
+    return theirs == "Unknown" or name.startswith(theirs + ".") or name.endswith("." + theirs)
+
+
+def compare_tallies(path, ours):
+    """Of an nfstream table: names as often as there, else names that say more; what is left over differs."""
+    with open(path, encoding="utf-8") as file:
+        theirs = collections.Counter(line.split(",")[3] for line in file if line[0].isdigit())
+    left = collections.Counter(name for names in ours.values() for name in {n for n, _ in names})
+    counts = collections.Counter()
+    for exact in (True, False):
+        for name in sorted(theirs):
+            for mine in sorted(left):
+                if (name == mine) if exact else says_less(name, mine):
+                    both = min(theirs[name], left[mine])
+                    theirs[name] -= both
+                    left[mine] -= both
+                    counts["equal" if exact else "refined"] += both
+    counts["differs"] += sum(theirs.values())
+    return +counts, +theirs, +left
+
+
+def main_tallies(program, captures, expected, options):
+    total = collections.Counter()
+    whole = good = 0
+    for folder, _, files in sorted(os.walk(expected)):
+        capture = os.path.relpath(os.path.dirname(folder), expected)
+        path = os.path.join(captures, capture)
+        if os.path.basename(folder) != "nfstream-csv" or not os.path.exists(path):
+            continue
+        ours = our_flows(program, path, options)
+        for file in files:
+            counts, theirs, left = compare_tallies(os.path.join(folder, file), ours)
+            total += counts
+            whole += 1
+            good += not counts["differs"]
+            print(f"# {capture}: " + ", ".join(f"{n} {what}" for what, n in sorted(counts.items())) + (f": nfstream {dict(theirs)}, we {dict(left)}" if theirs else ""))
+    print(f"{whole} captures, {good} without a difference; {sum(total.values())} flows: " + ", ".join(f"{n} {what}" for what, n in sorted(total.items())))
+
+
 def main():
     arguments = [a for a in sys.argv[1:] if not a.startswith("-")]
-    options = [a for a in sys.argv[1:] if a.startswith("-") and a != "-v"]
+    options = [a for a in sys.argv[1:] if a.startswith("-") and a not in ("-v", "--tallies", "--carriers")]
     program, captures, expected, explained = arguments
+    if "--tallies" in sys.argv:
+        return main_tallies(program, captures, expected, options)
     rows = explanations(explained)
     total = collections.Counter()
     whole = good = 0
@@ -102,6 +148,9 @@ def main():
         counts = collections.Counter()
         for file in files:
             for flow, theirs in expected_flows(os.path.join(folder, file)):
+                if "--carriers" in sys.argv:
+                    theirs = theirs.split(".")[0]
+                    ours[flow] = {(name.split(".")[0], evidence) for name, evidence in ours.get(flow, ())}
                 result = verdict(theirs, ours.get(flow))
                 mine = "+".join(sorted(name for name, _ in ours.get(flow, ())))
                 if result in ("differs", "missing"):
