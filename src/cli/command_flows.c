@@ -1,4 +1,5 @@
 /* weir flows: flow records, made of packets or read back, listed, grouped and written in another form. */
+#include <errno.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -228,7 +229,8 @@ static int run(const struct command *command, void *values, int argc, char **arg
 	}
 	flows_files_free(&files);
 	free(filter);
-	return error ? report(command, &fault) : EXIT_FINE;
+	/* A reader that goes away has seen enough. */
+	return error && fault.system != EPIPE ? report(command, &fault) : EXIT_FINE;
 }
 
 const struct command flows_command = {

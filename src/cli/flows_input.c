@@ -1,16 +1,15 @@
 /* What `weir flows` reads: finding out what a path is, and the records of flow files. */
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <weir/archive.h>
 
 #include "cli/flows.h"
+#include "file/stream.h"
 #include "flow/match.h"
 #include "flow/value.h"
 
@@ -43,21 +42,26 @@ void flows_files_free(struct flows_files *files)
 	*files = (struct flows_files){0};
 }
 
-/* By its first bytes: no capture and no compressed file begins as these do. */
+/* By its first bytes, decompressed: no capture begins as these do. What can't be opened is left to who reads captures to tell of. */
 static enum flows_kind kind_of(const char *path)
 {
-	uint8_t head[4] = {0};
-	int fd = strcmp(path, "-") == 0 ? -1 : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stream *stream;
 	struct stat status;
-	bool regular = fd >= 0 && fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
-	ssize_t n = regular ? read(fd, head, sizeof head) : 0;
+	uint8_t head[4];
+	size_t length = 0;
+	int64_t n = 1;
 
-	if (fd >= 0)
-		close(fd);
-	if (n == 4 && memcmp(head, "PAR1", 4) == 0)
+	if (strcmp(path, "-") == 0 || stat(path, &status) < 0 || !S_ISREG(status.st_mode) || stream_open(path, &stream, NULL) < 0)
+		return FLOWS_PACKETS;
+	for (; n > 0 && length < sizeof head; length += n > 0 ? (size_t)n : 0)
+		n = stream_read(stream, head + length, sizeof head - length, NULL);
+	stream_close(stream);
+	if (length < sizeof head)
+		return FLOWS_PACKETS;
+	if (memcmp(head, "PAR1", 4) == 0)
 		return FLOWS_PARQUET;
 	uint16_t version = weir_load_be16(head);
-	return n == 4 && (version == 5 || version == 9 || version == 10) ? FLOWS_DATAGRAMS : FLOWS_PACKETS;
+	return version == 5 || version == 9 || version == 10 ? FLOWS_DATAGRAMS : FLOWS_PACKETS;
 }
 
 static int parquet_only(const struct dirent *entry)

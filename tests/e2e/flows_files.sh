@@ -86,6 +86,16 @@ is "$("$WEIR" flows usual.parquet --from @1700000010 --to @1700000010.5 -f csv |
 mkdir -p run/flows && cp usual.parquet run/flows/a.parquet && cp usual.parquet run/flows/b.parquet
 is "$("$WEIR" flows run --by protocol --sum packets -f csv)" "$("$WEIR" flows usual.parquet usual.parquet --by protocol --sum packets -f csv)" "a folder of a run is its files"
 
+# A reader that goes away is no fault.
+"$WEIR" flows usual.parquet usual.parquet usual.parquet 2>gone | head -n 1 >/dev/null
+is "${PIPESTATUS[0]} $(cat gone)" "0 " "a reader that goes away ends it quietly"
+
+# What a file is, is seen in its bytes, compressed or not.
+"$WEIR" flows usual.parquet -f nf9 -w usual.nf9
+gzip -k usual.nf9
+is "$("$WEIR" flows usual.nf9.gz --by protocol -f csv)" "$("$WEIR" flows usual.nf9 --by protocol -f csv)" "compressed datagrams are known as what they are"
+like "$("$WEIR" flows usual.nf9 --by protocol -f csv | wc -l)" '^[2-9]' "… and hold flows"
+
 # What can't be is told.
 run "$WEIR" flows usual.parquet --by source_address,destination_address,source_port --memory 200K
 is "$status" 3 "groups beyond --memory end it"
