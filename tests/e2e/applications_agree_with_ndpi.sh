@@ -24,7 +24,7 @@ at_most() { # NUMBER LIMIT WHAT DIAGNOSIS
 	if [ -n "$1" ] && [ "$1" -le "$2" ]; then ok "$3"; else not_ok "$3" "$4"; fi
 }
 
-plan 5
+plan 6
 
 if cmp -s <("$names" -n "$CAPTURES/nfstream/quic_t50.pcap") <("$names" "$CAPTURES/nfstream/quic_t50.pcap"); then
 	skip "every flow has the name that nDPI expects, or an explained one" "nDPI is not built in"
@@ -50,3 +50,9 @@ if command -v tshark >/dev/null; then
 else
 	skip "server names are those that tshark sees" "no tshark"
 fi
+
+missing=
+while read -r name; do
+	grep -qF -- " $name" "$ROOT/docs/applications.md" || missing+=" $name"
+done < <(sed -n 's/^\t\[APPLICATION_[A-Z0-9_]*\] = {"\([^"]*\)".*/\1/p' "$ROOT/src/packet/application_table.c")
+is "$missing" "" "docs/applications.md lists every application"
