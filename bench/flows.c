@@ -3,6 +3,10 @@
  * evenly from all, so that every cache is as useless as it can be. Only the stage is timed, not the making and decoding of packets.
  *
  *	flows [PACKETS [FLOWS...]]
+ *
+ * Or what each stage on the way to records costs a packet of a capture file, on one thread: reading, decoding, decapsulating, flows.
+ *
+ *	flows FILE
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -11,7 +15,9 @@
 #include <time.h>
 
 #include <weir/decode.h>
+#include <weir/file.h>
 #include <weir/flow.h>
+#include <weir/stage.h>
 
 #include "random.h"
 
@@ -125,8 +131,56 @@ static void measure(uint64_t packets, uint32_t flows)
 	free(m.sequences);
 }
 
+static void measure_file(const char *path)
+{
+	enum { READ, DECODE, DECAPSULATE, FLOWS, STEPS };
+	static const char *const names[STEPS] = {"read", "decode", "decapsulate", "flows"};
+	struct weir_flow_sink sink = {&nowhere};
+	struct weir_flow_options options = {.idle_ns = INT64_C(90000000000), .active_ns = INT64_C(1800000000000), .memory_bytes = 1u << 30, .sink = &sink};
+	struct weir_flow_statistics statistics;
+	struct weir_batch *batch = weir_batch_new();
+	struct weir_stage *stages[STEPS] = {[DECODE] = weir_decode_stage_new()};
+	struct weir_source *source;
+	struct weir_fault fault;
+	double spent[STEPS] = {0};
+	uint64_t packets = 0;
+	int more = 1;
+
+	if (!batch || weir_capture_open(path, NULL, &source, &fault) < 0 || weir_decapsulate_stage_new(0, &stages[DECAPSULATE], &fault) < 0 ||
+	    weir_flow_stage_new(&options, &stages[FLOWS], &fault) < 0) {
+		fprintf(stderr, "flows: %s\n", fault.message);
+		exit(1);
+	}
+	while (more > 0) {
+		double at = now();
+		more = source->ops->fill(source, batch, &fault);
+		for (int i = READ; more > 0 && i < STEPS; i++) {
+			if (i != READ && stages[i]->ops->process(stages[i], batch, &fault) < 0)
+				exit(1);
+			double then = now();
+			spent[i] += then - at;
+			at = then;
+		}
+		packets += batch->count;
+		weir_batch_reset(batch);
+	}
+	weir_flow_stage_statistics(stages[FLOWS], &statistics);
+	for (int i = READ; i < STEPS; i++)
+		printf("%-12s %6.1f ns/packet\n", names[i], spent[i] / (double)packets * 1e9);
+	printf("%" PRIu64 " packets, %" PRIu64 " records, %" PRIu64 " flows at once at most, %" PRIu64 " MiB\n", packets, statistics.records + statistics.active,
+	       statistics.most_active, statistics.memory_bytes >> 20);
+	for (int i = DECODE; i < STEPS; i++)
+		weir_stage_close(stages[i]);
+	weir_source_close(source);
+	weir_batch_free(batch);
+}
+
 int main(int argc, char **argv)
 {
+	if (argc == 2 && argv[1][strspn(argv[1], "0123456789")] != '\0') {
+		measure_file(argv[1]);
+		return 0;
+	}
 	uint64_t packets = argc > 1 ? strtoull(argv[1], NULL, 10) : 10000000;
 	static const uint32_t usual[] = {10000, 100000, 1000000, 10000000};
 

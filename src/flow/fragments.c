@@ -62,7 +62,7 @@ static void wait_for_first(struct flow_datagram *datagram, const struct flow_ite
 		datagram->has_waiting = true;
 		datagram->first_ns = datagram->last_ns = item->time_ns;
 		datagram->ttl_min = datagram->ttl_max = item->ttl;
-		datagram->dscp = item->dscp;
+		datagram->dscp = flow_item_dscp(item->packet);
 	}
 	datagram->vantage = item->vantage;
 	datagram->vantages |= UINT64_C(1) << item->vantage;
@@ -71,9 +71,9 @@ static void wait_for_first(struct flow_datagram *datagram, const struct flow_ite
 		return;
 	}
 	datagram->packets++;
-	datagram->wire_bytes += item->wire_bytes;
+	datagram->wire_bytes += item->packet->length;
 	datagram->ip_bytes += item->ip_bytes;
-	datagram->captured_bytes += item->captured_bytes;
+	datagram->captured_bytes += item->packet->captured;
 	if (item->time_ns < datagram->first_ns)
 		datagram->first_ns = item->time_ns;
 	if (item->time_ns > datagram->last_ns)
@@ -85,9 +85,9 @@ static void wait_for_first(struct flow_datagram *datagram, const struct flow_ite
 }
 
 enum flow_fragment_answer flow_fragments_take(struct flow_fragments *fragments, struct flow_item *item,
-                                              const struct weir_packet *packet, struct flow_datagram *given)
+                                              struct flow_datagram *given)
 {
-	uint32_t id = identification(packet);
+	uint32_t id = identification(item->packet);
 	struct flow_datagram *set = &fragments->datagrams[set_of(&item->key, id) * FLOW_FRAGMENT_WAYS], *found = NULL, *oldest = set;
 
 	given->packets = given->duplicates = 0;

@@ -51,7 +51,7 @@ enum flow_fragment_answer {
  * nothing.
  */
 enum flow_fragment_answer flow_fragments_take(struct flow_fragments *fragments, struct flow_item *item,
-                                              const struct weir_packet *packet, struct flow_datagram *given);
+                                              struct flow_datagram *given);
 
 /*
  * Takes out one datagram that waits for longer than the bound at now_ns (all: whatever its age), from *at on, which begins at 0.

@@ -1,6 +1,8 @@
 /* What the flow stage needs of a packet: flow/item.h. */
 #include "flow/item.h"
 
+#define AHEAD 10u /* packets that facts and headers are called for ahead */
+#define NOBODY (FLOW_VANTAGES_MAX - 1) /* the vantage of an interface that nobody described */
 #define HASH_KEY UINT64_C(0x9e3779b97f4a7c15)
 
 /* The types that are answered: question and answer. */
@@ -21,9 +23,24 @@ static bool icmp_question(uint8_t protocol, uint8_t type, uint8_t *question)
 	return false;
 }
 
+static inline const struct weir_network *innermost(const struct weir_packet *packet)
+{
+	return &packet->facts->networks[packet->facts->network_count - 1];
+}
+
+uint8_t flow_item_dscp(const struct weir_packet *packet)
+{
+	const struct weir_network *network = innermost(packet);
+	const uint8_t *ip = packet->data + network->offset;
+
+	return network->version == 4 ? ip[1] >> 2 : (uint8_t)(weir_load_be16(ip) >> 6 & 0x3f);
+}
+
+bool flow_item_has_payload(const struct weir_packet *packet) { return packet->facts->payload < innermost(packet)->end; }
+
 bool flow_item_icmp(const struct weir_packet *packet, uint8_t *type, uint8_t *code)
 {
-	const struct weir_network *network = &packet->facts->networks[packet->facts->network_count - 1];
+	const struct weir_network *network = innermost(packet);
 
 	if (!network->transport || (network->flags & WEIR_NETWORK_LATER_FRAGMENT) || network->end < network->transport + 2)
 		return false;
@@ -46,7 +63,6 @@ static void take_icmp(struct flow_item *item, const struct weir_packet *packet)
 		item->key.low_port = item->key.high_port = (uint16_t)(question << 8);
 		return;
 	}
-	item->bits |= FLOW_ITEM_ONE_WAY;
 	uint16_t kind = (uint16_t)(type << 8 | code);
 	item->key.low_port = item->bits & FLOW_ITEM_HIGH ? 0xffff : kind;
 	item->key.high_port = item->bits & FLOW_ITEM_HIGH ? kind : 0xffff;
@@ -108,19 +124,19 @@ static inline bool take_ends(struct flow_key *restrict key, const uint8_t *data,
 	return high;
 }
 
-/* IP's own length, of the datagram as it was on the wire: not more than the frame has room for. */
+/*
+ * IP's own length, of the datagram as it was on the wire: not more than the frame has room for. 0 says that the network card was to cut it into
+ * segments, or a jumbogram: then it is all the frame.
+ */
 static inline uint32_t ip_length(const struct weir_packet *restrict packet, uint32_t offset, bool four)
 {
 	const uint8_t *ip = packet->data + offset;
-	uint32_t room = (packet->length > offset ? packet->length : packet->captured) - offset;
 	uint32_t total = four ? weir_load_be16(ip + 2) : weir_load_be16(ip + 4);
+	uint32_t frame = packet->length > offset ? packet->length : packet->captured; /* less than the headers: a damaged file */
 
-	/* 0: left to the network card, which cuts the datagram into segments, or a jumbogram. */
-	if (total == 0)
-		return room;
-	if (!four)
+	if (!four && total)
 		total += 40;
-	return total < room ? total : room;
+	return total == 0 || total > frame - offset ? frame - offset : total;
 }
 
 /* What is out of the ordinary: fragments, ICMP, tags. */
@@ -141,42 +157,68 @@ static __attribute__((noinline)) void take_odd(struct flow_item *item, const str
 }
 
 /* For one version of IP: both are made of this. */
-static inline void take(struct flow_item *restrict item, const struct weir_packet *restrict packet, const struct weir_facts *restrict facts,
-                        const struct weir_network *network, bool four)
+static inline void take_as(struct flow_item *restrict item, const struct weir_packet *restrict packet, const struct weir_facts *restrict facts,
+                           const struct weir_network *network, bool four)
 {
-	const uint8_t *ip = packet->data + network->offset;
+	uint8_t protocol = network->protocol;
 	bool high = take_ends(&item->key, packet->data, network, facts->vlan_count ? facts->vlans[0] : FLOW_NO_VLAN, four);
 	uint32_t ip_bytes = ip_length(packet, network->offset, four);
 
-	item->bits = (uint8_t)((high ? FLOW_ITEM_HIGH : 0) | (facts->payload < network->end ? FLOW_ITEM_PAYLOAD : 0) |
-	                       (packet->verdict == WEIR_DUPLICATE ? FLOW_ITEM_DUPLICATE : 0));
+	item->packet = packet;
+	item->bits = (uint8_t)(high | (packet->verdict == WEIR_DUPLICATE) << 2);
 	item->hash = facts->flow_hash;
 	item->time_ns = packet->time_ns;
-	item->wire_bytes = packet->length;
-	item->captured_bytes = packet->captured;
 	item->ip_bytes = ip_bytes;
 	item->ttl = network->hops;
-	item->dscp = four ? ip[1] >> 2 : (uint8_t)(weir_load_be16(ip) >> 6 & 0x3f);
 	item->tcp_flags = 0;
-	if (network->protocol == FLOW_PROTOCOL_TCP && network->transport && network->end >= network->transport + 20)
+	if (protocol == FLOW_PROTOCOL_TCP && network->transport && network->end >= network->transport + 20)
 		take_tcp(item, packet, facts, network, ip_bytes);
-	bool ports = network->protocol == FLOW_PROTOCOL_TCP || network->protocol == FLOW_PROTOCOL_UDP;
-	if (!ports || (network->flags & WEIR_NETWORK_FRAGMENT) || facts->vlan_count)
+	if ((protocol != FLOW_PROTOCOL_TCP && protocol != FLOW_PROTOCOL_UDP) || (network->flags & WEIR_NETWORK_FRAGMENT) || facts->vlan_count)
 		take_odd(item, packet, network->flags);
 }
+_Static_assert(FLOW_ITEM_HIGH == 1 && FLOW_ITEM_DUPLICATE == 1 << 2, "bits made of comparisons");
 
-bool flow_item_take(struct flow_item *restrict item, const struct weir_packet *restrict packet)
+static inline bool take(struct flow_item *restrict item, const struct weir_packet *restrict packet)
 {
 	const struct weir_facts *facts = packet->facts;
 
 	if (!facts || facts->network_count == 0)
 		return false;
-	const struct weir_network network = facts->networks[facts->network_count - 1];
-	if (!(network.flags & WEIR_NETWORK_ADDRESSES))
+	const struct weir_network *network = &facts->networks[facts->network_count - 1];
+	if (!(network->flags & WEIR_NETWORK_ADDRESSES))
 		return false;
-	if (network.version == 4)
-		take(item, packet, facts, &network, true);
+	if (network->version == 4)
+		take_as(item, packet, facts, network, true);
 	else
-		take(item, packet, facts, &network, false);
+		take_as(item, packet, facts, network, false);
 	return true;
+}
+
+unsigned flow_items_take(struct flow_item items[static FLOW_BLOCK], const struct weir_batch *batch, uint32_t *at,
+                         const struct flow_table *table, const struct flow_vantages *vantages, uint64_t *no_ip)
+{
+	unsigned count = 0;
+	uint32_t i = *at;
+
+	for (; i < batch->count && count < FLOW_BLOCK; i++) {
+		const struct weir_packet *packet = &batch->packets[i];
+		if (i + AHEAD < batch->count) {
+			const struct weir_packet *next = &batch->packets[i + AHEAD];
+			__builtin_prefetch(next->data);
+			__builtin_prefetch(next->facts);
+			__builtin_prefetch((const char *)next->facts + 64);
+		}
+		if (packet->verdict != WEIR_KEEP && packet->verdict != WEIR_DUPLICATE)
+			continue;
+		struct flow_item *item = &items[count];
+		if (!take(item, packet)) {
+			++*no_ip;
+			continue;
+		}
+		__builtin_prefetch(flow_bucket(table, item->hash));
+		item->vantage = packet->interface_id < vantages->interfaces ? vantages->of_interface[packet->interface_id] : NOBODY;
+		count++;
+	}
+	*at = i;
+	return count;
 }

@@ -6,6 +6,7 @@
 #define FLOW_ITEM_H
 
 #include "flow/table.h"
+#include "flow/vantages.h"
 
 enum flow_item_bits {
 	FLOW_ITEM_HIGH = 1,      /* sent by the higher end of the key */
@@ -13,8 +14,6 @@ enum flow_item_bits {
 	FLOW_ITEM_DUPLICATE = 4,
 	FLOW_ITEM_FRAGMENT = 8,
 	FLOW_ITEM_LATER = 16,    /* a later fragment: no ports of its own */
-	FLOW_ITEM_PAYLOAD = 32,  /* some of the payload behind the transport header was captured */
-	FLOW_ITEM_ONE_WAY = 64,  /* ICMP that nobody answers: its directions are flows of their own */
 };
 
 enum { FLOW_TCP_FIN = 1, FLOW_TCP_SYN = 2, FLOW_TCP_RST = 4, FLOW_TCP_ACK = 16 };
@@ -24,25 +23,34 @@ struct flow_item {
 	struct flow_key key;
 	uint64_t hash;
 	int64_t time_ns;
-	uint32_t entry;       /* a guess: see flow_table_guess */
-	uint32_t packet;      /* its number in the batch */
-	uint32_t wire_bytes, captured_bytes, ip_bytes;
-	uint32_t payload_bytes; /* TCP: on the wire */
+	const struct weir_packet *packet;
+	uint32_t entry;         /* a guess: see flow_table_guess */
+	uint32_t ip_bytes;      /* of the datagram as it was on the wire */
+	uint32_t payload_bytes; /* TCP: likewise */
 	uint32_t sequence, acknowledged;
 	uint16_t window;
 	uint8_t tcp_flags;
-	uint8_t ttl, dscp;
+	uint8_t ttl;
 	uint8_t vantage;
-	uint8_t bits;         /* enum flow_item_bits */
-	uint8_t reserved;
+	uint8_t bits;           /* enum flow_item_bits */
+	uint8_t reserved[6];
 };
 
 /*
- * Takes what is needed of packet; entry and vantage are left to the caller. False: it has no IP header with both addresses, and belongs to no flow.
+ * Takes what is needed of up to FLOW_BLOCK packets from *at on, and calls for the cache lines of their buckets; entry is left to the caller. The count.
+ * Packets that were dropped are left out, and those without an IP header with both addresses, which belong to no flow: *no_ip counts these.
  */
-bool flow_item_take(struct flow_item *restrict item, const struct weir_packet *restrict packet);
+#define FLOW_BLOCK 64u /* long enough for memory to answer, short enough to stay in the first cache */
+unsigned flow_items_take(struct flow_item items[static FLOW_BLOCK], const struct weir_batch *batch, uint32_t *at,
+                         const struct flow_table *table, const struct flow_vantages *vantages, uint64_t *no_ip);
 
 /* Type and code of an ICMP packet. False when they were cut off. */
 bool flow_item_icmp(const struct weir_packet *packet, uint8_t *type, uint8_t *code);
+
+/* The DSCP of the header that holds the flow. */
+uint8_t flow_item_dscp(const struct weir_packet *packet);
+
+/* Whether any of the payload behind the last header was captured. */
+bool flow_item_has_payload(const struct weir_packet *packet);
 
 #endif

@@ -10,7 +10,7 @@ static struct weir_application_flow named_flow(const struct flow_hot *hot, struc
 	return flow;
 }
 
-void flow_name_packet(struct flow_stage *stage, uint32_t entry, const struct flow_item *item, const struct weir_packet *packet)
+void flow_name_packet(struct flow_stage *stage, uint32_t entry, const struct flow_item *item)
 {
 	struct flow_hot *hot = &stage->table.hot[entry];
 	struct weir_application *application = &stage->table.cold[entry].application;
@@ -18,7 +18,7 @@ void flow_name_packet(struct flow_stage *stage, uint32_t entry, const struct flo
 	struct weir_application_flow flow = named_flow(hot, &source, &destination);
 	bool reversed = !!(item->bits & FLOW_ITEM_HIGH) != !!(hot->state & FLOW_SOURCE_IS_HIGH);
 
-	weir_application_see(stage->options.applications, application, &flow, packet, packet->facts, reversed);
+	weir_application_see(stage->options.applications, application, &flow, item->packet, item->packet->facts, reversed);
 	if (application->decided)
 		hot->state &= (uint16_t)~FLOW_UNDECIDED;
 }

@@ -11,14 +11,11 @@
 #include "flow/stage.h"
 #include "flow/tcp.h"
 
-#define BLOCK 64u             /* packets: long enough for memory to answer, short enough to stay in the first cache */
-#define AHEAD 10u             /* packets that facts and headers are called for ahead */
 #define MEMORY_DEFAULT (UINT64_C(512) << 20)
 #define LINGER_NS INT64_C(5000000000)
 #define BACK_NS INT64_C(60000000000) /* at least; by how much times may go back before the clock does */
 #define TICKS_A_TIMEOUT 256
 #define TICK_LEAST_NS 1000000
-#define NOBODY (FLOW_VANTAGES_MAX - 1) /* the vantage of an interface that nobody described */
 
 static inline bool passed(int64_t now, int64_t since, int64_t limit)
 {
@@ -115,8 +112,9 @@ static void take_addresses(struct flow_hot *hot, struct flow_cold *cold, struct 
 }
 
 /* The first packet of the entry's flow. */
-static void begin(struct flow_stage *stage, uint32_t entry, const struct flow_item *item, const struct weir_packet *packet)
+static void begin(struct flow_stage *stage, uint32_t entry, const struct flow_item *item)
 {
+	const struct weir_packet *packet = item->packet;
 	struct flow_hot *hot = &stage->table.hot[entry];
 	struct flow_cold *cold = &stage->table.cold[entry];
 	const uint8_t both = FLOW_TCP_SYN | FLOW_TCP_ACK;
@@ -240,32 +238,30 @@ static int set_clock(struct flow_stage *stage, int64_t now_ns, struct weir_fault
 /* ---- counting ---- */
 
 /* The first packet of a direction in this record. */
-static void first_of_direction(struct flow_hot *hot, struct flow_cold *cold, const struct flow_item *item, const struct weir_packet *packet,
-                               unsigned side)
+static void first_of_direction(struct flow_hot *hot, struct flow_cold *cold, const struct flow_item *item, unsigned side)
 {
 	struct flow_direction *d = &hot->directions[side];
 
 	cold->first_ns[side] = d->last_ns = item->time_ns;
 	cold->tcp_flags_initial[side] = item->tcp_flags;
-	cold->dscp[side] = item->dscp;
+	cold->dscp[side] = flow_item_dscp(item->packet);
 	cold->vantages |= UINT64_C(1) << item->vantage;
 	d->vantage = item->vantage;
 	d->ttl_min = d->ttl_max = item->ttl;
 	if (side == (hot->state & FLOW_SOURCE_IS_HIGH ? 1u : 0u))
-		take_spi(cold, packet);
+		take_spi(cold, item->packet);
 }
 
-static inline void count_packet(struct flow_hot *hot, struct flow_cold *cold, const struct flow_item *item, const struct weir_packet *packet,
-                                unsigned side)
+static inline void count_packet(struct flow_hot *hot, struct flow_cold *cold, const struct flow_item *item, unsigned side)
 {
 	struct flow_direction *d = &hot->directions[side];
 
 	if (d->packets == 0)
-		first_of_direction(hot, cold, item, packet, side);
+		first_of_direction(hot, cold, item, side);
 	d->packets++;
-	d->wire_bytes += item->wire_bytes;
+	d->wire_bytes += item->packet->length;
 	d->ip_bytes += item->ip_bytes;
-	d->captured_bytes += item->captured_bytes;
+	d->captured_bytes += item->packet->captured;
 	d->tcp_flags |= item->tcp_flags;
 	if (item->ttl < d->ttl_min)
 		d->ttl_min = item->ttl;
@@ -333,8 +329,7 @@ static int count_waiting(struct flow_stage *stage, const struct flow_datagram *g
 }
 
 /* What there is to do before the packet is counted in an entry that is there: it may belong to a record of its own. */
-static int renew(struct flow_stage *stage, uint32_t entry, const struct flow_item *item, const struct weir_packet *packet,
-                 struct weir_fault *fault)
+static int renew(struct flow_stage *stage, uint32_t entry, const struct flow_item *item, struct weir_fault *fault)
 {
 	struct flow_hot *hot = &stage->table.hot[entry];
 	int64_t limit = silence_limit(stage, hot), active = stage->options.active_ns;
@@ -346,7 +341,7 @@ static int renew(struct flow_stage *stage, uint32_t entry, const struct flow_ite
 		if (error)
 			return error;
 		begin_again(stage, entry);
-		begin(stage, entry, item, packet);
+		begin(stage, entry, item);
 	} else if (active && passed(item->time_ns, hot->first_ns, active)) {
 		int error = flow_record(stage, entry, WEIR_FLOW_ACTIVE, fault);
 		if (error)
@@ -357,7 +352,7 @@ static int renew(struct flow_stage *stage, uint32_t entry, const struct flow_ite
 }
 
 /* Finds or makes the entry that a packet belongs to. */
-static inline int find_entry(struct flow_stage *stage, struct flow_item *item, const struct weir_packet *packet, struct weir_fault *fault)
+static inline int find_entry(struct flow_stage *stage, struct flow_item *item, struct weir_fault *fault)
 {
 	const struct flow_table *table = &stage->table;
 	uint32_t entry = item->entry;
@@ -368,7 +363,7 @@ static inline int find_entry(struct flow_stage *stage, struct flow_item *item, c
 	if (entry == FLOW_NONE) {
 		int error = new_entry(stage, &item->key, item->hash, &item->entry, fault);
 		if (!error)
-			begin(stage, item->entry, item, packet);
+			begin(stage, item->entry, item);
 		return error;
 	}
 	item->entry = entry;
@@ -377,12 +372,12 @@ static inline int find_entry(struct flow_stage *stage, struct flow_item *item, c
 	if ((uint64_t)item->time_ns - (uint64_t)hot->last_ns > stage->quiet_ns || (uint64_t)item->time_ns - (uint64_t)hot->first_ns > stage->active_ns ||
 	    (item->tcp_flags & FLOW_TCP_SYN))
 		if (!(item->bits & FLOW_ITEM_DUPLICATE))
-			return renew(stage, entry, item, packet, fault);
+			return renew(stage, entry, item, fault);
 	return 0;
 }
 
 /* Counts a packet in its entry. */
-static inline void count_item(struct flow_stage *stage, const struct flow_item *item, const struct weir_packet *packet)
+static inline void count_item(struct flow_stage *stage, const struct flow_item *item)
 {
 	struct flow_hot *hot = &stage->table.hot[item->entry];
 	struct flow_cold *cold = &stage->table.cold[item->entry];
@@ -393,10 +388,10 @@ static inline void count_item(struct flow_stage *stage, const struct flow_item *
 		cold->vantages |= UINT64_C(1) << item->vantage;
 		return;
 	}
-	if ((hot->state & FLOW_UNDECIDED) && ((item->bits & FLOW_ITEM_PAYLOAD) || hot->directions[side].packets == 0))
-		flow_name_packet(stage, item->entry, item, packet);
+	if ((hot->state & FLOW_UNDECIDED) && (flow_item_has_payload(item->packet) || hot->directions[side].packets == 0))
+		flow_name_packet(stage, item->entry, item);
 	bool over = (item->bits & FLOW_ITEM_TCP) && !flow_tcp_plain(hot, &hot->directions[side], item) && flow_tcp_step(hot, cold, item);
-	count_packet(hot, cold, item, packet, side);
+	count_packet(hot, cold, item, side);
 	if (over) {
 		hot->state |= FLOW_FINISHED;
 		arm(stage, item->entry, later(hot->last_ns, stage->linger_ns));
@@ -404,10 +399,10 @@ static inline void count_item(struct flow_stage *stage, const struct flow_item *
 }
 
 /* A fragment: to the flow of its datagram, with what waited for it. */
-static int take_fragment(struct flow_stage *stage, struct flow_item *item, const struct weir_packet *packet, struct weir_fault *fault)
+static int take_fragment(struct flow_stage *stage, struct flow_item *item, struct weir_fault *fault)
 {
 	struct flow_datagram given;
-	enum flow_fragment_answer answer = flow_fragments_take(&stage->fragments, item, packet, &given);
+	enum flow_fragment_answer answer = flow_fragments_take(&stage->fragments, item, &given);
 	bool some = given.packets || given.duplicates;
 	int error = 0;
 
@@ -416,15 +411,15 @@ static int take_fragment(struct flow_stage *stage, struct flow_item *item, const
 	if (error || answer == FLOW_FRAGMENT_WAITS)
 		return error;
 	item->entry = FLOW_NONE;
-	error = find_entry(stage, item, packet, fault);
+	error = find_entry(stage, item, fault);
 	if (!error && some && given.first_seen)
 		error = count_waiting(stage, &given, item->entry, fault);
 	if (!error)
-		count_item(stage, item, packet);
+		count_item(stage, item);
 	return error;
 }
 
-static inline int take_packet(struct flow_stage *stage, struct flow_item *item, const struct weir_packet *packet, struct weir_fault *fault)
+static inline int take_packet(struct flow_stage *stage, struct flow_item *item, struct weir_fault *fault)
 {
 	int error;
 
@@ -432,54 +427,24 @@ static inline int take_packet(struct flow_stage *stage, struct flow_item *item, 
 		if ((error = set_clock(stage, item->time_ns, fault)) < 0)
 			return error;
 	if (item->bits & FLOW_ITEM_FRAGMENT)
-		return take_fragment(stage, item, packet, fault);
-	if ((error = find_entry(stage, item, packet, fault)) < 0)
+		return take_fragment(stage, item, fault);
+	if ((error = find_entry(stage, item, fault)) < 0)
 		return error;
-	count_item(stage, item, packet);
+	count_item(stage, item);
 	return 0;
 }
 
 /* ---- batches ---- */
 
-/* Takes what is needed of up to BLOCK packets from *at on. The count. */
-static unsigned take_items(struct flow_stage *stage, const struct weir_batch *batch, uint32_t *at, struct flow_item items[static BLOCK])
-{
-	unsigned count = 0;
-	uint32_t i = *at;
-
-	for (; i < batch->count && count < BLOCK; i++) {
-		const struct weir_packet *packet = &batch->packets[i];
-		if (i + AHEAD < batch->count) {
-			const struct weir_packet *next = &batch->packets[i + AHEAD];
-			__builtin_prefetch(next->data);
-			__builtin_prefetch(next->facts);
-			__builtin_prefetch((const char *)next->facts + 64);
-		}
-		if (packet->verdict != WEIR_KEEP && packet->verdict != WEIR_DUPLICATE)
-			continue;
-		struct flow_item *item = &items[count];
-		if (!flow_item_take(item, packet)) {
-			stage->statistics.no_ip++;
-			continue;
-		}
-		__builtin_prefetch(flow_bucket(&stage->table, item->hash));
-		item->packet = i;
-		item->vantage = packet->interface_id < stage->vantages.interfaces ? stage->vantages.of_interface[packet->interface_id] : NOBODY;
-		count++;
-	}
-	*at = i;
-	return count;
-}
-
 static int process(struct weir_stage *generic, struct weir_batch *batch, struct weir_fault *fault)
 {
 	struct flow_stage *stage = (struct flow_stage *)generic;
-	struct flow_item items[BLOCK];
+	struct flow_item items[FLOW_BLOCK];
 	uint32_t at = 0;
 	int error = flow_vantages_learn(&stage->vantages, batch, fault);
 
 	while (!error && at < batch->count) {
-		unsigned count = take_items(stage, batch, &at, items);
+		unsigned count = flow_items_take(items, batch, &at, &stage->table, &stage->vantages, &stage->statistics.no_ip);
 		for (unsigned i = 0; i < count; i++) {
 			items[i].entry = flow_table_guess(&stage->table, items[i].hash);
 			if (items[i].entry == FLOW_NONE)
@@ -489,7 +454,7 @@ static int process(struct weir_stage *generic, struct weir_batch *batch, struct 
 			__builtin_prefetch(&hot->directions[items[i].bits & FLOW_ITEM_HIGH ? 1 : 0], 1);
 		}
 		for (unsigned i = 0; i < count && !error; i++)
-			error = take_packet(stage, &items[i], &batch->packets[items[i].packet], fault);
+			error = take_packet(stage, &items[i], fault);
 		stage->statistics.packets += count;
 	}
 	int flushed = flow_records_flush(stage, error ? NULL : fault);

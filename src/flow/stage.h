@@ -43,7 +43,7 @@ void flow_ends(const struct flow_hot *hot, struct weir_ip *source, struct weir_i
                uint16_t *destination_port);
 
 /* The flow's application (naming.c): shows the namer a packet; takes what it says into a record; forgets the flow. Without a namer: nothing. */
-void flow_name_packet(struct flow_stage *stage, uint32_t entry, const struct flow_item *item, const struct weir_packet *packet);
+void flow_name_packet(struct flow_stage *stage, uint32_t entry, const struct flow_item *item);
 void flow_name_record(struct flow_stage *stage, uint32_t entry, struct weir_flow *record);
 void flow_name_end(struct flow_stage *stage, uint32_t entry);
 

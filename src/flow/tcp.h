@@ -14,19 +14,21 @@ bool flow_tcp_is_new(const struct flow_hot *hot, const struct flow_cold *cold, c
 
 /*
  * Most segments are plain: of a connection that goes on, data that continues where the last ended, or an acknowledgment of something new. True: it
- * was one, and nothing else is to be done. The same as flow_tcp_step, without its questions.
+ * was one, and nothing else is to be done. The same as flow_tcp_step, without its questions. A gap before it is no matter: of segments that were
+ * cut inside ESP the length is known to within 3 bytes only.
  */
 static inline bool flow_tcp_plain(const struct flow_hot *hot, struct flow_direction *own, const struct flow_item *item)
 {
 	uint32_t length = item->payload_bytes;
+	uint32_t next = item->sequence + length;
 	bool same_ack = item->acknowledged == own->acknowledged;
 
-	if (item->sequence != own->next_sequence || item->window == 0 || length == 1 || (length == 0 && same_ack) || !(own->bits & FLOW_SEQUENCE) ||
+	if ((int32_t)(item->sequence - own->next_sequence) < 0 || item->window == 0 || length == 1 || (length == 0 && same_ack) || !(own->bits & FLOW_SEQUENCE) ||
 	    (hot->state & (FLOW_SYN | FLOW_FINS)) || (item->tcp_flags & (FLOW_TCP_SYN | FLOW_TCP_FIN | FLOW_TCP_RST)))
 		return false;
 	own->repeated_acks &= (uint8_t)-same_ack; /* no branch: it is as good as random */
-	own->next_sequence += length;
-	own->next_time_ns = length ? item->time_ns : own->next_time_ns;
+	own->next_time_ns = next != own->next_sequence ? item->time_ns : own->next_time_ns;
+	own->next_sequence = next;
 	own->window = item->window;
 	own->acknowledged = item->acknowledged;
 	own->bits = FLOW_SEQUENCE;

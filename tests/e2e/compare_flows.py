@@ -155,13 +155,13 @@ def read_weir(flowlist, path):
 
 def compare(flowlist, path):
     name = "/".join(path.split("/")[-2:])
+    ours = read_weir(flowlist, path)
+    if ours is None:
+        return [], {"left out: no format of weir's": 1}
     theirs, reason = read_tshark(path)
     if theirs is None:
         return [], {"left out: " + reason: 1}
     table, sums, analysis, rtts = theirs
-    ours = read_weir(flowlist, path)
-    if ours is None:
-        return [], {"left out: no format of weir's": 1}
     totals, our_analysis, our_rtts = ours
     found, count = [], collections.Counter(captures=1)
 

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Flows have the packets, bytes, retransmissions, reordered segments and round-trip times that tshark finds in the captures.
-# timeout: 300
+# timeout: 900
 . "$(dirname "$0")/lib.sh"
 need_shared
 need_command tshark python3
