@@ -47,7 +47,8 @@ struct dedup_exact {
 	uint32_t first, after;  /* the minima that are in use: places [first, after), going round too */
 	uint32_t cursor;        /* the place that the last search ended at */
 	uint32_t mask;          /* of the rings */
-	uint32_t head_shift;    /* digest >> head_shift is the bucket */
+	uint32_t head_bits, most_head_bits;
+	uint32_t head_shift;    /* digest >> head_shift is the bucket: 64 less head_bits */
 	uint32_t back;          /* how many packets back a duplicate may be */
 	uint32_t reach;         /* for the packet in hand: not more than back */
 	uint32_t now;           /* the number of the next packet */

@@ -10,12 +10,16 @@
  *   - In the chain, entries behind the boundary need not be looked at, nor fetched from memory. An entry of the same digest that is later than the packet is
  *     passed over and taken out: whatever it could be found by will find this packet first.
  * So the cost is that of a few steps a packet, whatever the order of times.
+ *
+ * The ring has a million entries in case that times go far back; but the table of heads begins small, so that it stays in the caches, and grows with how many packets the
+ * window really has: what is older makes chains longer only where none walks.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "stage/dedup.h"
 
+#define LEAST_HEAD_BITS 13
 #define MINIMA_STEPS 4 /* from the cursor, before the search bisects */
 
 static inline bool exact_has(const struct dedup_exact *exact, uint32_t number)
@@ -62,7 +66,9 @@ int dedup_exact_open(struct dedup_exact *exact, const struct weir_dedup_options 
 		bits--;
 	exact->narrowed = (1u << bits) < window;
 	exact->mask = (1u << bits) - 1;
-	exact->head_shift = 64 - (bits + 1);
+	exact->most_head_bits = bits + 1;
+	exact->head_bits = by_time && bits + 1 > LEAST_HEAD_BITS ? LEAST_HEAD_BITS : bits + 1;
+	exact->head_shift = 64 - exact->head_bits;
 	exact->back = (exact->narrowed || by_port ? 1u << bits : window) - 1;
 	exact->reach = exact->back;
 	exact->window = options->window;
@@ -185,11 +191,35 @@ static inline void exact_put(struct dedup_exact *exact, uint32_t *head, uint64_t
 	exact->seen++;
 }
 
-static const struct exact_entry *exact_enter_by_time(struct dedup_exact *exact, uint32_t *head, uint64_t digest, const struct weir_packet *packet)
+/* More heads, and all chains anew. Entries that were taken out of theirs come back, which does no harm: newer ones stand before them. */
+static void exact_grow(struct dedup_exact *exact, uint32_t reach)
+{
+	uint64_t room = (uint64_t)exact->mask + 1;
+	uint32_t count = (uint32_t)(exact->seen < room ? exact->seen : room);
+
+	memset(exact->heads, 0, ((size_t)1 << exact->head_bits) * sizeof *exact->heads);
+	while (exact->head_bits < exact->most_head_bits && reach > 1u << (exact->head_bits - 1))
+		exact->head_bits++;
+	exact->head_shift = 64 - exact->head_bits;
+	for (uint32_t i = count; i > 0; i--) {
+		uint32_t number = exact->now - i;
+		struct exact_entry *entry = exact_at(exact, number);
+		uint32_t *head = &exact->heads[entry->digest >> exact->head_shift];
+		entry->next = *head;
+		*head = number;
+	}
+}
+
+static const struct exact_entry *exact_enter_by_time(struct dedup_exact *exact, uint64_t digest, const struct weir_packet *packet)
 {
 	if (packet->flags & WEIR_PACKET_NO_TIME)
 		return NULL; /* as editcap: neither compared nor entered */
 	exact->reach = exact_reach(exact, packet->time_ns);
+	/* Until the ring is full a file without a boundary reaches back to its beginning. */
+	uint32_t reach = exact->reach < exact->seen ? exact->reach : (uint32_t)exact->seen;
+	if (reach > 1u << (exact->head_bits - 1) && exact->head_bits < exact->most_head_bits)
+		exact_grow(exact, 4 * (uint64_t)reach < exact->mask ? 4 * reach : exact->mask);
+	uint32_t *head = &exact->heads[digest >> exact->head_shift];
 	const struct exact_entry *match = exact_find(exact, head, digest, exact->reach, true, packet->time_ns);
 	if (exact->narrowed && exact->seen > exact->mask && dedup_delay(exact_at(exact, exact->now)->time_ns, packet->time_ns) <= exact->window_ns)
 		exact->forgotten++;
@@ -228,10 +258,9 @@ static const struct exact_entry *exact_enter_by_port(struct dedup_exact *exact, 
 
 const struct exact_entry *dedup_exact_enter(struct dedup_exact *exact, uint64_t digest, const struct weir_packet *packet)
 {
-	uint32_t *head = &exact->heads[digest >> exact->head_shift];
-
 	if (exact->window_ns)
-		return exact_enter_by_time(exact, head, digest, packet);
+		return exact_enter_by_time(exact, digest, packet);
+	uint32_t *head = &exact->heads[digest >> exact->head_shift];
 	if (exact->ports)
 		return exact_enter_by_port(exact, head, digest, packet);
 	const struct exact_entry *match = exact_find(exact, head, digest, exact->back, false, 0);
