@@ -57,21 +57,29 @@ static int keep_estimate(struct run_clock *clock, const struct weir_clock_estima
 	return 0;
 }
 
-static int see_nodes(struct run *run, struct weir_clock_estimator *estimator, struct weir_fault *fault)
+/* Moments of the campaign, between its first and last packet that are asked for. *vantages: by clock. */
+static int see_nodes(struct run *run, struct weir_clock_estimator *estimator, uint32_t *vantages, struct weir_fault *fault)
 {
-	int error = 0;
+	const struct run_plan *plan = &run->plan;
+	struct weir_clock_campaign what = {
+		.from_ns = plan->from_ns > plan->inputs[0].first_ns ? plan->from_ns : plan->inputs[0].first_ns,
+		.to_ns = plan->to_ns,
+		.threads = run->threads,
+		.memory_bytes = plan->memory_bytes / 4,
+		.stop = run->options->stop,
+	};
+	size_t count = 0;
+	char **nodes = NULL;
+	int error = weir_clock_estimator_read_campaign(estimator, run->campaign, &what, &nodes, &count, fault);
 
 	for (size_t i = 0; !error && i < run->clock_count; i++) {
-		struct weir_query query = {.from_ns = run->plan.from_ns, .to_ns = run->plan.to_ns, .node = run->clocks[i].name,
-		                           .memory_bytes = run->plan.memory_bytes / 4, .threads = run->threads, .stop = run->options->stop};
-		struct weir_clock_reading reading = {.vantage = (uint32_t)i, .threads = run->threads, .stop = run->options->stop};
-		struct weir_source *source;
-		error = weir_query_open(run->campaign, &query, &source, fault);
-		if (!error) {
-			error = weir_clock_estimator_read(estimator, source, &reading, fault);
-			weir_source_close(source);
-		}
+		vantages[i] = UINT32_MAX; /* nothing of it was seen */
+		for (size_t k = 0; k < count; k++)
+			if (strcmp(nodes[k], run->clocks[i].name) == 0)
+				vantages[i] = (uint32_t)k;
 	}
+	if (!error)
+		weir_clock_nodes_free(nodes, count);
 	return error;
 }
 
@@ -99,9 +107,7 @@ static int estimate(struct run *run, uint32_t *vantages, struct weir_fault *faul
 
 	if (error)
 		return error;
-	for (size_t i = 0; i < run->clock_count; i++)
-		vantages[i] = (uint32_t)i;
-	error = run->campaign ? see_nodes(run, estimator, fault) : see_files(run, estimator, vantages, fault);
+	error = run->campaign ? see_nodes(run, estimator, vantages, fault) : see_files(run, estimator, vantages, fault);
 	if (!error)
 		error = weir_clock_estimator_solve(estimator, &estimates, &count, fault);
 	for (size_t i = 0; !error && i < run->clock_count; i++)
