@@ -350,6 +350,11 @@ static void finish(const struct datagram_record *record, const struct later *lat
 		flow->reverse.first_ns = forward->first_ns + later->reverse_after_ns;
 	if (flow->ip_version == 0)
 		flow->ip_version = flow->source.version;
+	/* Who counts no frames at least counts what was in them. */
+	if (forward->wire_bytes == 0)
+		forward->wire_bytes = forward->ip_bytes;
+	if (flow->reverse.wire_bytes == 0)
+		flow->reverse.wire_bytes = flow->reverse.ip_bytes;
 	/* NetFlow v5 has nowhere else to put it. Others send the element for all flows, zero where it means nothing. */
 	if (icmp && record->template->version == DATAGRAM_NETFLOW5) {
 		flow->icmp_type = flow->destination_port >> 8;

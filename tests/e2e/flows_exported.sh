@@ -27,7 +27,11 @@ tshark_sums() { # FILE
 }
 
 "$WEIR" flows "${captures[0]}" -f ipfix -w "$tmp/probe" 2>"$tmp/why"
-ipfix=$([ -s "$tmp/probe" ] && echo yes)
+ipfix=yes
+if grep -q 'without libfixbuf' "$tmp/why"; then
+	ipfix=
+	skip "IPFIX" "built without libfixbuf"
+fi
 for capture in "${captures[@]}"; do
 	"$WEIR" flows "$capture" -f csv -w "$tmp/flows.csv" 2>/dev/null
 	expected=$(sums "$tmp/flows.csv")
@@ -50,6 +54,9 @@ done
 
 vectors=$WEIR_SHARED/vectors/ipfix
 if [ -d "$vectors" ]; then
+	zstd -qc "$vectors/ipfix.dat" >"$tmp/ipfix.zst"
+	run "$WEIR" flows "$tmp/ipfix.zst" --by protocol --json
+	like "$out" '"protocol":17,"flows":3' "compressed datagrams are seen for what they are"
 	run "$WEIR" flows "$vectors/netflow9_test_h3c_data3281.dat" -f csv
 	is "$status" 0 "data without their template are no fault"
 	like "$err" '16 sets of data .* template is not there' "but told"
