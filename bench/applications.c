@@ -27,7 +27,10 @@ static double now(void)
 }
 
 #define EVIDENCES 16
-static struct tally { char name[16]; uint64_t records; } tallies[EVIDENCES];
+static struct tally {
+	char name[16];
+	uint64_t records;
+} tallies[EVIDENCES];
 static uint64_t records;
 
 static int tally(struct weir_flow_sink *sink, const struct weir_flow *flows, size_t count, struct weir_fault *fault)

@@ -16,18 +16,22 @@
 #include "packet/application_namer.h"
 
 #define FLOWS 8
-#define HOLDS(condition)                                              \
-	do {                                                              \
-		if (!(condition)) {                                           \
-			fprintf(stderr, "does not hold: %s\n", #condition);       \
-			abort();                                                  \
-		}                                                             \
+#define HOLDS(condition)                                                                                                                   \
+	do {                                                                                                                                   \
+		if (!(condition)) {                                                                                                                \
+			fprintf(stderr, "does not hold: %s\n", #condition);                                                                            \
+			abort();                                                                                                                       \
+		}                                                                                                                                  \
 	} while (0)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const struct { uint16_t source, destination; uint8_t protocol; } ends[FLOWS] = {
-	{40000, 443, 6}, {40001, 53, 17}, {40002, 135, 6}, {40003, 80, 6}, {40004, 40005, 17}, {40006, 40007, 6}, {40008, 443, 17}, {25, 40009, 6},
+static const struct {
+	uint16_t source, destination;
+	uint8_t protocol;
+} ends[FLOWS] = {
+	{40000, 443, 6},    {40001, 53, 17},   {40002, 135, 6},  {40003, 80, 6},
+	{40004, 40005, 17}, {40006, 40007, 6}, {40008, 443, 17}, {25, 40009, 6},
 };
 
 struct side {
@@ -51,12 +55,14 @@ static struct weir_application_flow flow_of(unsigned number)
 	return (struct weir_application_flow){&client, &server, ends[number].source, ends[number].destination, ends[number].protocol};
 }
 
-static void show(struct side *side, unsigned number, const uint8_t *payload, size_t length, uint32_t wire_length, bool reversed, uint32_t sequence)
+static void show(struct side *side, unsigned number, const uint8_t *payload, size_t length, uint32_t wire_length, bool reversed,
+                 uint32_t sequence)
 {
 	struct weir_application_flow flow = flow_of(number);
 	struct weir_application *application = &side->flows[number];
 	struct sighting sighting;
-	struct kept kept = {.length = (uint16_t)length, .reversed = reversed, .tcp_flags = 0x18, .wire_length = wire_length, .sequence = sequence};
+	struct kept kept = {
+		.length = (uint16_t)length, .reversed = reversed, .tcp_flags = 0x18, .wire_length = wire_length, .sequence = sequence};
 
 	if (application->decided)
 		return;

@@ -11,12 +11,9 @@
 #include "packet/application_memory.h"
 #include "packet/application_namer.h"
 
-#define LEARNED_AFTER 3           /* flows that have to agree before an endpoint names others */
-#define DNS_LEAST_S 600           /* clients go on with an address for longer than a short TTL says */
-#define DNS_MOST_S 86400
-#define QUIC_LOOKS 3             /* datagrams: a hello may fill two */
-#define TLS_LOOKS 12             /* segments: hellos and the certificates */
-#define ASKING 0x80              /* a bit of evidence: packets are kept to ask nDPI for the service */
+#define QUIC_LOOKS 3 /* datagrams: a hello may fill two */
+#define TLS_LOOKS 12 /* segments: hellos and the certificates */
+#define ASKING 0x80  /* a bit of evidence: packets are kept to ask nDPI for the service */
 
 static struct application_entry entry_of(const struct weir_applications *a, uint16_t number)
 {
@@ -25,195 +22,27 @@ static struct application_entry entry_of(const struct weir_applications *a, uint
 	return application_ndpi_entry(a->ndpi, number);
 }
 
-/* ---- keys of learned pairs ---- */
-
-static uint64_t endpoint_key(const struct weir_ip *server, uint16_t port, uint8_t protocol)
-{
-	return application_hash(server, sizeof *server, (uint64_t)port << 8 | protocol);
-}
-
-static uint64_t address_key(const struct weir_ip *client, const struct weir_ip *server)
-{
-	return application_hash(server, sizeof *server, application_hash(client, sizeof *client, 3));
-}
-
-/* The server is who was spoken to, unless the flow was met midway and only the source has a well-known port. */
-static bool source_serves(const struct weir_application_flow *flow)
-{
-	bool tcp = flow->protocol == 6;
-
-	return flow->source_port < 1024 ? flow->destination_port >= 1024
-	                                : flow->destination_port >= 1024 && application_of_port(tcp, flow->source_port) && !application_of_port(tcp, flow->destination_port);
-}
-
-static uint64_t flow_endpoint(const struct weir_application_flow *flow)
-{
-	return source_serves(flow) ? endpoint_key(flow->source, flow->source_port, flow->protocol)
-	                           : endpoint_key(flow->destination, flow->destination_port, flow->protocol);
-}
-
-/* What an endpoint is known for: name, carrier, how many flows agreed, whether the endpoint mapper said so. */
-union endpoint {
-	uint64_t value;
-	struct {
-		uint16_t name, carrier;
-		uint16_t agreed;
-		uint16_t mapped;
-	};
-};
-
-static void learn_endpoint(struct weir_applications *a, uint64_t key, uint16_t name, uint16_t carrier)
-{
-	struct pair out, *pair = pairs_put(&a->endpoints, key, &out);
-	union endpoint endpoint = {.value = pair->value};
-
-	if (pair->value && endpoint.name == name && endpoint.carrier == carrier) {
-		if (endpoint.agreed < UINT16_MAX)
-			endpoint.agreed++;
-	} else if (endpoint.agreed > LEARNED_AFTER) {
-		endpoint.agreed = LEARNED_AFTER / 2; /* one that differs: it has to show again */
-	} else {
-		endpoint = (union endpoint){.name = name, .carrier = carrier, .agreed = 1};
-	}
-	pair->value = endpoint.value;
-}
-
-static bool know_endpoint(struct weir_applications *a, const struct weir_application_flow *flow, union endpoint *endpoint)
-{
-	const struct pair *pair = pairs_find(&a->endpoints, flow_endpoint(flow));
-
-	if (!pair)
-		return false;
-	endpoint->value = pair->value;
-	return endpoint->mapped || endpoint->agreed >= LEARNED_AFTER;
-}
-
-/* ---- server names ---- */
-
-static uint16_t service_of_name(struct weir_applications *a, uint32_t name)
-{
-	if (!names_valid(a->names, name))
-		return APPLICATION_NONE;
-	uint16_t *service = names_service(a->names, name);
-	if (*service == UINT16_MAX) {
-		struct weir_bytes text = names_text(a->names, name);
-		uint16_t found = application_of_host(text);
-		if (!found && a->ndpi)
-			found = application_ndpi_host(a->ndpi, text);
-		*names_service(a->names, name) = found;
-	}
-	return *names_service(a->names, name);
-}
-
-/* Forgets addresses, a few buckets further each time, to make room for names. */
-static void sweep_answers(struct weir_applications *a)
-{
-	for (unsigned i = 0; i < 16; i++) {
-		struct pair *bucket = a->answers.buckets[a->sweep++ & a->answers.mask];
-		for (unsigned j = 0; j < 4; j++) {
-			names_drop(a->names, (uint32_t)bucket[j].value);
-			bucket[j] = (struct pair){0, 0};
-		}
-	}
-}
-
-static uint32_t hold_name(struct weir_applications *a, struct weir_bytes name)
-{
-	uint32_t held = names_hold(a->names, name);
-
-	if (!held && name.length) {
-		sweep_answers(a);
-		held = names_hold(a->names, name);
-	}
-	return held;
-}
-
-static void set_server_name(struct weir_applications *a, struct weir_application *application, struct weir_bytes name)
-{
-	uint8_t text[256];
-
-	if (application->server_name || name.length == 0 || name.length > 255)
-		return;
-	for (size_t i = 0; i < name.length; i++)
-		text[i] = name.data[i] >= 'A' && name.data[i] <= 'Z' ? name.data[i] + 32 : name.data[i];
-	application->server_name = hold_name(a, (struct weir_bytes){text, name.length});
-}
-
-struct learning {
-	struct weir_applications *a;
-	const struct weir_ip *client;
-	const struct weir_ip *server; /* of endpoint maps */
-	uint32_t name;
-	int64_t seconds;
-};
-
-static void learn_answer(void *context, const struct weir_ip *address, uint32_t ttl)
-{
-	struct learning *l = context;
-	struct pair out, *pair = pairs_put(&l->a->answers, address_key(l->client, address), &out);
-	uint64_t lasts = ttl < DNS_LEAST_S ? DNS_LEAST_S : ttl > DNS_MOST_S ? DNS_MOST_S : ttl;
-	uint32_t old = (uint32_t)pair->value;
-
-	names_hold_again(l->a->names, l->name);
-	pair->value = ((uint64_t)l->seconds + lasts) << 32 | l->name;
-	names_drop(l->a->names, (uint32_t)out.value);
-	names_drop(l->a->names, old);
-}
-
-/* The name by which the client had asked for the server's address, 0: not seen. */
-static uint32_t resolved_name(struct weir_applications *a, const struct weir_application_flow *flow)
-{
-	bool turned = source_serves(flow);
-	const struct pair *pair = pairs_find(&a->answers, turned ? address_key(flow->destination, flow->source) : address_key(flow->source, flow->destination));
-
-	return pair && pair->value >> 32 >= (uint64_t)a->seconds ? (uint32_t)pair->value : 0;
-}
-
-/* A DNS message towards the client teaches the addresses of what it asks. */
-static void learn_dns(struct weir_applications *a, const struct weir_application_flow *flow, struct weir_bytes message, bool reversed)
-{
-	struct dns_question question;
-
-	if (!application_dns_read(message, &question) || !question.response || question.length == 0)
-		return;
-	struct learning l = {
-		.a = a,
-		.client = reversed ? flow->source : flow->destination,
-		.name = hold_name(a, (struct weir_bytes){(const uint8_t *)question.name, question.length}),
-		.seconds = a->seconds,
-	};
-	if (!l.name)
-		return;
-	application_dns_answers(message, learn_answer, &l);
-	names_drop(a->names, l.name);
-}
-
-static void learn_mapped(void *context, uint16_t name, uint16_t port)
-{
-	struct learning *l = context;
-	struct pair out, *pair = pairs_put(&l->a->endpoints, endpoint_key(l->server, port, 6), &out);
-
-	pair->value = (union endpoint){.name = name, .carrier = APPLICATION_DCE_RPC, .agreed = 1, .mapped = 1}.value;
-}
-
 /* ---- deciding ---- */
 
 static bool is_carrier(uint16_t name)
 {
-	return name == APPLICATION_TLS || name == APPLICATION_HTTP || name == APPLICATION_QUIC || name == APPLICATION_DNS || name == APPLICATION_DTLS || name == APPLICATION_STUN ||
-	       name == APPLICATION_SMTP || name == APPLICATION_SMTPS || name == APPLICATION_IMAPS || name == APPLICATION_POPS;
+	return name == APPLICATION_TLS || name == APPLICATION_HTTP || name == APPLICATION_QUIC || name == APPLICATION_DNS ||
+	       name == APPLICATION_DTLS || name == APPLICATION_STUN || name == APPLICATION_SMTP || name == APPLICATION_SMTPS ||
+	       name == APPLICATION_IMAPS || name == APPLICATION_POPS;
 }
 
 /* Refines the name by the server name, and the category with it. Evidence of the service is what gave the server name. */
-static void refine(struct weir_applications *a, struct weir_application *application, const struct weir_application_flow *flow, uint8_t named_by)
+static void refine(struct weir_applications *a, struct weir_application *application, const struct weir_application_flow *flow,
+                   uint8_t named_by)
 {
-	if (!application->server_name && application->name != APPLICATION_DNS && flow->source_port && application->evidence != EVIDENCE_PROTOCOL) {
-		application->server_name = resolved_name(a, flow);
+	if (!application->server_name && application->name != APPLICATION_DNS && flow->source_port &&
+	    application->evidence != EVIDENCE_PROTOCOL) {
+		application->server_name = application_resolved_name(a, flow);
 		names_hold_again(a->names, application->server_name);
 		named_by = EVIDENCE_DNS;
 	}
 	if (application->server_name && !application->carrier && is_carrier(application->name)) {
-		uint16_t service = service_of_name(a, application->server_name);
+		uint16_t service = application_service_of_name(a, application->server_name);
 		if (application->name == APPLICATION_STUN && (service == APPLICATION_TEAMS || service == APPLICATION_SKYPE_TEAMS))
 			service = APPLICATION_SKYPE_TEAMS_CALL; /* what Teams relays is calls */
 		if (service && service != application->name) {
@@ -249,9 +78,10 @@ static bool ask_ndpi(struct weir_applications *a, const struct weir_application 
 	return true;
 }
 
-static void take_server_name(struct weir_applications *a, struct weir_application *application, const struct application_ndpi_verdict *verdict)
+static void take_server_name(struct weir_applications *a, struct weir_application *application,
+                             const struct application_ndpi_verdict *verdict)
 {
-	set_server_name(a, application, (struct weir_bytes){(const uint8_t *)verdict->server_name, strlen(verdict->server_name)});
+	application_set_server_name(a, application, (struct weir_bytes){(const uint8_t *)verdict->server_name, strlen(verdict->server_name)});
 }
 
 /* TLS or QUIC of which we saw no name: nDPI may know the service, by the certificate or the decrypted hello. */
@@ -272,11 +102,11 @@ static void finish_asking(struct weir_applications *a, struct weir_application *
 
 static void settle_now(struct weir_applications *a, struct weir_application *application, const struct weir_application_flow *flow)
 {
-	union endpoint endpoint;
+	union application_endpoint endpoint;
 	struct application_ndpi_verdict verdict = {0};
 	uint8_t named_by = EVIDENCE_DNS;
 
-	if (know_endpoint(a, flow, &endpoint) && endpoint.name) {
+	if (application_know_endpoint(a, flow, &endpoint) && endpoint.name) {
 		set(application, endpoint.name, endpoint.carrier, endpoint.mapped ? EVIDENCE_EPM : EVIDENCE_ENDPOINT);
 	} else if (ask_ndpi(a, application, flow, &verdict)) {
 		if (!verdict.guessed && verdict.name) {
@@ -285,7 +115,7 @@ static void settle_now(struct weir_applications *a, struct weir_application *app
 			take_server_name(a, application, &verdict);
 		}
 		/* What nDPI could not name it need not be asked again, for this endpoint. */
-		learn_endpoint(a, flow_endpoint(flow), application->name, application->carrier);
+		application_learn_endpoint(a, application_endpoint_key(flow), application->name, application->carrier);
 	}
 	if (!application->name && flow->protocol == 17) {
 		int64_t time_ns;
@@ -296,8 +126,8 @@ static void settle_now(struct weir_applications *a, struct weir_application *app
 	pending_drop(a->pending, &application->pending);
 	if (!application->name) {
 		bool tcp = flow->protocol == 6;
-		uint16_t first = source_serves(flow) ? flow->source_port : flow->destination_port;
-		uint16_t other = source_serves(flow) ? flow->destination_port : flow->source_port;
+		uint16_t first = application_source_serves(flow) ? flow->source_port : flow->destination_port;
+		uint16_t other = application_source_serves(flow) ? flow->destination_port : flow->source_port;
 		uint16_t name = tcp || flow->protocol == 17 ? application_of_port(tcp, first) : 0;
 		if (!name && (tcp || flow->protocol == 17))
 			name = application_of_port(tcp, other);
@@ -309,7 +139,7 @@ static void settle_now(struct weir_applications *a, struct weir_application *app
 	refine(a, application, flow, named_by);
 	/* Nothing was seen but the handshake or the end: whose address it is says more than the port. */
 	if (application->evidence == EVIDENCE_PORT && application->name == APPLICATION_TLS && application->seen == 0 && a->ndpi) {
-		uint16_t service = application_ndpi_address(a->ndpi, source_serves(flow) ? flow->source : flow->destination);
+		uint16_t service = application_ndpi_address(a->ndpi, application_source_serves(flow) ? flow->source : flow->destination);
 		if (service && service != APPLICATION_TLS) {
 			set(application, service, APPLICATION_TLS, EVIDENCE_ADDRESS);
 			application->category = entry_of(a, service).category;
@@ -320,7 +150,7 @@ static void settle_now(struct weir_applications *a, struct weir_application *app
 /* TLS and QUIC to a port of something else carry that; mail has had names of its own for it since before TLS was everywhere. */
 static void name_by_port(struct sighting *s, const struct weir_application_flow *flow)
 {
-	uint16_t port = source_serves(flow) ? flow->source_port : flow->destination_port;
+	uint16_t port = application_source_serves(flow) ? flow->source_port : flow->destination_port;
 
 	if (s->name == APPLICATION_TLS && (port == 993 || port == 995 || port == 465)) {
 		s->name = port == 993 ? APPLICATION_IMAPS : port == 995 ? APPLICATION_POPS : APPLICATION_SMTPS;
@@ -337,30 +167,40 @@ static void name_by_port(struct sighting *s, const struct weir_application_flow 
 static uint16_t secured(uint16_t name)
 {
 	switch (name) {
-	case APPLICATION_SMTP: return APPLICATION_SMTPS;
-	case APPLICATION_POP3: return APPLICATION_POPS;
-	case APPLICATION_IMAP: return APPLICATION_IMAPS;
-	case APPLICATION_LDAP: return APPLICATION_LDAPS;
-	case APPLICATION_FTP_CONTROL: return APPLICATION_FTPS;
-	default: return APPLICATION_NONE;
+	case APPLICATION_SMTP:
+		return APPLICATION_SMTPS;
+	case APPLICATION_POP3:
+		return APPLICATION_POPS;
+	case APPLICATION_IMAP:
+		return APPLICATION_IMAPS;
+	case APPLICATION_LDAP:
+		return APPLICATION_LDAPS;
+	case APPLICATION_FTP_CONTROL:
+		return APPLICATION_FTPS;
+	default:
+		return APPLICATION_NONE;
 	}
 }
 
-static void found(struct weir_applications *a, struct weir_application *application, const struct weir_application_flow *flow, struct sighting *s)
+static void found(struct weir_applications *a, struct weir_application *application, const struct weir_application_flow *flow,
+                  struct sighting *s)
 {
 	if (s->name == APPLICATION_TLS || s->name == APPLICATION_QUIC)
 		name_by_port(s, flow);
 	if (s->tcp && secured(s->name))
 		s->goes_on = true;
 	set(application, s->name, s->carrier, s->evidence);
-	set_server_name(a, application, s->server_name);
-	uint8_t named_by = s->name == APPLICATION_HTTP || s->name == APPLICATION_SMTP ? EVIDENCE_HOST : s->name == APPLICATION_DNS ? EVIDENCE_DNS : EVIDENCE_SNI;
+	application_set_server_name(a, application, s->server_name);
+	uint8_t named_by = s->name == APPLICATION_HTTP || s->name == APPLICATION_SMTP ? EVIDENCE_HOST
+	                   : s->name == APPLICATION_DNS                               ? EVIDENCE_DNS
+	                                                                              : EVIDENCE_SNI;
 	if (s->unfinished && !application->server_name)
 		return;
 	refine(a, application, flow, named_by);
 	/* Ports that answer in one protocol name flows whose beginning was not seen. */
-	learn_endpoint(a, flow_endpoint(flow), s->name, s->carrier);
-	if (s->nameless && a->ndpi && !application->carrier && (application->name == APPLICATION_TLS || application->name == APPLICATION_QUIC)) {
+	application_learn_endpoint(a, application_endpoint_key(flow), s->name, s->carrier);
+	if (s->nameless && a->ndpi && !application->carrier &&
+	    (application->name == APPLICATION_TLS || application->name == APPLICATION_QUIC)) {
 		application->evidence |= ASKING;
 		s->goes_on = true;
 	}
@@ -381,7 +221,8 @@ static bool payload_of(const struct weir_packet *packet, const struct weir_facts
 	const uint8_t *data = packet->data;
 	if (!network->transport || !(network->flags & WEIR_NETWORK_PORTS) || network->end > packet->captured)
 		return false;
-	uint32_t end = network->end, length = network->version == 4 ? weir_load_be16(data + network->offset + 2) : weir_load_be16(data + network->offset + 4);
+	uint32_t end = network->end,
+			 length = network->version == 4 ? weir_load_be16(data + network->offset + 2) : weir_load_be16(data + network->offset + 4);
 	uint32_t wire_end = network->offset + length + (network->version == 6 ? 40 : 0), start = facts->payload;
 	if (length == 0)
 		wire_end = packet->length; /* a jumbogram, or a length that the sender left to the interface */
@@ -484,14 +325,13 @@ void application_see_payload(struct weir_applications *a, struct weir_applicatio
 		set(application, APPLICATION_NONE, APPLICATION_NONE, EVIDENCE_NONE);
 	if (application->name == APPLICATION_DNS || application->carrier == APPLICATION_DNS) {
 		if (s->tcp && s->payload.length > 2)
-			learn_dns(a, flow, (struct weir_bytes){s->payload.data + 2, s->payload.length - 2}, s->reversed);
+			application_learn_dns(a, flow, (struct weir_bytes){s->payload.data + 2, s->payload.length - 2}, s->reversed);
 		else if (!s->tcp)
-			learn_dns(a, flow, s->payload, s->reversed);
+			application_learn_dns(a, flow, s->payload, s->reversed);
 		return;
 	}
 	if (application->name == APPLICATION_EPM && s->payload.length >= 24 && s->payload.data[2] == 2) {
-		struct learning l = {.a = a, .server = s->reversed ? flow->destination : flow->source};
-		application_epm_towers(s->payload, learn_mapped, &l);
+		application_learn_map(a, s->reversed ? flow->destination : flow->source, s->payload);
 		return;
 	}
 	if (application->evidence & ASKING) {
@@ -506,7 +346,7 @@ void application_see_payload(struct weir_applications *a, struct weir_applicatio
 	if (secure) {
 		if (s->payload.data[0] == 0x16 && application_look_tls(s)) {
 			set(application, secure, 0, EVIDENCE_SIGNATURE);
-			set_server_name(a, application, s->server_name);
+			application_set_server_name(a, application, s->server_name);
 			refine(a, application, flow, EVIDENCE_SNI);
 		}
 		if (application->name == secure || application->carrier == secure || application->seen >= 2 * LOOKS)
@@ -531,7 +371,7 @@ void application_see_payload(struct weir_applications *a, struct weir_applicatio
 	if (s->name) {
 		found(a, application, flow, s);
 		if (s->name == APPLICATION_DNS && !s->tcp)
-			learn_dns(a, flow, payload, s->reversed);
+			application_learn_dns(a, flow, payload, s->reversed);
 		if (application->evidence & ASKING) {
 			if (!pending_add(a->pending, &application->pending, time_ns, kept, payload.data))
 				finish_asking(a, application, flow);
@@ -549,8 +389,8 @@ void application_see_payload(struct weir_applications *a, struct weir_applicatio
 			application->decided = 1;
 		return;
 	}
-	union endpoint endpoint;
-	if (s->first && know_endpoint(a, flow, &endpoint)) {
+	union application_endpoint endpoint;
+	if (s->first && application_know_endpoint(a, flow, &endpoint)) {
 		settle_now(a, application, flow);
 		application->decided = 1;
 		return;
@@ -586,7 +426,8 @@ void weir_application_describe(const struct weir_applications *a, const struct w
 {
 	struct weir_bytes none = {NULL, 0};
 	const char *name = application->name ? entry_of(a, application->name).name : NULL;
-	const char *category = application_category_name(application->category), *evidence = application_evidence_name(application->evidence & ~ASKING);
+	const char *category = application_category_name(application->category),
+			   *evidence = application_evidence_name(application->evidence & ~ASKING);
 
 	flow->application = flow->category = flow->evidence = none;
 	flow->server_name = names_text(a->names, application->server_name);
@@ -611,7 +452,8 @@ void weir_application_describe(const struct weir_applications *a, const struct w
 
 /* ---- the namer itself ---- */
 
-int weir_applications_new(const struct weir_applications_options *options, struct weir_applications **applications, struct weir_fault *fault)
+int weir_applications_new(const struct weir_applications_options *options, struct weir_applications **applications,
+                          struct weir_fault *fault)
 {
 	struct weir_applications *a = calloc(1, sizeof *a);
 	uint64_t bytes = options->memory_bytes ? options->memory_bytes : 64 << 20;

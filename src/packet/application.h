@@ -5,6 +5,7 @@
  * application_table.c     applications and their categories
  * application_ports.c     … by port and IP protocol
  * application_hosts.c     services by server name
+ * application_learn.c     what one flow teaches for others: endpoints, answers of DNS
  * application_match.c     which signatures are asked
  * application_tcp.c       signatures of what runs over TCP …
  * application_udp.c       … and over UDP
@@ -65,14 +66,20 @@ struct sighting;
 struct signature {
 	uint16_t application; /* unless the function names one itself */
 	bool (*looks)(struct sighting *sighting);
-	uint16_t ports[3];    /* of which the flow has to have one; none: any */
-	struct { uint8_t low, high; } first[3]; /* ranges of the first byte; none: any */
+	uint16_t ports[3]; /* of which the flow has to have one; none: any */
+	struct {
+		uint8_t low, high;
+	} first[3]; /* ranges of the first byte; none: any */
 };
 
 /* Signatures by the first byte of a payload: most are out of the question by that alone. */
 #define SIGNATURES 128
-struct signature_set { uint64_t by_first[256][SIGNATURES / 64]; };
-struct application_candidates { struct signature_set tcp, udp; };
+struct signature_set {
+	uint64_t by_first[256][SIGNATURES / 64];
+};
+struct application_candidates {
+	struct signature_set tcp, udp;
+};
 void application_sort(const struct signature *signatures, size_t count, struct signature_set *set);
 void application_candidates_tcp(struct application_candidates *candidates);
 void application_candidates_udp(struct application_candidates *candidates);
@@ -81,17 +88,17 @@ void application_match(struct sighting *sighting, const struct signature *signat
 
 struct sighting {
 	const struct application_candidates *candidates;
-	struct weir_bytes payload; /* never empty */
-	uint32_t wire_length;      /* of the payload; more than payload.length: cut off */
+	struct weir_bytes payload;              /* never empty */
+	uint32_t wire_length;                   /* of the payload; more than payload.length: cut off */
 	uint16_t source_port, destination_port; /* of the flow */
 	bool tcp, reversed;
-	bool first;                /* the first payload of the flow that was seen */
+	bool first; /* the first payload of the flow that was seen */
 	/* what was found; name 0: nothing */
 	uint16_t name, carrier;
 	uint8_t evidence;
-	bool goes_on;              /* the name is sound, but more of the flow is to be looked at (answers, a hello cut in two) */
-	bool nameless;             /* TLS or QUIC, whole, but without a server name that says anything */
-	bool unfinished;           /* with goes_on: the payload is the beginning of a message that continues in the next segment */
+	bool goes_on;                  /* the name is sound, but more of the flow is to be looked at (answers, a hello cut in two) */
+	bool nameless;                 /* TLS or QUIC, whole, but without a server name that says anything */
+	bool unfinished;               /* with goes_on: the payload is the beginning of a message that continues in the next segment */
 	struct weir_bytes server_name; /* into payload or into text; data NULL: none */
 	char text[256];
 };
@@ -103,10 +110,7 @@ void application_look_udp(struct sighting *sighting);
 /* What the kept datagrams of a flow are when nothing else is known: RTP or RTCP (RFC 3550) by their regular headers; 0: neither. */
 uint16_t application_of_media(struct weir_bytes kept);
 
-static inline bool sighting_port(const struct sighting *s, uint16_t port)
-{
-	return s->source_port == port || s->destination_port == port;
-}
+static inline bool sighting_port(const struct sighting *s, uint16_t port) { return s->source_port == port || s->destination_port == port; }
 
 static inline bool sighting_begins(const struct sighting *s, const char *text, size_t length)
 {
@@ -152,7 +156,7 @@ void application_epm_towers(struct weir_bytes pdu, application_epm_learn *learn,
  * Learned pairs: a table of buckets of four, the last used first; the fifth pushes out the last. The caller hears of what is pushed out.
  */
 struct pair {
-	uint64_t key;   /* 0: free */
+	uint64_t key; /* 0: free */
 	uint64_t value;
 };
 struct pairs {
@@ -180,7 +184,7 @@ bool names_valid(const struct names *names, uint32_t name);
 
 /* One payload that is kept of an undecided flow. */
 struct kept {
-	uint16_t length;      /* bytes kept */
+	uint16_t length; /* bytes kept */
 	uint8_t reversed;
 	uint8_t tcp_flags;
 	uint32_t wire_length; /* of the payload */

@@ -174,3 +174,44 @@ void application_epm_towers(struct weir_bytes pdu, application_epm_learn *learn,
 		read_tower(weir_cursor_over(tower, there), learn, context);
 	}
 }
+
+/* ---- ONC RPC (RFC 5531) ---- */
+
+static uint16_t application_of_program(uint32_t program)
+{
+	switch (program) {
+	case 100000:
+		return APPLICATION_PORTMAP;
+	case 100003:
+	case 100005:
+	case 100021:
+	case 100024:
+	case 100227:
+		return APPLICATION_NFS; /* with mounting, locks, their status and ACLs */
+	case 100004:
+	case 100007:
+	case 100009:
+		return APPLICATION_NIS;
+	default:
+		return program >= 100000 && program < 400000 ? APPLICATION_SUN_RPC : APPLICATION_NONE;
+	}
+}
+
+/* The program of a call; of a question to the portmapper for a program's port (RFC 1833) that program. */
+uint16_t application_of_call(struct weir_bytes call)
+{
+	struct weir_cursor c = weir_cursor_over(call.data, call.length);
+
+	weir_take(&c, 12);
+	uint16_t application = application_of_program(weir_take_be32(&c));
+	uint32_t version = weir_take_be32(&c), procedure = weir_take_be32(&c);
+	if (c.failed || application != APPLICATION_PORTMAP || version < 2 || version > 4 || procedure != 3)
+		return application;
+	for (unsigned i = 0; i < 2; i++) { /* credentials, verifier */
+		weir_take(&c, 4);
+		uint32_t length = weir_take_be32(&c);
+		weir_take(&c, length <= 400 ? (length + 3) & ~3u : SIZE_MAX);
+	}
+	uint16_t asked = application_of_program(weir_take_be32(&c));
+	return !c.failed && asked ? asked : application;
+}

@@ -26,9 +26,9 @@ static struct weir_bytes host_of(const uint8_t *data, size_t length)
 static uint16_t skip_to_extensions(struct weir_cursor *c)
 {
 	weir_take(c, 2 + 32);
-	weir_take(c, weir_take8(c));      /* session id */
-	weir_take(c, weir_take_be16(c));  /* cipher suites */
-	weir_take(c, weir_take8(c));      /* compression */
+	weir_take(c, weir_take8(c));     /* session id */
+	weir_take(c, weir_take_be16(c)); /* cipher suites */
+	weir_take(c, weir_take8(c));     /* compression */
 	return weir_take_be16(c);
 }
 
@@ -103,8 +103,9 @@ bool application_look_tls(struct sighting *s)
 static bool is_http_request(const struct sighting *s)
 {
 	static const char *const methods[] = {
-		"GET ", "POST ", "HEAD ", "PUT ", "OPTIONS ", "DELETE ", "CONNECT ", "TRACE ", "PATCH ", "PROPFIND ", "PROPPATCH ", "REPORT ", "MKCOL ",
-		"SEARCH ", "SUBSCRIBE ", "UNSUBSCRIBE ", "NOTIFY ", "M-POST ", "RPC_IN_DATA ", "RPC_OUT_DATA ", "CCM_POST ", "BITS_POST ", "POLL ",
+		"GET ",    "POST ",     "HEAD ",        "PUT ",          "OPTIONS ",  "DELETE ",    "CONNECT ",   "TRACE ",
+		"PATCH ",  "PROPFIND ", "PROPPATCH ",   "REPORT ",       "MKCOL ",    "SEARCH ",    "SUBSCRIBE ", "UNSUBSCRIBE ",
+		"NOTIFY ", "M-POST ",   "RPC_IN_DATA ", "RPC_OUT_DATA ", "CCM_POST ", "BITS_POST ", "POLL ",
 	};
 	const uint8_t *p = s->payload.data;
 
@@ -121,10 +122,7 @@ static bool is_http_request(const struct sighting *s)
 	return false;
 }
 
-static bool contains(struct weir_bytes line, const char *text)
-{
-	return memmem(line.data, line.length, text, strlen(text)) != NULL;
-}
+static bool contains(struct weir_bytes line, const char *text) { return memmem(line.data, line.length, text, strlen(text)) != NULL; }
 
 /* Walks the header lines for Host; *ended: the empty line was there. */
 static struct weir_bytes find_host(struct weir_bytes request, bool *ended)

@@ -58,8 +58,12 @@ struct names *names_new(uint64_t bytes)
 		return NULL;
 	/* Three quarters for names of up to 40 bytes, as most are; half as many heads of chains as there are slots. */
 	uint64_t shorts = bytes * 3 / 4 / (sizeof(struct short_name) + 2), longs = bytes / 4 / (sizeof(struct long_name) + 2);
-	names->classes[0] = (struct name_class){.size = sizeof(struct short_name), .room = SHORT_NAME, .count = (uint32_t)(shorts < LONG_NAME_BIT ? shorts : LONG_NAME_BIT - 1)};
-	names->classes[1] = (struct name_class){.size = sizeof(struct long_name), .room = 255, .count = (uint32_t)(longs < LONG_NAME_BIT ? longs : LONG_NAME_BIT - 1)};
+	names->classes[0] = (struct name_class){.size = sizeof(struct short_name),
+	                                        .room = SHORT_NAME,
+	                                        .count = (uint32_t)(shorts < LONG_NAME_BIT ? shorts : LONG_NAME_BIT - 1)};
+	names->classes[1] = (struct name_class){.size = sizeof(struct long_name),
+	                                        .room = 255,
+	                                        .count = (uint32_t)(longs < LONG_NAME_BIT ? longs : LONG_NAME_BIT - 1)};
 	names->heads_mask = 1;
 	while ((names->heads_mask + 1) * 2 <= (shorts + longs) / 2 && names->heads_mask < UINT32_MAX / 2)
 		names->heads_mask = names->heads_mask * 2 + 1;
@@ -91,10 +95,7 @@ bool names_valid(const struct names *names, uint32_t name)
 	return number > 0 && number < class->used && names_slot(names, name)->references > 0;
 }
 
-uint32_t names_hash(const void *text, size_t length)
-{
-	return (uint32_t)application_hash(text, length, 0);
-}
+uint32_t names_hash(const void *text, size_t length) { return (uint32_t)application_hash(text, length, 0); }
 
 uint32_t names_hold(struct names *names, struct weir_bytes text)
 {

@@ -36,17 +36,21 @@ struct name_slot {
 	uint8_t length;
 	uint8_t text[];
 };
-struct short_name { uint32_t words[14]; };
-struct long_name { uint32_t words[68]; };
+struct short_name {
+	uint32_t words[14];
+};
+struct long_name {
+	uint32_t words[68];
+};
 _Static_assert(sizeof(struct short_name) >= offsetof(struct name_slot, text) + SHORT_NAME, "a short name has to fit");
 _Static_assert(sizeof(struct long_name) >= offsetof(struct name_slot, text) + 255, "a long name has to fit");
 
 struct name_class {
 	uint8_t *slots;
 	uint32_t size, room;
-	uint32_t count;      /* slots there are; number 0 is not used */
-	uint32_t used;       /* slots that were ever used, counting number 0 */
-	uint32_t free;       /* number of the first free one below used; 0: none */
+	uint32_t count; /* slots there are; number 0 is not used */
+	uint32_t used;  /* slots that were ever used, counting number 0 */
+	uint32_t free;  /* number of the first free one below used; 0: none */
 };
 
 struct names {
@@ -73,7 +77,7 @@ struct pending_flow {
 	uint32_t next_free;
 	uint32_t bytes;
 	uint32_t reserved;
-	int64_t time_ns;      /* of the first packet */
+	int64_t time_ns; /* of the first packet */
 };
 struct pending_block {
 	uint32_t next;
@@ -83,10 +87,10 @@ struct pending_block {
 struct pending {
 	struct pending_flow *flows;
 	struct pending_block *blocks;
-	uint32_t flow_count, block_count;   /* there are; number 0 is not used */
-	uint32_t flows_used, blocks_used;   /* ever used */
+	uint32_t flow_count, block_count; /* there are; number 0 is not used */
+	uint32_t flows_used, blocks_used; /* ever used */
 	uint32_t free_flow, free_block;
-	uint32_t oldest;                    /* the flow forgotten last */
+	uint32_t oldest; /* the flow forgotten last */
 	uint8_t whole[PENDING_FLOW_BYTES];
 };
 

@@ -4,8 +4,8 @@
 
 #include "packet/application.h"
 
-#define LOOKS 8                    /* payloads of a TCP flow that are looked at; nDPI wants as many */
-#define UDP_LOOKS 5                /* datagrams tell sooner */
+#define LOOKS 8     /* payloads of a TCP flow that are looked at; nDPI wants as many */
+#define UDP_LOOKS 5 /* datagrams tell sooner */
 /*
  * nDPI takes up to a tenth of a millisecond for a flow where the rest takes a microsecond. So each new flow earns 1, each look costs NDPI_COST, and what was earned is
  * kept up to NDPI_CREDIT: 16,384 flows at once, one in 128 for ever.
@@ -25,9 +25,39 @@ struct weir_applications {
 	bool use_ndpi;
 	struct application_ndpi *ndpi;
 	struct application_candidates candidates;
-	struct application_scratch { char name[128]; } *scratch; /* where describe composes names */
+	struct application_scratch {
+		char name[128];
+	} * scratch; /* where describe composes names */
 	uint8_t joined[PENDING_FLOW_BYTES];
 };
+
+/* What an endpoint is known for: name, carrier, how many flows agreed, whether the endpoint mapper said so. */
+union application_endpoint {
+	uint64_t value;
+	struct {
+		uint16_t name, carrier;
+		uint16_t agreed;
+		uint16_t mapped;
+	};
+};
+
+/* Whether the source is the one that serves, and the key under which the serving end is remembered. */
+bool application_source_serves(const struct weir_application_flow *flow);
+uint64_t application_endpoint_key(const struct weir_application_flow *flow);
+
+void application_learn_endpoint(struct weir_applications *a, uint64_t key, uint16_t name, uint16_t carrier);
+bool application_know_endpoint(struct weir_applications *a, const struct weir_application_flow *flow, union application_endpoint *endpoint);
+
+/* A DNS message of this flow: the addresses that it answers with are remembered for the client. */
+void application_learn_dns(struct weir_applications *a, const struct weir_application_flow *flow, struct weir_bytes message, bool reversed);
+/* The name by which the client had asked for the server's address, 0: not seen. Not held. */
+uint32_t application_resolved_name(struct weir_applications *a, const struct weir_application_flow *flow);
+/* An answer of the endpoint mapper of this server. */
+void application_learn_map(struct weir_applications *a, const struct weir_ip *server, struct weir_bytes pdu);
+
+/* Gives the flow a server name, in lower case, unless it has one. */
+void application_set_server_name(struct weir_applications *a, struct weir_application *application, struct weir_bytes name);
+uint16_t application_service_of_name(struct weir_applications *a, uint32_t name);
 
 /* What weir_application_see does once the payload has been found. */
 void application_see_payload(struct weir_applications *a, struct weir_application *application, const struct weir_application_flow *flow,

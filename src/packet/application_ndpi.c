@@ -28,36 +28,65 @@ struct application_ndpi {
 static uint8_t category_of(unsigned category)
 {
 	switch (category) {
-	case NDPI_PROTOCOL_CATEGORY_MEDIA: case NDPI_PROTOCOL_CATEGORY_STREAMING: return CATEGORY_MEDIA;
-	case NDPI_PROTOCOL_CATEGORY_VPN: return CATEGORY_VPN;
-	case NDPI_PROTOCOL_CATEGORY_MAIL: return CATEGORY_MAIL;
-	case NDPI_PROTOCOL_CATEGORY_DATA_TRANSFER: case NDPI_PROTOCOL_CATEGORY_FILE_SHARING: return CATEGORY_FILE;
-	case NDPI_PROTOCOL_CATEGORY_WEB: return CATEGORY_WEB;
-	case NDPI_PROTOCOL_CATEGORY_SOCIAL_NETWORK: return CATEGORY_SOCIAL;
-	case NDPI_PROTOCOL_CATEGORY_DOWNLOAD_FT: return CATEGORY_DOWNLOAD;
-	case NDPI_PROTOCOL_CATEGORY_GAME: return CATEGORY_GAME;
-	case NDPI_PROTOCOL_CATEGORY_CHAT: return CATEGORY_CHAT;
-	case NDPI_PROTOCOL_CATEGORY_VOIP: return CATEGORY_VOICE;
-	case NDPI_PROTOCOL_CATEGORY_DATABASE: return CATEGORY_DATABASE;
-	case NDPI_PROTOCOL_CATEGORY_REMOTE_ACCESS: return CATEGORY_REMOTE_ACCESS;
-	case NDPI_PROTOCOL_CATEGORY_CLOUD: return CATEGORY_CLOUD;
-	case NDPI_PROTOCOL_CATEGORY_NETWORK: case NDPI_PROTOCOL_CATEGORY_CONNECTIVITY_CHECK: return CATEGORY_NETWORK;
-	case NDPI_PROTOCOL_CATEGORY_COLLABORATIVE: case NDPI_PROTOCOL_CATEGORY_PRODUCTIVITY: return CATEGORY_COLLABORATION;
-	case NDPI_PROTOCOL_CATEGORY_RPC: return CATEGORY_RPC;
-	case NDPI_PROTOCOL_CATEGORY_SYSTEM_OS: return CATEGORY_MANAGEMENT;
-	case NDPI_PROTOCOL_CATEGORY_SW_UPDATE: return CATEGORY_UPDATE;
-	case NDPI_PROTOCOL_CATEGORY_MUSIC: return CATEGORY_MUSIC;
-	case NDPI_PROTOCOL_CATEGORY_VIDEO: return CATEGORY_VIDEO;
-	case NDPI_PROTOCOL_CATEGORY_SHOPPING: return CATEGORY_SHOPPING;
-	case NDPI_PROTOCOL_CATEGORY_IOT_SCADA: return CATEGORY_INDUSTRIAL;
-	default: return CATEGORY_OTHER;
+	case NDPI_PROTOCOL_CATEGORY_MEDIA:
+	case NDPI_PROTOCOL_CATEGORY_STREAMING:
+		return CATEGORY_MEDIA;
+	case NDPI_PROTOCOL_CATEGORY_VPN:
+		return CATEGORY_VPN;
+	case NDPI_PROTOCOL_CATEGORY_MAIL:
+		return CATEGORY_MAIL;
+	case NDPI_PROTOCOL_CATEGORY_DATA_TRANSFER:
+	case NDPI_PROTOCOL_CATEGORY_FILE_SHARING:
+		return CATEGORY_FILE;
+	case NDPI_PROTOCOL_CATEGORY_WEB:
+		return CATEGORY_WEB;
+	case NDPI_PROTOCOL_CATEGORY_SOCIAL_NETWORK:
+		return CATEGORY_SOCIAL;
+	case NDPI_PROTOCOL_CATEGORY_DOWNLOAD_FT:
+		return CATEGORY_DOWNLOAD;
+	case NDPI_PROTOCOL_CATEGORY_GAME:
+		return CATEGORY_GAME;
+	case NDPI_PROTOCOL_CATEGORY_CHAT:
+		return CATEGORY_CHAT;
+	case NDPI_PROTOCOL_CATEGORY_VOIP:
+		return CATEGORY_VOICE;
+	case NDPI_PROTOCOL_CATEGORY_DATABASE:
+		return CATEGORY_DATABASE;
+	case NDPI_PROTOCOL_CATEGORY_REMOTE_ACCESS:
+		return CATEGORY_REMOTE_ACCESS;
+	case NDPI_PROTOCOL_CATEGORY_CLOUD:
+		return CATEGORY_CLOUD;
+	case NDPI_PROTOCOL_CATEGORY_NETWORK:
+	case NDPI_PROTOCOL_CATEGORY_CONNECTIVITY_CHECK:
+		return CATEGORY_NETWORK;
+	case NDPI_PROTOCOL_CATEGORY_COLLABORATIVE:
+	case NDPI_PROTOCOL_CATEGORY_PRODUCTIVITY:
+		return CATEGORY_COLLABORATION;
+	case NDPI_PROTOCOL_CATEGORY_RPC:
+		return CATEGORY_RPC;
+	case NDPI_PROTOCOL_CATEGORY_SYSTEM_OS:
+		return CATEGORY_MANAGEMENT;
+	case NDPI_PROTOCOL_CATEGORY_SW_UPDATE:
+		return CATEGORY_UPDATE;
+	case NDPI_PROTOCOL_CATEGORY_MUSIC:
+		return CATEGORY_MUSIC;
+	case NDPI_PROTOCOL_CATEGORY_VIDEO:
+		return CATEGORY_VIDEO;
+	case NDPI_PROTOCOL_CATEGORY_SHOPPING:
+		return CATEGORY_SHOPPING;
+	case NDPI_PROTOCOL_CATEGORY_IOT_SCADA:
+		return CATEGORY_INDUSTRIAL;
+	default:
+		return CATEGORY_OTHER;
 	}
 }
 
 /* Names that newer versions of nDPI changed: we use the newer. */
 static const char *newer_name(const char *name)
 {
-	static const struct { const char *old, *new; } renamed[] = {{"SkypeCall", "Skype_TeamsCall"}, {"Hotmail", "Outlook"}};
+	static const struct {
+		const char *old, *new;
+	} renamed[] = {{"SkypeCall", "Skype_TeamsCall"}, {"Hotmail", "Outlook"}};
 
 	for (size_t i = 0; i < sizeof renamed / sizeof renamed[0]; i++)
 		if (strcmp(name, renamed[i].old) == 0)
@@ -122,7 +151,8 @@ void application_ndpi_free(struct application_ndpi *ndpi)
 const char *application_ndpi_version(void) { return ndpi_revision(); }
 
 /* Makes the IP packet of one payload. Its length. */
-static uint16_t rebuild(struct application_ndpi *ndpi, const struct weir_application_flow *flow, const struct kept *kept, const uint8_t *payload)
+static uint16_t rebuild(struct application_ndpi *ndpi, const struct weir_application_flow *flow, const struct kept *kept,
+                        const uint8_t *payload)
 {
 	uint8_t *p = ndpi->packet;
 	const struct weir_ip *from = kept->reversed ? flow->destination : flow->source, *to = kept->reversed ? flow->source : flow->destination;
@@ -159,8 +189,8 @@ static uint16_t rebuild(struct application_ndpi *ndpi, const struct weir_applica
 	return (uint16_t)(network + transport + kept->length);
 }
 
-void application_ndpi_look(struct application_ndpi *ndpi, const struct weir_application_flow *flow, struct weir_bytes whole, int64_t time_ns,
-                           struct application_ndpi_verdict *verdict)
+void application_ndpi_look(struct application_ndpi *ndpi, const struct weir_application_flow *flow, struct weir_bytes whole,
+                           int64_t time_ns, struct application_ndpi_verdict *verdict)
 {
 	ndpi_protocol protocol = {0};
 	struct kept kept;
@@ -172,7 +202,8 @@ void application_ndpi_look(struct application_ndpi *ndpi, const struct weir_appl
 		if (kept.length > whole.length - at - sizeof kept)
 			break;
 		uint16_t length = rebuild(ndpi, flow, &kept, whole.data + at + sizeof kept);
-		protocol = ndpi_detection_process_packet(ndpi->module, ndpi->flow, ndpi->packet, length, (u_int64_t)(time_ns > 0 ? time_ns / 1000000 : 0));
+		protocol =
+			ndpi_detection_process_packet(ndpi->module, ndpi->flow, ndpi->packet, length, (u_int64_t)(time_ns > 0 ? time_ns / 1000000 : 0));
 		if (protocol.app_protocol != NDPI_PROTOCOL_UNKNOWN && !ndpi_extra_dissection_possible(ndpi->module, ndpi->flow))
 			break;
 	}
@@ -187,8 +218,15 @@ void application_ndpi_look(struct application_ndpi *ndpi, const struct weir_appl
 	verdict->carrier = master != app && master < ndpi->protocols ? ndpi->numbers[master] : APPLICATION_NONE;
 	verdict->guessed = guessed || ndpi->flow->confidence < NDPI_CONFIDENCE_DPI_CACHE;
 	verdict->by_address = ndpi->flow->confidence == NDPI_CONFIDENCE_MATCH_BY_IP;
-	size_t length = strnlen(ndpi->flow->host_server_name, sizeof ndpi->flow->host_server_name);
-	memcpy(verdict->server_name, ndpi->flow->host_server_name, length);
+	/* What it calls a host name may be anything that was in a payload. */
+	size_t length = 0;
+	for (const char *from = ndpi->flow->host_server_name; length < sizeof ndpi->flow->host_server_name && from[length]; length++) {
+		if (from[length] <= ' ' || from[length] >= 127) {
+			length = 0;
+			break;
+		}
+		verdict->server_name[length] = from[length];
+	}
 	verdict->server_name[length] = '\0';
 	ndpi_free_flow_data(ndpi->flow);
 }

@@ -14,8 +14,14 @@ static int wrong(struct weir_fault *fault)
 	return weir_fail(fault, WEIR_E_FORMAT, "the state of application naming is not what this version writes: start the run anew");
 }
 
-static int put32(struct weir_state *state, uint32_t value, struct weir_fault *fault) { return weir_state_put(state, &value, sizeof value, fault); }
-static int get32(struct weir_state *state, uint32_t *value, struct weir_fault *fault) { return weir_state_get(state, value, sizeof *value, fault); }
+static int put32(struct weir_state *state, uint32_t value, struct weir_fault *fault)
+{
+	return weir_state_put(state, &value, sizeof value, fault);
+}
+static int get32(struct weir_state *state, uint32_t *value, struct weir_fault *fault)
+{
+	return weir_state_get(state, value, sizeof *value, fault);
+}
 
 /* ---- pairs: each bucket that holds something, with its number ---- */
 
@@ -206,7 +212,8 @@ int pending_load(struct pending *pending, struct weir_state *state, struct weir_
 			link = &flow->next_free;
 			continue;
 		}
-		if ((error = weir_state_get(state, &flow->time_ns, sizeof flow->time_ns, fault)) || (error = load_blocks(pending, flow, state, fault)))
+		if ((error = weir_state_get(state, &flow->time_ns, sizeof flow->time_ns, fault)) ||
+		    (error = load_blocks(pending, flow, state, fault)))
 			return error;
 	}
 	return 0;
@@ -227,7 +234,11 @@ struct premises {
 static struct premises premises_of(const struct weir_applications *a)
 {
 	struct premises premises = {
-		.memory_bytes = a->memory_bytes, .sweep = a->sweep, .seconds = a->seconds, .credit = a->credit, .applications = APPLICATIONS,
+		.memory_bytes = a->memory_bytes,
+		.sweep = a->sweep,
+		.seconds = a->seconds,
+		.credit = a->credit,
+		.applications = APPLICATIONS,
 	};
 	if (a->ndpi)
 		strncpy(premises.ndpi, application_ndpi_version(), sizeof premises.ndpi - 1);
@@ -269,14 +280,14 @@ int weir_applications_load(struct weir_applications *a, struct weir_state *state
 		error = weir_state_get(state, &premises, sizeof premises, fault);
 	if (error)
 		return error;
-	if (premises.applications != ours.applications || premises.memory_bytes != ours.memory_bytes || memcmp(premises.ndpi, ours.ndpi, sizeof ours.ndpi) != 0 ||
-	    premises.credit < 0 || premises.credit > NDPI_CREDIT)
+	if (premises.applications != ours.applications || premises.memory_bytes != ours.memory_bytes ||
+	    memcmp(premises.ndpi, ours.ndpi, sizeof ours.ndpi) != 0 || premises.credit < 0 || premises.credit > NDPI_CREDIT)
 		return wrong(fault);
 	a->sweep = premises.sweep;
 	a->seconds = premises.seconds;
 	a->credit = premises.credit;
-	if ((error = names_load(a->names, state, fault)) || (error = pairs_load(&a->answers, state, fault)) || (error = pairs_load(&a->endpoints, state, fault)) ||
-	    (error = pending_load(a->pending, state, fault)))
+	if ((error = names_load(a->names, state, fault)) || (error = pairs_load(&a->answers, state, fault)) ||
+	    (error = pairs_load(&a->endpoints, state, fault)) || (error = pending_load(a->pending, state, fault)))
 		return error;
 	return answers_are_sound(a) ? 0 : wrong(fault);
 }

@@ -1,18 +1,8 @@
 /* Signatures of what runs over TCP, each from the first bytes of a payload: eighty have to do, for that is what short snap lengths leave. */
 #include <ctype.h>
 
-#include "packet/application.h"
+#include "packet/application_signature.h"
 #include "packet/dissect.h"
-
-static uint8_t byte(const struct sighting *s, size_t at) { return at < s->payload.length ? s->payload.data[at] : 0; }
-static uint16_t be16(const struct sighting *s, size_t at) { return at + 2 <= s->payload.length ? weir_load_be16(s->payload.data + at) : 0; }
-static uint32_t be32(const struct sighting *s, size_t at) { return at + 4 <= s->payload.length ? weir_load_be32(s->payload.data + at) : 0; }
-static uint32_t le32(const struct sighting *s, size_t at) { return at + 4 <= s->payload.length ? weir_load_le32(s->payload.data + at) : 0; }
-
-static bool contains(const struct sighting *s, const char *text)
-{
-	return memmem(s->payload.data, s->payload.length, text, strlen(text)) != NULL;
-}
 
 /* ---- text ---- */
 
@@ -48,54 +38,71 @@ static bool looks_ftp(struct sighting *s)
 
 	if (BEGINS(s, "220 ") || BEGINS(s, "220-"))
 		return port || contains(s, "FTP") || contains(s, "FileZilla");
-	return port && (BEGINS(s, "USER ") || BEGINS(s, "PASS ") || BEGINS(s, "331 ") || BEGINS(s, "230 ") || BEGINS(s, "AUTH ") ||
-	                BEGINS(s, "530 ") || BEGINS(s, "PORT ") || BEGINS(s, "PASV") || BEGINS(s, "227 ") || BEGINS(s, "FEAT") || BEGINS(s, "SYST"));
+	return port &&
+	       (BEGINS(s, "USER ") || BEGINS(s, "PASS ") || BEGINS(s, "331 ") || BEGINS(s, "230 ") || BEGINS(s, "AUTH ") || BEGINS(s, "530 ") ||
+	        BEGINS(s, "PORT ") || BEGINS(s, "PASV") || BEGINS(s, "227 ") || BEGINS(s, "FEAT") || BEGINS(s, "SYST"));
 }
 
 static bool looks_pop3(struct sighting *s)
 {
-	return (BEGINS(s, "+OK") && (sighting_port(s, 110) || s->payload.length > 8)) || (sighting_port(s, 110) && (BEGINS(s, "-ERR") || BEGINS(s, "USER ") ||
-	       BEGINS(s, "CAPA") || BEGINS(s, "STLS") || BEGINS(s, "AUTH")));
+	return (BEGINS(s, "+OK") && (sighting_port(s, 110) || s->payload.length > 8)) ||
+	       (sighting_port(s, 110) &&
+	        (BEGINS(s, "-ERR") || BEGINS(s, "USER ") || BEGINS(s, "CAPA") || BEGINS(s, "STLS") || BEGINS(s, "AUTH")));
 }
 
 static bool looks_imap(struct sighting *s)
 {
 	if (BEGINS(s, "* OK") || BEGINS(s, "* PREAUTH") || BEGINS(s, "* BYE") || BEGINS(s, "* CAPABILITY"))
 		return true;
-	return sighting_port(s, 143) && (contains(s, " CAPABILITY\r\n") || contains(s, " LOGIN ") || contains(s, " STARTTLS\r\n") || contains(s, " OK "));
+	return sighting_port(s, 143) &&
+	       (contains(s, " CAPABILITY\r\n") || contains(s, " LOGIN ") || contains(s, " STARTTLS\r\n") || contains(s, " OK "));
 }
 
-static bool looks_rtsp(struct sighting *s) { return BEGINS(s, "RTSP/1.0 ") || (byte(s, 0) >= 'A' && byte(s, 0) <= 'T' && contains(s, " RTSP/1.0\r\n")) || (contains(s, " rtsp://") && byte(s, 0) <= 'T'); }
+static bool looks_rtsp(struct sighting *s)
+{
+	return BEGINS(s, "RTSP/1.0 ") || (byte(s, 0) >= 'A' && byte(s, 0) <= 'T' && contains(s, " RTSP/1.0\r\n")) ||
+	       (contains(s, " rtsp://") && byte(s, 0) <= 'T');
+}
 
 static bool looks_sip(struct sighting *s)
 {
 	if (BEGINS(s, "SIP/2.0 "))
 		return true;
-	return (BEGINS(s, "INVITE ") || BEGINS(s, "REGISTER ") || BEGINS(s, "OPTIONS ") || BEGINS(s, "SUBSCRIBE ") || BEGINS(s, "NOTIFY ") || BEGINS(s, "ACK ") ||
-	        BEGINS(s, "BYE ") || BEGINS(s, "CANCEL ") || BEGINS(s, "MESSAGE ") || BEGINS(s, "PUBLISH ") || BEGINS(s, "INFO ") || BEGINS(s, "REFER ")) &&
+	return (BEGINS(s, "INVITE ") || BEGINS(s, "REGISTER ") || BEGINS(s, "OPTIONS ") || BEGINS(s, "SUBSCRIBE ") || BEGINS(s, "NOTIFY ") ||
+	        BEGINS(s, "ACK ") || BEGINS(s, "BYE ") || BEGINS(s, "CANCEL ") || BEGINS(s, "MESSAGE ") || BEGINS(s, "PUBLISH ") ||
+	        BEGINS(s, "INFO ") || BEGINS(s, "REFER ")) &&
 	       (contains(s, " sip:") || contains(s, " sips:") || contains(s, " tel:"));
 }
 
 static bool looks_irc(struct sighting *s)
 {
-	bool port = sighting_port(s, 194) || (s->destination_port >= 6660 && s->destination_port <= 6669) || (s->source_port >= 6660 && s->source_port <= 6669);
+	bool port = sighting_port(s, 194) || (s->destination_port >= 6660 && s->destination_port <= 6669) ||
+	            (s->source_port >= 6660 && s->source_port <= 6669);
 
 	if (BEGINS(s, "NICK ") || BEGINS(s, ":irc.") || BEGINS(s, "NOTICE AUTH") || BEGINS(s, "PRIVMSG "))
 		return true;
-	return (BEGINS(s, "USER ") && contains(s, " :")) || (port && (BEGINS(s, ":") || BEGINS(s, "PING ") || BEGINS(s, "PASS ") || BEGINS(s, "JOIN ") || BEGINS(s, "CAP ")));
+	return (BEGINS(s, "USER ") && contains(s, " :")) ||
+	       (port && (BEGINS(s, ":") || BEGINS(s, "PING ") || BEGINS(s, "PASS ") || BEGINS(s, "JOIN ") || BEGINS(s, "CAP ")));
 }
 
 static bool looks_jabber(struct sighting *s)
 {
-	return contains(s, "<stream:stream") || (BEGINS(s, "<?xml") && (contains(s, "jabber:") || contains(s, "<stream:"))) || BEGINS(s, "<iq ") || BEGINS(s, "<presence") ||
-	       (BEGINS(s, "<message ") && contains(s, " to="));
+	return contains(s, "<stream:stream") || (BEGINS(s, "<?xml") && (contains(s, "jabber:") || contains(s, "<stream:"))) ||
+	       BEGINS(s, "<iq ") || BEGINS(s, "<presence") || (BEGINS(s, "<message ") && contains(s, " to="));
 }
 
 static bool looks_rsync(struct sighting *s) { return BEGINS(s, "@RSYNCD:"); }
 static bool looks_vnc(struct sighting *s) { return BEGINS(s, "RFB 00"); }
-static bool looks_git(struct sighting *s) { return s->payload.length > 16 && memcmp(s->payload.data + 4, "git-", 4) == 0 && (contains(s, "git-upload-pack") || contains(s, "git-receive-pack")); }
+static bool looks_git(struct sighting *s)
+{
+	return s->payload.length > 16 && memcmp(s->payload.data + 4, "git-", 4) == 0 &&
+	       (contains(s, "git-upload-pack") || contains(s, "git-receive-pack"));
+}
 static bool looks_svn(struct sighting *s) { return BEGINS(s, "( success ( ") || BEGINS(s, "( 2 ( "); }
-static bool looks_stomp(struct sighting *s) { return BEGINS(s, "CONNECT\naccept") || BEGINS(s, "CONNECT\nlogin") || BEGINS(s, "STOMP\n") || BEGINS(s, "CONNECTED\n"); }
+static bool looks_stomp(struct sighting *s)
+{
+	return BEGINS(s, "CONNECT\naccept") || BEGINS(s, "CONNECT\nlogin") || BEGINS(s, "STOMP\n") || BEGINS(s, "CONNECTED\n");
+}
 static bool looks_nats(struct sighting *s) { return BEGINS(s, "INFO {\"server_id") || (BEGINS(s, "CONNECT {") && sighting_port(s, 4222)); }
 static bool looks_hl7(struct sighting *s) { return BEGINS(s, "\x0bMSH|"); }
 static bool looks_check_mk(struct sighting *s) { return BEGINS(s, "<<<check_mk") || BEGINS(s, "<<<cmk"); }
@@ -104,7 +111,8 @@ static bool looks_ajp(struct sighting *s)
 	if (s->payload.length < 5)
 		return false;
 	uint16_t magic = be16(s, 0), length = be16(s, 2);
-	return (magic == 0x1234 && length > 0 && (byte(s, 4) == 2 || byte(s, 4) == 7 || byte(s, 4) == 8 || byte(s, 4) == 10 || sighting_port(s, 8009))) ||
+	return (magic == 0x1234 && length > 0 &&
+	        (byte(s, 4) == 2 || byte(s, 4) == 7 || byte(s, 4) == 8 || byte(s, 4) == 10 || sighting_port(s, 8009))) ||
 	       (magic == 0x4142 && length > 0 && byte(s, 4) >= 3 && byte(s, 4) <= 9);
 }
 
@@ -112,17 +120,19 @@ static bool looks_redis(struct sighting *s)
 {
 	const uint8_t *p = s->payload.data;
 
-	if (s->payload.length >= 8 && p[0] == '*' && p[1] >= '1' && p[1] <= '9' && (memcmp(p + 2, "\r\n$", 3) == 0 || (s->payload.length > 9 && memcmp(p + 3, "\r\n$", 3) == 0)))
+	if (s->payload.length >= 8 && p[0] == '*' && p[1] >= '1' && p[1] <= '9' &&
+	    (memcmp(p + 2, "\r\n$", 3) == 0 || (s->payload.length > 9 && memcmp(p + 3, "\r\n$", 3) == 0)))
 		return true;
-	return BEGINS(s, "-NOAUTH") || BEGINS(s, "+PONG\r\n") || BEGINS(s, "-WRONGPASS") || (sighting_port(s, 6379) && (BEGINS(s, "+OK\r\n") || BEGINS(s, "-ERR ") || BEGINS(s, "PING\r\n")));
+	return BEGINS(s, "-NOAUTH") || BEGINS(s, "+PONG\r\n") || BEGINS(s, "-WRONGPASS") ||
+	       (sighting_port(s, 6379) && (BEGINS(s, "+OK\r\n") || BEGINS(s, "-ERR ") || BEGINS(s, "PING\r\n")));
 }
 
 static bool looks_memcached(struct sighting *s)
 {
 	const uint8_t *p = s->payload.data;
 
-	if (sighting_port(s, 11211) && (BEGINS(s, "get ") || BEGINS(s, "gets ") || BEGINS(s, "set ") || BEGINS(s, "stats") || BEGINS(s, "version\r\n") || BEGINS(s, "STAT ") || BEGINS(s, "VALUE ") ||
-	                                BEGINS(s, "STORED\r\n")))
+	if (sighting_port(s, 11211) && (BEGINS(s, "get ") || BEGINS(s, "gets ") || BEGINS(s, "set ") || BEGINS(s, "stats") ||
+	                                BEGINS(s, "version\r\n") || BEGINS(s, "STAT ") || BEGINS(s, "VALUE ") || BEGINS(s, "STORED\r\n")))
 		return true;
 	return s->payload.length >= 24 && (p[0] == 0x80 || p[0] == 0x81) && p[1] < 0x25 && p[5] == 0 && sighting_port(s, 11211);
 }
@@ -138,7 +148,10 @@ static bool is_smb(struct sighting *s, uint16_t name)
 	}
 	return true;
 }
-static bool looks_smb_1(struct sighting *s) { return s->payload.length >= 8 && byte(s, 0) == 0 && be32(s, 4) == 0xff534d42 && is_smb(s, APPLICATION_SMBV1); }
+static bool looks_smb_1(struct sighting *s)
+{
+	return s->payload.length >= 8 && byte(s, 0) == 0 && be32(s, 4) == 0xff534d42 && is_smb(s, APPLICATION_SMBV1);
+}
 static bool looks_smb_23(struct sighting *s)
 {
 	uint32_t magic = be32(s, 4);
@@ -147,7 +160,8 @@ static bool looks_smb_23(struct sighting *s)
 /* Session request and its answers (RFC 1002, section 4.3). */
 static bool looks_nbss(struct sighting *s)
 {
-	return sighting_port(s, 139) && s->payload.length >= 4 && ((byte(s, 0) == 0x81 && be16(s, 2) == 68) || be32(s, 0) == 0x82000000 || (byte(s, 0) == 0x83 && be16(s, 2) == 1));
+	return sighting_port(s, 139) && s->payload.length >= 4 &&
+	       ((byte(s, 0) == 0x81 && be16(s, 2) == 68) || be32(s, 0) == 0x82000000 || (byte(s, 0) == 0x83 && be16(s, 2) == 1));
 }
 
 static bool looks_kerberos(struct sighting *s)
@@ -160,7 +174,10 @@ static bool looks_kerberos(struct sighting *s)
 		return false;
 	if (!((tag >= 0x6a && tag <= 0x6f) || (tag >= 0x74 && tag <= 0x76) || tag == 0x7e))
 		return false;
-	return form == 0x81 ? length == byte(s, 6) + 3u : form == 0x82 ? length == be16(s, 6) + 4u : form == 0x83 ? true : form < 0x80 && length == form + 2u;
+	return form == 0x81   ? length == byte(s, 6) + 3u
+	       : form == 0x82 ? length == be16(s, 6) + 4u
+	       : form == 0x83 ? true
+	                      : form < 0x80 && length == form + 2u;
 }
 
 static bool looks_ldap(struct sighting *s)
@@ -212,7 +229,8 @@ static bool looks_tds(struct sighting *s)
 		return byte(s, 8) == 0 && be16(s, 9) < 64 && (be16(s, 2) == s->wire_length);
 	if (type == 4 && be16(s, 2) == s->wire_length && byte(s, 8) == 0 && be16(s, 9) < 64 && be16(s, 11) == 6)
 		return true;
-	return (type == 1 || type == 2 || type == 3 || type == 4 || type == 14 || type == 16) && (sighting_port(s, 1433) || sighting_port(s, 1434));
+	return (type == 1 || type == 2 || type == 3 || type == 4 || type == 14 || type == 16) &&
+	       (sighting_port(s, 1433) || sighting_port(s, 1434));
 }
 
 /* ---- databases ---- */
@@ -221,17 +239,19 @@ static bool looks_mysql(struct sighting *s)
 {
 	/* The server's greeting: packet 0, protocol 10, a version in digits. Its end is a zero. */
 	uint32_t length = le32(s, 0) & 0xffffff;
-	return s->payload.length > 12 && byte(s, 3) == 0 && byte(s, 4) == 10 && byte(s, 5) >= '1' && byte(s, 5) <= '9' && (byte(s, 6) == '.' || byte(s, 7) == '.') &&
-	       length + 4 == s->wire_length;
+	return s->payload.length > 12 && byte(s, 3) == 0 && byte(s, 4) == 10 && byte(s, 5) >= '1' && byte(s, 5) <= '9' &&
+	       (byte(s, 6) == '.' || byte(s, 7) == '.') && length + 4 == s->wire_length;
 }
 
 static bool looks_postgresql(struct sighting *s)
 {
 	uint32_t length = be32(s, 0), code = be32(s, 4);
 
-	if (s->payload.length >= 8 && length == s->wire_length && (code == 0x00030000 || code == 0x04d2162f || code == 0x04d21630 || code == 0x04d2162e || code == 0x00020000))
+	if (s->payload.length >= 8 && length == s->wire_length &&
+	    (code == 0x00030000 || code == 0x04d2162f || code == 0x04d21630 || code == 0x04d2162e || code == 0x00020000))
 		return true;
-	return sighting_port(s, 5432) && s->payload.length >= 9 && be32(s, 1) >= 4 && be32(s, 1) < 1 << 24 && strchr("RSQPBETCDZKXpN", byte(s, 0));
+	return sighting_port(s, 5432) && s->payload.length >= 9 && be32(s, 1) >= 4 && be32(s, 1) < 1 << 24 &&
+	       strchr("RSQPBETCDZKXpN", byte(s, 0));
 }
 
 static bool looks_oracle(struct sighting *s)
@@ -240,7 +260,8 @@ static bool looks_oracle(struct sighting *s)
 
 	if (s->payload.length < 8 || byte(s, 5) != 0 || be16(s, 6) != 0)
 		return false;
-	if (be16(s, 0) == s->wire_length && be16(s, 2) == 0 && (type == 1 || type == 2 || type == 4 || type == 5 || type == 11) && (type == 11 ? s->wire_length == 8 : s->wire_length > 8))
+	if (be16(s, 0) == s->wire_length && be16(s, 2) == 0 && (type == 1 || type == 2 || type == 4 || type == 5 || type == 11) &&
+	    (type == 11 ? s->wire_length == 8 : s->wire_length > 8))
 		return type != 1 || be16(s, 8) >= 300 || sighting_port(s, 1521);
 	return sighting_port(s, 1521) && (type == 6 || type == 12 || type == 14);
 }
@@ -258,12 +279,14 @@ static bool looks_mongodb(struct sighting *s)
 
 static bool looks_cassandra(struct sighting *s)
 {
-	return (sighting_port(s, 9042)) && s->payload.length >= 9 && (byte(s, 0) & 0x7f) >= 3 && (byte(s, 0) & 0x7f) <= 5 && byte(s, 4) <= 0x10 && be32(s, 5) < 1 << 28;
+	return (sighting_port(s, 9042)) && s->payload.length >= 9 && (byte(s, 0) & 0x7f) >= 3 && (byte(s, 0) & 0x7f) <= 5 &&
+	       byte(s, 4) <= 0x10 && be32(s, 5) < 1 << 28;
 }
 
 static bool looks_drda(struct sighting *s)
 {
-	return s->payload.length >= 10 && byte(s, 2) == 0xd0 && be16(s, 0) >= 10 && be16(s, 6) + 6u == be16(s, 0) && be16(s, 0) <= s->wire_length;
+	return s->payload.length >= 10 && byte(s, 2) == 0xd0 && be16(s, 0) >= 10 && be16(s, 6) + 6u == be16(s, 0) &&
+	       be16(s, 0) <= s->wire_length;
 }
 
 static bool looks_elastic(struct sighting *s) { return BEGINS(s, "ES\0\0") && s->payload.length >= 10; }
@@ -275,33 +298,58 @@ static bool looks_mqtt(struct sighting *s)
 {
 	if ((byte(s, 0) & 0xf0) == 0x10)
 		for (size_t at = 2; at <= 5; at++)
-			if (s->payload.length > at + 6 && (memcmp(s->payload.data + at, "\0\4MQTT", 6) == 0 || (s->payload.length > at + 8 && memcmp(s->payload.data + at, "\0\6MQIsdp", 8) == 0)))
+			if (s->payload.length > at + 6 && (memcmp(s->payload.data + at, "\0\4MQTT", 6) == 0 ||
+			                                   (s->payload.length > at + 8 && memcmp(s->payload.data + at, "\0\6MQIsdp", 8) == 0)))
 				return true;
 	return sighting_port(s, 1883) && s->wire_length >= 2 && byte(s, 0) >= 0x20 && byte(s, 0) < 0xf0 && byte(s, 1) + 2u == s->wire_length;
 }
 static bool looks_ibm_mq(struct sighting *s) { return BEGINS(s, "TSH ") || BEGINS(s, "TSHM") || BEGINS(s, "\xe3\xe2\xc8\x40"); }
 static bool looks_fix(struct sighting *s) { return BEGINS(s, "8=FIX.") || BEGINS(s, "8=FIXT."); }
-static bool looks_zeromq(struct sighting *s) { return s->payload.length >= 10 && byte(s, 0) == 0xff && byte(s, 9) == 0x7f && be32(s, 1) == 0; }
+static bool looks_zeromq(struct sighting *s)
+{
+	return s->payload.length >= 10 && byte(s, 0) == 0xff && byte(s, 9) == 0x7f && be32(s, 1) == 0;
+}
 static bool looks_corba(struct sighting *s) { return BEGINS(s, "GIOP\1"); }
 static bool looks_rmi(struct sighting *s) { return BEGINS(s, "JRMI"); }
-static bool looks_diameter(struct sighting *s) { return s->payload.length >= 20 && byte(s, 0) == 1 && byte(s, 1) == 0 && be16(s, 2) >= 20 && be16(s, 2) % 4 == 0 && (byte(s, 4) & 0x0f) == 0 && byte(s, 5) <= 1 && be16(s, 6) >= 257 && (sighting_port(s, 3868) || be16(s, 2) == s->wire_length); }
+static bool looks_diameter(struct sighting *s)
+{
+	return s->payload.length >= 20 && byte(s, 0) == 1 && byte(s, 1) == 0 && be16(s, 2) >= 20 && be16(s, 2) % 4 == 0 &&
+	       (byte(s, 4) & 0x0f) == 0 && byte(s, 5) <= 1 && be16(s, 6) >= 257 && (sighting_port(s, 3868) || be16(s, 2) == s->wire_length);
+}
 static bool looks_pptp(struct sighting *s) { return s->payload.length >= 12 && be32(s, 4) == 0x1a2b3c4d && be16(s, 2) == 1; }
 static bool looks_zabbix(struct sighting *s) { return BEGINS(s, "ZBXD\1"); }
-static bool looks_citrix(struct sighting *s) { return BEGINS(s, "\x7f\x7fICA") || BEGINS(s, "\x1a" "CGP/01"); }
+static bool looks_citrix(struct sighting *s)
+{
+	return BEGINS(s, "\x7f\x7fICA") || BEGINS(s, "\x1a"
+	                                             "CGP/01");
+}
 static bool looks_nbd(struct sighting *s) { return BEGINS(s, "NBDMAGIC"); }
 static bool looks_x11(struct sighting *s)
 {
-	return s->payload.length >= 12 && ((byte(s, 0) == 'l' && byte(s, 1) == 0 && byte(s, 2) == 11 && byte(s, 3) == 0) || (byte(s, 0) == 'B' && be16(s, 2) == 11));
+	return s->payload.length >= 12 &&
+	       ((byte(s, 0) == 'l' && byte(s, 1) == 0 && byte(s, 2) == 11 && byte(s, 3) == 0) || (byte(s, 0) == 'B' && be16(s, 2) == 11));
 }
 static bool looks_spice(struct sighting *s) { return BEGINS(s, "REDQ"); }
-static bool looks_teamviewer(struct sighting *s) { return (be16(s, 0) == 0x1724 || be16(s, 0) == 0x1130) && (sighting_port(s, 5938) || byte(s, 2) == 0x0b || byte(s, 2) == 0x0a); }
-static bool looks_bgp(struct sighting *s) { return s->payload.length >= 19 && be32(s, 0) == 0xffffffff && be32(s, 4) == 0xffffffff && be32(s, 8) == 0xffffffff && byte(s, 18) >= 1 && byte(s, 18) <= 5; }
+static bool looks_teamviewer(struct sighting *s)
+{
+	return (be16(s, 0) == 0x1724 || be16(s, 0) == 0x1130) && (sighting_port(s, 5938) || byte(s, 2) == 0x0b || byte(s, 2) == 0x0a);
+}
+static bool looks_bgp(struct sighting *s)
+{
+	return s->payload.length >= 19 && be32(s, 0) == 0xffffffff && be32(s, 4) == 0xffffffff && be32(s, 8) == 0xffffffff &&
+	       byte(s, 18) >= 1 && byte(s, 18) <= 5;
+}
 static bool looks_ldp(struct sighting *s) { return sighting_port(s, 646) && be16(s, 0) == 1 && s->payload.length >= 10; }
 static bool looks_rtmp(struct sighting *s)
 {
 	return s->payload.length >= 9 && byte(s, 0) == 3 && be32(s, 5) == 0 && s->wire_length >= 1400 && sighting_port(s, 1935);
 }
-static bool looks_bittorrent(struct sighting *s) { return BEGINS(s, "\x13" "BitTorrent protocol") || BEGINS(s, "GET /announce?info_hash="); }
+static bool looks_bittorrent(struct sighting *s)
+{
+	return BEGINS(s, "\x13"
+	                 "BitTorrent protocol") ||
+	       BEGINS(s, "GET /announce?info_hash=");
+}
 static bool looks_socks(struct sighting *s)
 {
 	if (!s->first)
@@ -312,12 +360,19 @@ static bool looks_socks(struct sighting *s)
 }
 static bool looks_telnet(struct sighting *s)
 {
-	return s->payload.length >= 3 && byte(s, 0) == 0xff && byte(s, 1) >= 0xfa && byte(s, 1) <= 0xfe && byte(s, 2) < 0x40 && (sighting_port(s, 23) || byte(s, 3) == 0xff || s->wire_length == 3);
+	return s->payload.length >= 3 && byte(s, 0) == 0xff && byte(s, 1) >= 0xfa && byte(s, 1) <= 0xfe && byte(s, 2) < 0x40 &&
+	       (sighting_port(s, 23) || byte(s, 3) == 0xff || s->wire_length == 3);
 }
-static bool looks_skinny(struct sighting *s) { return sighting_port(s, 2000) && s->payload.length >= 12 && le32(s, 0) + 8 <= s->wire_length && le32(s, 0) >= 4 && le32(s, 4) <= 0x16; }
+static bool looks_skinny(struct sighting *s)
+{
+	return sighting_port(s, 2000) && s->payload.length >= 12 && le32(s, 0) + 8 <= s->wire_length && le32(s, 0) >= 4 && le32(s, 4) <= 0x16;
+}
 static bool looks_h323(struct sighting *s) { return sighting_port(s, 1720) && be16(s, 0) == 0x0300 && byte(s, 4) == 8; }
 static bool looks_lpd(struct sighting *s) { return sighting_port(s, 515) && byte(s, 0) >= 1 && byte(s, 0) <= 5; }
-static bool looks_jetdirect(struct sighting *s) { return BEGINS(s, "\x1b%-12345X") || (sighting_port(s, 9100) && (BEGINS(s, "@PJL") || BEGINS(s, "%!PS"))); }
+static bool looks_jetdirect(struct sighting *s)
+{
+	return BEGINS(s, "\x1b%-12345X") || (sighting_port(s, 9100) && (BEGINS(s, "@PJL") || BEGINS(s, "%!PS")));
+}
 static bool looks_websocket(struct sighting *s)
 {
 	/* A masked text or binary frame from the client whose length is the segment's; without the handshake all there is. */
@@ -325,21 +380,50 @@ static bool looks_websocket(struct sighting *s)
 	return (byte(s, 0) == 0x81 || byte(s, 0) == 0x82) && byte(s, 1) & 0x80 && length > 0 && length < 126 && s->wire_length == length + 6u;
 }
 
-static bool looks_afp(struct sighting *s) { return sighting_port(s, 548) && s->payload.length >= 16 && byte(s, 0) <= 1 && byte(s, 1) >= 1 && byte(s, 1) <= 8; }
-static bool looks_iscsi(struct sighting *s) { return s->payload.length >= 48 && (byte(s, 0) == 0x43 || byte(s, 0) == 0x23 || sighting_port(s, 3260)) && (contains(s, "InitiatorName=") || sighting_port(s, 3260)); }
-static bool looks_ndmp(struct sighting *s) { return sighting_port(s, 10000) && s->payload.length >= 28 && byte(s, 0) == 0x80 && be32(s, 12) <= 1 && be32(s, 16) >= 0x100 && be32(s, 16) < 0xc00; }
+static bool looks_afp(struct sighting *s)
+{
+	return sighting_port(s, 548) && s->payload.length >= 16 && byte(s, 0) <= 1 && byte(s, 1) >= 1 && byte(s, 1) <= 8;
+}
+static bool looks_iscsi(struct sighting *s)
+{
+	return s->payload.length >= 48 && (byte(s, 0) == 0x43 || byte(s, 0) == 0x23 || sighting_port(s, 3260)) &&
+	       (contains(s, "InitiatorName=") || sighting_port(s, 3260));
+}
+static bool looks_ndmp(struct sighting *s)
+{
+	return sighting_port(s, 10000) && s->payload.length >= 28 && byte(s, 0) == 0x80 && be32(s, 12) <= 1 && be32(s, 16) >= 0x100 &&
+	       be32(s, 16) < 0xc00;
+}
 
 /* ---- industry ---- */
 
-static bool looks_modbus(struct sighting *s) { return s->payload.length >= 8 && be16(s, 2) == 0 && be16(s, 4) >= 2 && be16(s, 4) <= 254 && (sighting_port(s, 502) && be16(s, 4) + 6u <= s->wire_length); }
+static bool looks_modbus(struct sighting *s)
+{
+	return s->payload.length >= 8 && be16(s, 2) == 0 && be16(s, 4) >= 2 && be16(s, 4) <= 254 &&
+	       (sighting_port(s, 502) && be16(s, 4) + 6u <= s->wire_length);
+}
 static bool looks_dnp3(struct sighting *s) { return be16(s, 0) == 0x0564 && byte(s, 2) >= 5 && s->payload.length >= 10; }
-static bool looks_iec104(struct sighting *s) { return byte(s, 0) == 0x68 && byte(s, 1) >= 4 && byte(s, 1) + 2u <= s->wire_length && sighting_port(s, 2404); }
-static bool looks_ethernet_ip(struct sighting *s) { return sighting_port(s, 44818) && s->payload.length >= 24 && weir_load_le16(s->payload.data + 2) + 24u <= s->wire_length; }
-static bool looks_opc_ua(struct sighting *s) { return (BEGINS(s, "HELF") || BEGINS(s, "ACKF") || BEGINS(s, "OPNF")) && le32(s, 4) == s->wire_length; }
-static bool looks_dicom(struct sighting *s) { return s->payload.length >= 10 && be16(s, 0) == 0x0100 && be16(s, 6) == 1 && be32(s, 2) + 6 == s->wire_length && s->wire_length > 74; }
-static bool looks_someip(struct sighting *s) { return s->payload.length >= 16 && be32(s, 4) + 8 == s->wire_length && byte(s, 12) == 1 && (sighting_port(s, 30490) || sighting_port(s, 30491) || sighting_port(s, 30501)); }
-
-static uint16_t application_of_program(uint32_t program);
+static bool looks_iec104(struct sighting *s)
+{
+	return byte(s, 0) == 0x68 && byte(s, 1) >= 4 && byte(s, 1) + 2u <= s->wire_length && sighting_port(s, 2404);
+}
+static bool looks_ethernet_ip(struct sighting *s)
+{
+	return sighting_port(s, 44818) && s->payload.length >= 24 && weir_load_le16(s->payload.data + 2) + 24u <= s->wire_length;
+}
+static bool looks_opc_ua(struct sighting *s)
+{
+	return (BEGINS(s, "HELF") || BEGINS(s, "ACKF") || BEGINS(s, "OPNF")) && le32(s, 4) == s->wire_length;
+}
+static bool looks_dicom(struct sighting *s)
+{
+	return s->payload.length >= 10 && be16(s, 0) == 0x0100 && be16(s, 6) == 1 && be32(s, 2) + 6 == s->wire_length && s->wire_length > 74;
+}
+static bool looks_someip(struct sighting *s)
+{
+	return s->payload.length >= 16 && be32(s, 4) + 8 == s->wire_length && byte(s, 12) == 1 &&
+	       (sighting_port(s, 30490) || sighting_port(s, 30491) || sighting_port(s, 30501));
+}
 
 /* ONC RPC with its record mark (RFC 5531, section 11): a call of version 2. The programs that have names are those of files and directories. */
 static bool looks_sun_rpc(struct sighting *s)
@@ -356,35 +440,6 @@ static bool looks_sun_rpc(struct sighting *s)
 		return false;
 	s->name = application_of_call((struct weir_bytes){s->payload.data + 4, s->payload.length - 4});
 	return s->name != APPLICATION_NONE;
-}
-
-static uint16_t application_of_program(uint32_t program)
-{
-	switch (program) {
-	case 100000: return APPLICATION_PORTMAP;
-	case 100003: case 100005: case 100021: case 100024: case 100227: return APPLICATION_NFS; /* with mounting, locks, their status and ACLs */
-	case 100004: case 100007: case 100009: return APPLICATION_NIS;
-	default: return program >= 100000 && program < 400000 ? APPLICATION_SUN_RPC : APPLICATION_NONE;
-	}
-}
-
-/* The program of a call; of a question to the portmapper for a program's port (RFC 1833) that program. */
-uint16_t application_of_call(struct weir_bytes call)
-{
-	struct weir_cursor c = weir_cursor_over(call.data, call.length);
-
-	weir_take(&c, 12);
-	uint16_t application = application_of_program(weir_take_be32(&c));
-	uint32_t version = weir_take_be32(&c), procedure = weir_take_be32(&c);
-	if (c.failed || application != APPLICATION_PORTMAP || version < 2 || version > 4 || procedure != 3)
-		return application;
-	for (unsigned i = 0; i < 2; i++) { /* credentials, verifier */
-		weir_take(&c, 4);
-		uint32_t length = weir_take_be32(&c);
-		weir_take(&c, length <= 400 ? (length + 3) & ~3u : SIZE_MAX);
-	}
-	uint16_t asked = application_of_program(weir_take_be32(&c));
-	return !c.failed && asked ? asked : application;
 }
 
 static bool looks_dns(struct sighting *s)

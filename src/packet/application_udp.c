@@ -1,15 +1,6 @@
 /* Signatures of what runs over UDP, each from one datagram's first bytes. */
-#include "packet/application.h"
+#include "packet/application_signature.h"
 #include "packet/dissect.h"
-
-static uint8_t byte(const struct sighting *s, size_t at) { return at < s->payload.length ? s->payload.data[at] : 0; }
-static uint16_t be16(const struct sighting *s, size_t at) { return at + 2 <= s->payload.length ? weir_load_be16(s->payload.data + at) : 0; }
-static uint32_t be32(const struct sighting *s, size_t at) { return at + 4 <= s->payload.length ? weir_load_be32(s->payload.data + at) : 0; }
-
-static bool contains(const struct sighting *s, const char *text)
-{
-	return memmem(s->payload.data, s->payload.length, text, strlen(text)) != NULL;
-}
 
 /* ---- names, addresses, time ---- */
 
@@ -28,7 +19,8 @@ static bool looks_dns(struct sighting *s)
 	if (!(sighting_port(s, 53) || s->first) || !ask(s))
 		return false;
 	/* Elsewhere than on its port a question with a name has to be there whole, of a type that people ask for. */
-	if (!sighting_port(s, 53) && (s->server_name.length < 4 || !memchr(s->text, '.', s->server_name.length) || be16(s, 4) != 1 || be16(s, 2) & 0x0070)) {
+	if (!sighting_port(s, 53) &&
+	    (s->server_name.length < 4 || !memchr(s->text, '.', s->server_name.length) || be16(s, 4) != 1 || be16(s, 2) & 0x0070)) {
 		s->server_name = (struct weir_bytes){NULL, 0};
 		return false;
 	}
@@ -52,21 +44,29 @@ static bool looks_netbios(struct sighting *s)
 }
 static bool looks_dhcp(struct sighting *s)
 {
-	return (sighting_port(s, 67) || sighting_port(s, 68)) && s->payload.length >= 28 && (byte(s, 0) == 1 || byte(s, 0) == 2) && byte(s, 2) <= 16 && byte(s, 3) <= 16 &&
-	       (s->payload.length < 240 || be32(s, 236) == 0x63825363);
+	return (sighting_port(s, 67) || sighting_port(s, 68)) && s->payload.length >= 28 && (byte(s, 0) == 1 || byte(s, 0) == 2) &&
+	       byte(s, 2) <= 16 && byte(s, 3) <= 16 && (s->payload.length < 240 || be32(s, 236) == 0x63825363);
 }
-static bool looks_dhcpv6(struct sighting *s) { return (sighting_port(s, 546) || sighting_port(s, 547)) && byte(s, 0) >= 1 && byte(s, 0) <= 36 && s->payload.length >= 4; }
+static bool looks_dhcpv6(struct sighting *s)
+{
+	return (sighting_port(s, 546) || sighting_port(s, 547)) && byte(s, 0) >= 1 && byte(s, 0) <= 36 && s->payload.length >= 4;
+}
 static bool looks_ntp(struct sighting *s)
 {
 	uint8_t version = byte(s, 0) >> 3 & 7, mode = byte(s, 0) & 7;
 	return sighting_port(s, 123) && version >= 1 && version <= 4 && mode >= 1 && (mode >= 6 ? s->wire_length >= 8 : s->wire_length >= 48);
 }
-static bool looks_ptp(struct sighting *s) { return (sighting_port(s, 319) || sighting_port(s, 320)) && s->payload.length >= 34 && (byte(s, 1) & 15) <= 2 && be16(s, 2) <= s->wire_length; }
+static bool looks_ptp(struct sighting *s)
+{
+	return (sighting_port(s, 319) || sighting_port(s, 320)) && s->payload.length >= 34 && (byte(s, 1) & 15) <= 2 &&
+	       be16(s, 2) <= s->wire_length;
+}
 static bool looks_nat_pmp(struct sighting *s)
 {
 	if (!sighting_port(s, 5351) && !sighting_port(s, 5350))
 		return false;
-	return (byte(s, 0) == 0 && (byte(s, 1) & 0x7f) <= 2 && s->wire_length >= 2 && s->wire_length <= 16) || (byte(s, 0) == 2 && (byte(s, 1) & 0x7f) <= 2 && s->wire_length >= 24);
+	return (byte(s, 0) == 0 && (byte(s, 1) & 0x7f) <= 2 && s->wire_length >= 2 && s->wire_length <= 16) ||
+	       (byte(s, 0) == 2 && (byte(s, 1) & 0x7f) <= 2 && s->wire_length >= 24);
 }
 
 /* ---- directory, management ---- */
@@ -77,7 +77,9 @@ static bool looks_kerberos(struct sighting *s)
 
 	if (s->payload.length < 20 || !((tag >= 0x6a && tag <= 0x6f) || (tag >= 0x74 && tag <= 0x76) || tag == 0x7e))
 		return false;
-	return form == 0x81 ? byte(s, 2) + 3u == s->wire_length : form == 0x82 ? be16(s, 2) + 4u == s->wire_length : form + 2u == s->wire_length;
+	return form == 0x81   ? byte(s, 2) + 3u == s->wire_length
+	       : form == 0x82 ? be16(s, 2) + 4u == s->wire_length
+	                      : form + 2u == s->wire_length;
 }
 /* A sequence in BER, its length, then an integer of one to `most` bytes: where it ends; 0: not that. */
 static size_t ber_head(const struct sighting *s, unsigned most)
@@ -102,7 +104,8 @@ static bool looks_snmp(struct sighting *s)
 		return false;
 	uint8_t version = byte(s, at - 1);
 	if ((version == 0 || version == 1) && byte(s, at) == 4)
-		return byte(s, at + 1) < 0x80 && ((byte(s, at + 2u + byte(s, at + 1)) & 0xe0) == 0xa0 || at + 2u + byte(s, at + 1) >= s->payload.length);
+		return byte(s, at + 1) < 0x80 &&
+		       ((byte(s, at + 2u + byte(s, at + 1)) & 0xe0) == 0xa0 || at + 2u + byte(s, at + 1) >= s->payload.length);
 	return version == 3 && byte(s, at) == 0x30;
 }
 static bool looks_ldap(struct sighting *s)
@@ -126,12 +129,15 @@ static bool looks_syslog(struct sighting *s)
 static bool looks_radius(struct sighting *s)
 {
 	uint8_t code = byte(s, 0);
-	bool port = sighting_port(s, 1812) || sighting_port(s, 1813) || sighting_port(s, 1645) || sighting_port(s, 1646) || sighting_port(s, 3799);
+	bool port =
+		sighting_port(s, 1812) || sighting_port(s, 1813) || sighting_port(s, 1645) || sighting_port(s, 1646) || sighting_port(s, 3799);
 	uint16_t length = be16(s, 2);
 
 	if (s->payload.length < 20 || code == 0 || (code > 13 && (code < 40 || code > 45)))
 		return false;
-	return port ? length >= 20 && length <= 4096 : length == s->wire_length && length > 22 && byte(s, 20) > 0 && byte(s, 21) >= 3 && byte(s, 21) + 20u <= length && s->wire_length <= 4096;
+	return port ? length >= 20 && length <= 4096
+	            : length == s->wire_length && length > 22 && byte(s, 20) > 0 && byte(s, 21) >= 3 && byte(s, 21) + 20u <= length &&
+	                  s->wire_length <= 4096;
 }
 static bool looks_netflow(struct sighting *s)
 {
@@ -142,28 +148,44 @@ static bool looks_netflow(struct sighting *s)
 	if (version == 1 || version == 7)
 		return sighting_port(s, 2055) && count >= 1 && count <= 64 && s->wire_length >= 68;
 	/* Version 9: a time between 2000 and 2100, then a set. */
-	return version == 9 && s->payload.length >= 24 && count >= 1 && count <= 512 && be32(s, 8) > 946684800 && (be16(s, 20) <= 1 || be16(s, 20) > 255) && be16(s, 22) >= 4 && be16(s, 22) + 20u <= s->wire_length;
+	return version == 9 && s->payload.length >= 24 && count >= 1 && count <= 512 && be32(s, 8) > 946684800 &&
+	       (be16(s, 20) <= 1 || be16(s, 20) > 255) && be16(s, 22) >= 4 && be16(s, 22) + 20u <= s->wire_length;
 }
 static bool looks_ipfix(struct sighting *s)
 {
 	s->carrier = APPLICATION_NETFLOW; /* its tenth version */
-	return s->payload.length >= 20 && be16(s, 0) == 10 && be16(s, 2) == s->wire_length && be32(s, 4) > 946684800 && (be16(s, 16) == 2 || be16(s, 16) == 3 || be16(s, 16) > 255) && be16(s, 18) >= 4;
+	return s->payload.length >= 20 && be16(s, 0) == 10 && be16(s, 2) == s->wire_length && be32(s, 4) > 946684800 &&
+	       (be16(s, 16) == 2 || be16(s, 16) == 3 || be16(s, 16) > 255) && be16(s, 18) >= 4;
 }
 static bool looks_sflow(struct sighting *s)
 {
 	uint32_t version = be32(s, 0), kind = be32(s, 4);
-	return s->payload.length >= 24 && (version == 5 || version == 4 || version == 2) && (kind == 1 || kind == 2) && (sighting_port(s, 6343) || (version == 5 && be32(s, kind == 1 ? 24 : 36) < 1024 && s->wire_length > 28));
+	return s->payload.length >= 24 && (version == 5 || version == 4 || version == 2) && (kind == 1 || kind == 2) &&
+	       (sighting_port(s, 6343) || (version == 5 && be32(s, kind == 1 ? 24 : 36) < 1024 && s->wire_length > 28));
 }
-static bool looks_ipmi(struct sighting *s) { return s->payload.length >= 4 && byte(s, 0) == 6 && byte(s, 1) == 0 && byte(s, 2) == 0xff && ((byte(s, 3) & 0x1f) == 7 || (byte(s, 3) & 0x1f) == 6); }
+static bool looks_ipmi(struct sighting *s)
+{
+	return s->payload.length >= 4 && byte(s, 0) == 6 && byte(s, 1) == 0 && byte(s, 2) == 0xff &&
+	       ((byte(s, 3) & 0x1f) == 7 || (byte(s, 3) & 0x1f) == 6);
+}
 static bool looks_collectd(struct sighting *s) { return sighting_port(s, 25826) && be16(s, 0) == 0 && be16(s, 2) > 4 && be16(s, 2) < 128; }
 static bool looks_zabbix(struct sighting *s) { return BEGINS(s, "ZBXD\1"); }
 static bool looks_wsd(struct sighting *s) { return sighting_port(s, 3702) && BEGINS(s, "<?xml"); }
 static bool looks_ssdp(struct sighting *s)
 {
-	return BEGINS(s, "M-SEARCH * HTTP/1.1") || BEGINS(s, "NOTIFY * HTTP/1.1") || (BEGINS(s, "HTTP/1.1 200 OK") && (sighting_port(s, 1900) || contains(s, "\nST:") || contains(s, "\nUSN:") || contains(s, "\nEXT:") || contains(s, "ache-control:")));
+	return BEGINS(s, "M-SEARCH * HTTP/1.1") || BEGINS(s, "NOTIFY * HTTP/1.1") ||
+	       (BEGINS(s, "HTTP/1.1 200 OK") && (sighting_port(s, 1900) || contains(s, "\nST:") || contains(s, "\nUSN:") ||
+	                                         contains(s, "\nEXT:") || contains(s, "ache-control:")));
 }
-static bool looks_wake(struct sighting *s) { return s->wire_length >= 102 && be32(s, 0) == 0xffffffff && be16(s, 4) == 0xffff && s->payload.length >= 18 && memcmp(s->payload.data + 6, s->payload.data + 12, 6) == 0; }
-static bool looks_sql_browser(struct sighting *s) { return sighting_port(s, 1434) && byte(s, 0) >= 2 && byte(s, 0) <= 15 && (byte(s, 0) < 4 ? s->wire_length == 1 : 1); }
+static bool looks_wake(struct sighting *s)
+{
+	return s->wire_length >= 102 && be32(s, 0) == 0xffffffff && be16(s, 4) == 0xffff && s->payload.length >= 18 &&
+	       memcmp(s->payload.data + 6, s->payload.data + 12, 6) == 0;
+}
+static bool looks_sql_browser(struct sighting *s)
+{
+	return sighting_port(s, 1434) && byte(s, 0) >= 2 && byte(s, 0) <= 15 && (byte(s, 0) < 4 ? s->wire_length == 1 : 1);
+}
 
 /* ONC RPC: a call, or a reply from where files and portmappers are. */
 static bool looks_sun_rpc(struct sighting *s)
@@ -184,7 +206,8 @@ static bool looks_sip(struct sighting *s)
 	/* Keep-alives: blanks on its port. */
 	if ((sighting_port(s, 5060) || sighting_port(s, 5061)) && s->wire_length <= 4 && (byte(s, 0) == '\r' || byte(s, 0) == 0))
 		return true;
-	return byte(s, 0) >= 'A' && byte(s, 0) <= 'U' && (contains(s, " sip:") || contains(s, " sips:") || contains(s, " SIP/2.0\r\n")) && s->payload.length > 12;
+	return byte(s, 0) >= 'A' && byte(s, 0) <= 'U' && (contains(s, " sip:") || contains(s, " sips:") || contains(s, " SIP/2.0\r\n")) &&
+	       s->payload.length > 12;
 }
 
 /*
@@ -202,7 +225,8 @@ static bool looks_stun(struct sighting *s)
 	s->name = APPLICATION_STUN;
 	for (size_t at = 20; at + 4 <= s->payload.length;) {
 		uint16_t attribute = be16(s, at);
-		if (attribute == 0x8054 || attribute == 0x8055 || attribute == 0x8056 || attribute == 0x8070 || attribute == 0x8008 || attribute == 0x8006 || attribute == 0x24df) {
+		if (attribute == 0x8054 || attribute == 0x8055 || attribute == 0x8056 || attribute == 0x8070 || attribute == 0x8008 ||
+		    attribute == 0x8006 || attribute == 0x24df) {
 			s->carrier = APPLICATION_STUN;
 			s->name = APPLICATION_SKYPE_TEAMS_CALL;
 			break;
@@ -225,7 +249,8 @@ static bool looks_stun(struct sighting *s)
 
 static bool looks_dtls(struct sighting *s)
 {
-	return s->payload.length >= 13 && byte(s, 0) >= 20 && byte(s, 0) <= 25 && byte(s, 1) == 0xfe && (byte(s, 2) >= 0xfc) && be16(s, 3) <= 1 && be16(s, 11) + 13u <= s->wire_length && be16(s, 11) > 0;
+	return s->payload.length >= 13 && byte(s, 0) >= 20 && byte(s, 0) <= 25 && byte(s, 1) == 0xfe && (byte(s, 2) >= 0xfc) &&
+	       be16(s, 3) <= 1 && be16(s, 11) + 13u <= s->wire_length && be16(s, 11) > 0;
 }
 static bool is_quic(const struct sighting *s)
 {
@@ -234,7 +259,8 @@ static bool is_quic(const struct sighting *s)
 
 	if (looks_like_quic(s->payload))
 		return true;
-	return s->payload.length >= 16 && ((byte(s, 0) & 0x80 && (version == 0x51300000 || version == 0x54300000)) || ((byte(s, 0) & 0x09) == 0x09 && old == 0x51300000));
+	return s->payload.length >= 16 &&
+	       ((byte(s, 0) & 0x80 && (version == 0x51300000 || version == 0x54300000)) || ((byte(s, 0) & 0x09) == 0x09 && old == 0x51300000));
 }
 static bool looks_quic(struct sighting *s)
 {
@@ -247,15 +273,20 @@ static bool looks_mgcp(struct sighting *s)
 	if (s->payload.length < 16 || byte(s, 4) != ' ')
 		return false;
 	char verb[6] = {(char)byte(s, 0), (char)byte(s, 1), (char)byte(s, 2), (char)byte(s, 3), ' ', 0};
-	return (verb[0] != ' ' && strstr(verbs, verb) && contains(s, "MGCP ")) || (sighting_port(s, 2427) && byte(s, 3) == ' ' && byte(s, 0) >= '1' && byte(s, 0) <= '5');
+	return (verb[0] != ' ' && strstr(verbs, verb) && contains(s, "MGCP ")) ||
+	       (sighting_port(s, 2427) && byte(s, 3) == ' ' && byte(s, 0) >= '1' && byte(s, 0) <= '5');
 }
 static bool looks_megaco(struct sighting *s) { return BEGINS(s, "!/1 ") || BEGINS(s, "!/2 ") || BEGINS(s, "MEGACO/"); }
-static bool looks_iax(struct sighting *s) { return sighting_port(s, 4569) && s->payload.length >= 12 && byte(s, 0) & 0x80 && byte(s, 10) <= 12; }
+static bool looks_iax(struct sighting *s)
+{
+	return sighting_port(s, 4569) && s->payload.length >= 12 && byte(s, 0) & 0x80 && byte(s, 10) <= 12;
+}
 static bool looks_zoom(struct sighting *s)
 {
 	/* Zoom's media encapsulation goes to the ports 8801 to 8810: a type, a sequence number and the direction at byte 7. */
 	bool port = (s->destination_port >= 8801 && s->destination_port <= 8810) || (s->source_port >= 8801 && s->source_port <= 8810);
-	return port && s->payload.length >= 8 && (byte(s, 0) == 5 || byte(s, 0) <= 7) && (byte(s, 7) == 0 || byte(s, 7) == 4 || byte(s, 0) == 1 || byte(s, 0) == 2 || byte(s, 0) == 3);
+	return port && s->payload.length >= 8 && (byte(s, 0) == 5 || byte(s, 0) <= 7) &&
+	       (byte(s, 7) == 0 || byte(s, 7) == 4 || byte(s, 0) == 1 || byte(s, 0) == 2 || byte(s, 0) == 3);
 }
 static bool looks_discord(struct sighting *s)
 {
@@ -263,7 +294,8 @@ static bool looks_discord(struct sighting *s)
 	if (s->wire_length == 74 && (be16(s, 0) == 1 || be16(s, 0) == 2) && be16(s, 2) == 70)
 		return true;
 	bool port = (s->source_port >= 50000 && s->source_port <= 50100) || (s->destination_port >= 50000 && s->destination_port <= 50100);
-	return port && s->wire_length == 8 && ((byte(s, 0) == 0x13 && byte(s, 1) == 0x37) || be32(s, 0) == 0x1337cafe || be32(s, 0) == 0x1337f001);
+	return port && s->wire_length == 8 &&
+	       ((byte(s, 0) == 0x13 && byte(s, 1) == 0x37) || be32(s, 0) == 0x1337cafe || be32(s, 0) == 0x1337f001);
 }
 static bool looks_teamspeak(struct sighting *s) { return BEGINS(s, "TS3INIT1"); }
 
@@ -278,7 +310,8 @@ static bool looks_ipsec(struct sighting *s)
 static bool looks_wireguard(struct sighting *s)
 {
 	uint32_t type = be32(s, 0);
-	return (type == 0x01000000 && s->wire_length == 148) || (type == 0x02000000 && s->wire_length == 92) || (type == 0x03000000 && s->wire_length == 64) ||
+	return (type == 0x01000000 && s->wire_length == 148) || (type == 0x02000000 && s->wire_length == 92) ||
+	       (type == 0x03000000 && s->wire_length == 64) ||
 	       (type == 0x04000000 && s->wire_length >= 32 && s->wire_length % 16 == 0 && sighting_port(s, 51820));
 }
 static bool looks_openvpn(struct sighting *s)
@@ -313,11 +346,17 @@ static bool looks_zerotier(struct sighting *s) { return sighting_port(s, 9993) &
 
 /* ---- routers ---- */
 
-static bool looks_rip(struct sighting *s) { return sighting_port(s, 520) && byte(s, 0) >= 1 && byte(s, 0) <= 2 && byte(s, 1) >= 1 && byte(s, 1) <= 2; }
+static bool looks_rip(struct sighting *s)
+{
+	return sighting_port(s, 520) && byte(s, 0) >= 1 && byte(s, 0) <= 2 && byte(s, 1) >= 1 && byte(s, 1) <= 2;
+}
 static bool looks_ripng(struct sighting *s) { return sighting_port(s, 521) && byte(s, 0) >= 1 && byte(s, 0) <= 2 && byte(s, 1) == 1; }
 static bool looks_hsrp(struct sighting *s) { return sighting_port(s, 1985) || sighting_port(s, 2029); }
 static bool looks_glbp(struct sighting *s) { return sighting_port(s, 3222); }
-static bool looks_bfd(struct sighting *s) { return (sighting_port(s, 3784) || sighting_port(s, 3785) || sighting_port(s, 4784)) && byte(s, 0) >> 5 == 1 && s->payload.length >= 8; }
+static bool looks_bfd(struct sighting *s)
+{
+	return (sighting_port(s, 3784) || sighting_port(s, 3785) || sighting_port(s, 4784)) && byte(s, 0) >> 5 == 1 && s->payload.length >= 8;
+}
 static bool looks_ldp(struct sighting *s) { return sighting_port(s, 646) && be16(s, 0) == 1; }
 
 /* ---- files, devices, industry, peers ---- */
@@ -328,29 +367,54 @@ static bool looks_tftp(struct sighting *s)
 		return true;
 	return (be16(s, 0) == 1 || be16(s, 0) == 2) && s->payload.length > 8 && (contains(s, "octet") || contains(s, "netascii"));
 }
-static bool looks_coap(struct sighting *s) { return (sighting_port(s, 5683) || sighting_port(s, 5684)) && byte(s, 0) >> 6 == 1 && (byte(s, 0) & 15) <= 8; }
+static bool looks_coap(struct sighting *s)
+{
+	return (sighting_port(s, 5683) || sighting_port(s, 5684)) && byte(s, 0) >> 6 == 1 && (byte(s, 0) & 15) <= 8;
+}
 static bool looks_someip(struct sighting *s)
 {
 	uint8_t kind = byte(s, 14);
-	return s->payload.length >= 16 && be32(s, 4) + 8 <= s->wire_length && be32(s, 4) >= 8 && byte(s, 12) == 1 && (kind <= 2 || kind == 0x80 || kind == 0x81 || kind == 0x40 || kind == 0x41 || kind == 0x42 || kind == 0xc0 || kind == 0xc1) &&
-	       (byte(s, 15) <= 0x0a) && (be32(s, 0) == 0xffff8100 || be32(s, 0) == 0xffff0000 || be32(s, 0) == 0xffff8000 || sighting_port(s, 30490) || sighting_port(s, 30491) || sighting_port(s, 30501));
+	return s->payload.length >= 16 && be32(s, 4) + 8 <= s->wire_length && be32(s, 4) >= 8 && byte(s, 12) == 1 &&
+	       (kind <= 2 || kind == 0x80 || kind == 0x81 || kind == 0x40 || kind == 0x41 || kind == 0x42 || kind == 0xc0 || kind == 0xc1) &&
+	       (byte(s, 15) <= 0x0a) &&
+	       (be32(s, 0) == 0xffff8100 || be32(s, 0) == 0xffff0000 || be32(s, 0) == 0xffff8000 || sighting_port(s, 30490) ||
+	        sighting_port(s, 30491) || sighting_port(s, 30501));
 }
 static bool looks_bacnet(struct sighting *s) { return sighting_port(s, 47808) && byte(s, 0) == 0x81 && be16(s, 2) == s->wire_length; }
 static bool looks_knx(struct sighting *s) { return be16(s, 0) == 0x0610 && be16(s, 4) == s->wire_length; }
 static bool looks_dnp3(struct sighting *s) { return be16(s, 0) == 0x0564 && byte(s, 2) >= 5 && s->payload.length >= 10; }
 static bool looks_ethernet_ip(struct sighting *s) { return (sighting_port(s, 44818) || sighting_port(s, 2222)) && s->payload.length >= 18; }
-static bool looks_memcached(struct sighting *s) { return sighting_port(s, 11211) && s->payload.length > 8 && be16(s, 4) >= 1 && be16(s, 6) == 0; }
+static bool looks_memcached(struct sighting *s)
+{
+	return sighting_port(s, 11211) && s->payload.length > 8 && be16(s, 4) >= 1 && be16(s, 6) == 0;
+}
 static bool looks_bittorrent(struct sighting *s)
 {
-	return BEGINS(s, "d1:ad2:id20:") || BEGINS(s, "d1:rd2:id20:") || BEGINS(s, "d1:el") || BEGINS(s, "BT-SEARCH * HTTP/1.1") || (be32(s, 0) == 0x00000417 && be32(s, 4) == 0x27101980);
+	return BEGINS(s, "d1:ad2:id20:") || BEGINS(s, "d1:rd2:id20:") || BEGINS(s, "d1:el") || BEGINS(s, "BT-SEARCH * HTTP/1.1") ||
+	       (be32(s, 0) == 0x00000417 && be32(s, 4) == 0x27101980);
 }
 static bool looks_dropbox(struct sighting *s) { return sighting_port(s, 17500) && (BEGINS(s, "{\"") || contains(s, "host_int")); }
 static bool looks_spotify(struct sighting *s) { return BEGINS(s, "SpotUdp"); }
-static bool looks_xdmcp(struct sighting *s) { return sighting_port(s, 177) && be16(s, 0) == 1 && be16(s, 2) <= 16 && be16(s, 4) + 6u == s->wire_length; }
-static bool looks_citrix(struct sighting *s) { return sighting_port(s, 1604) && s->payload.length >= 10 && s->wire_length == weir_load_le16(s->payload.data); }
-static bool looks_rdp(struct sighting *s) { return sighting_port(s, 3389) && s->payload.length >= 12 && (be32(s, 0) == 0xffffffff || byte(s, 0) != 0); }
-static bool looks_mpeg_ts(struct sighting *s) { return byte(s, 0) == 0x47 && s->wire_length >= 188 && s->wire_length % 188 == 0 && (s->payload.length <= 188 || byte(s, 188) == 0x47); }
-static bool looks_steam(struct sighting *s) { return be32(s, 0) == 0xffffffff && (contains(s, "Source Engine Query") || BEGINS(s, "\xff\xff\xff\xff!L_\xa0")); }
+static bool looks_xdmcp(struct sighting *s)
+{
+	return sighting_port(s, 177) && be16(s, 0) == 1 && be16(s, 2) <= 16 && be16(s, 4) + 6u == s->wire_length;
+}
+static bool looks_citrix(struct sighting *s)
+{
+	return sighting_port(s, 1604) && s->payload.length >= 10 && s->wire_length == weir_load_le16(s->payload.data);
+}
+static bool looks_rdp(struct sighting *s)
+{
+	return sighting_port(s, 3389) && s->payload.length >= 12 && (be32(s, 0) == 0xffffffff || byte(s, 0) != 0);
+}
+static bool looks_mpeg_ts(struct sighting *s)
+{
+	return byte(s, 0) == 0x47 && s->wire_length >= 188 && s->wire_length % 188 == 0 && (s->payload.length <= 188 || byte(s, 188) == 0x47);
+}
+static bool looks_steam(struct sighting *s)
+{
+	return be32(s, 0) == 0xffffffff && (contains(s, "Source Engine Query") || BEGINS(s, "\xff\xff\xff\xff!L_\xa0"));
+}
 
 static const struct signature signatures[] = {
 	{.application = APPLICATION_MDNS, .looks = looks_mdns, .ports = {5353}},
@@ -444,7 +508,8 @@ uint16_t application_of_media(struct weir_bytes whole)
 		}
 		/* Of one source, with numbers that go up a little. */
 		uint16_t step = (uint16_t)(weir_load_be16(p + 2) - last[way]);
-		rtp += sources[way] == weir_load_be32(p + 8) && sources[way] && step > 0 && step < 32 && ((p[1] & 0x7f) <= 34 || (p[1] & 0x7f) >= 96);
+		rtp +=
+			sources[way] == weir_load_be32(p + 8) && sources[way] && step > 0 && step < 32 && ((p[1] & 0x7f) <= 34 || (p[1] & 0x7f) >= 96);
 		sources[way] = weir_load_be32(p + 8);
 		last[way] = weir_load_be16(p + 2);
 	}
@@ -453,10 +518,7 @@ uint16_t application_of_media(struct weir_bytes whole)
 	return rtcp && rtcp == packets ? APPLICATION_RTCP : APPLICATION_NONE;
 }
 
-void application_look_udp(struct sighting *s)
-{
-	application_match(s, signatures, &s->candidates->udp);
-}
+void application_look_udp(struct sighting *s) { application_match(s, signatures, &s->candidates->udp); }
 
 void application_candidates_udp(struct application_candidates *candidates)
 {

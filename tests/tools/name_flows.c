@@ -45,12 +45,12 @@ static bool same(const struct key *a, const struct key *b, bool *reversed)
 	*reversed = false;
 	if (a->protocol != b->protocol || a->vlan != b->vlan)
 		return false;
-	if (a->source_port == b->source_port && a->destination_port == b->destination_port && memcmp(&a->source, &b->source, sizeof a->source) == 0 &&
-	    memcmp(&a->destination, &b->destination, sizeof a->source) == 0)
+	if (a->source_port == b->source_port && a->destination_port == b->destination_port &&
+	    memcmp(&a->source, &b->source, sizeof a->source) == 0 && memcmp(&a->destination, &b->destination, sizeof a->source) == 0)
 		return true;
 	*reversed = true;
-	return a->source_port == b->destination_port && a->destination_port == b->source_port && memcmp(&a->source, &b->destination, sizeof a->source) == 0 &&
-	       memcmp(&a->destination, &b->source, sizeof a->source) == 0;
+	return a->source_port == b->destination_port && a->destination_port == b->source_port &&
+	       memcmp(&a->source, &b->destination, sizeof a->source) == 0 && memcmp(&a->destination, &b->source, sizeof a->source) == 0;
 }
 
 static bool key_of(const struct weir_packet *packet, const struct weir_facts *facts, struct key *key)
@@ -133,9 +133,10 @@ static void print(const struct flow *flow)
 	weir_application_describe(namer, &flow->application, &record);
 	inet_ntop(family, flow->key.source.bytes, source, sizeof source);
 	inet_ntop(family, flow->key.destination.bytes, destination, sizeof destination);
-	printf("%u\t%s\t%u\t%s\t%u\t%d\t%" PRIu64 "\t%" PRIu64 "\t%s\t%s\t%s\t%s\n", flow->key.protocol, source, flow->key.source_port, destination,
-	       flow->key.destination_port, (int)flow->key.vlan, flow->packets, flow->bytes, text_of(record.application, application, sizeof application),
-	       text_of(record.category, category, sizeof category), text_of(record.evidence, evidence, sizeof evidence), text_of(record.server_name, name, sizeof name));
+	printf("%u\t%s\t%u\t%s\t%u\t%d\t%" PRIu64 "\t%" PRIu64 "\t%s\t%s\t%s\t%s\n", flow->key.protocol, source, flow->key.source_port,
+	       destination, flow->key.destination_port, (int)flow->key.vlan, flow->packets, flow->bytes,
+	       text_of(record.application, application, sizeof application), text_of(record.category, category, sizeof category),
+	       text_of(record.evidence, evidence, sizeof evidence), text_of(record.server_name, name, sizeof name));
 }
 
 static int run(const char *path, uint32_t snaplen, struct weir_fault *fault)
@@ -185,10 +186,17 @@ int main(int argc, char **argv)
 
 	while ((c = getopt(argc, argv, "ns:m:")) != -1)
 		switch (c) {
-		case 'n': options.no_ndpi = true; break;
-		case 's': snaplen = (uint32_t)strtoul(optarg, NULL, 10); break;
-		case 'm': options.memory_bytes = strtoull(optarg, NULL, 10); break;
-		default: return 2;
+		case 'n':
+			options.no_ndpi = true;
+			break;
+		case 's':
+			snaplen = (uint32_t)strtoul(optarg, NULL, 10);
+			break;
+		case 'm':
+			options.memory_bytes = strtoull(optarg, NULL, 10);
+			break;
+		default:
+			return 2;
 		}
 	heads = calloc((size_t)heads_mask + 1, sizeof *heads);
 	if (optind + 1 != argc || !heads || weir_applications_new(&options, &namer, &fault)) {

@@ -37,7 +37,10 @@ struct one { /* flow */
 
 static struct one flow_to(struct weir_applications *namer, uint8_t protocol, uint16_t source, uint16_t destination)
 {
-	return (struct one){.namer = namer, .flow = {&client, &server, source, destination, protocol}, .sequence = {1000, 5000}, .time_ns = 1700000000000000000};
+	return (struct one){.namer = namer,
+	                    .flow = {&client, &server, source, destination, protocol},
+	                    .sequence = {1000, 5000},
+	                    .time_ns = 1700000000000000000};
 }
 
 /* Shows a packet with this payload; cut: so many bytes at its end were not captured. */
@@ -48,7 +51,8 @@ static void show_cut(struct one *one, bool reversed, const void *payload, uint32
 
 	ethernet(&b, 0x0800);
 	ipv4(&b, one->flow.protocol);
-	uint16_t from = reversed ? one->flow.destination_port : one->flow.source_port, to = reversed ? one->flow.source_port : one->flow.destination_port;
+	uint16_t from = reversed ? one->flow.destination_port : one->flow.source_port,
+			 to = reversed ? one->flow.source_port : one->flow.destination_port;
 	if (one->flow.protocol == 6) {
 		tcp(&b, from, to);
 		weir_store_be32(b.data + b.length - 16, one->sequence[reversed]);
@@ -86,7 +90,8 @@ static const char *described(struct one *one)
 	memset(&flow, 0, sizeof flow);
 	weir_application_settle(one->namer, &one->application, &one->flow);
 	weir_application_describe(one->namer, &one->application, &flow);
-	snprintf(text, sizeof text, "%s, %s, %s, %s", text_of(flow.application), text_of(flow.category), text_of(flow.evidence), text_of(flow.server_name));
+	snprintf(text, sizeof text, "%s, %s, %s, %s", text_of(flow.application), text_of(flow.category), text_of(flow.evidence),
+	         text_of(flow.server_name));
 	return text;
 }
 
@@ -172,7 +177,8 @@ static void tables_are_whole_and_in_order(void **state)
 	for (unsigned i = 1; i < EVIDENCES; i++)
 		assert_non_null(application_evidence_name(i));
 	for (size_t i = 1; i < sizeof ports / sizeof ports[0]; i++)
-		assert_true(ports[i - 1].port < ports[i].port || (ports[i - 1].port == ports[i].port && !(ports[i - 1].transports & ports[i].transports)));
+		assert_true(ports[i - 1].port < ports[i].port ||
+		            (ports[i - 1].port == ports[i].port && !(ports[i - 1].transports & ports[i].transports)));
 	for (size_t i = 1; i < sizeof hosts / sizeof hosts[0]; i++)
 		assert_true(strcmp(hosts[i - 1].domain, hosts[i].domain) < 0);
 	assert_int_equal(application_of_port(true, 443), APPLICATION_TLS);
@@ -289,11 +295,23 @@ static void the_endpoint_mapper_names_ports(void **state)
 	show(&mapper, false, data, bind_to(data, EPM_UUID));
 	assert_false(mapper.application.decided);
 	bytes(&b, "\x05\0\x02\x03\x10\0\0\0\xc8\0\0\0\x01\0\0\0\x64\0\0\0\0\0\0\0", 24);
-	bytes(&b, "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0" "\x01\0\0\0" "\x04\0\0\0\0\0\0\0\x01\0\0\0" "\x03\0\0\0", 40);
-	bytes(&b, "\x4b\0\0\0\x4b\0\0\0" "\x05\0", 10);
+	bytes(&b,
+	      "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
+	      "\x01\0\0\0"
+	      "\x04\0\0\0\0\0\0\0\x01\0\0\0"
+	      "\x03\0\0\0",
+	      40);
+	bytes(&b,
+	      "\x4b\0\0\0\x4b\0\0\0"
+	      "\x05\0",
+	      10);
 	bytes(&b, "\x13\0\x0d" DRSUAPI_UUID "\x04\0\x02\0\0\0", 25);
 	bytes(&b, "\x13\0\x0d\x04\x5d\x88\x8a\xeb\x1c\xc9\x11\x9f\xe8\x08\0\x2b\x10\x48\x60\x02\0\x02\0\0\0", 25);
-	bytes(&b, "\x01\0\x0b\x02\0\0\0" "\x01\0\x07\x02\0\xc3\x4f" "\x01\0\x09\x04\0\x0a\0\0\x02", 23);
+	bytes(&b,
+	      "\x01\0\x0b\x02\0\0\0"
+	      "\x01\0\x07\x02\0\xc3\x4f"
+	      "\x01\0\x09\x04\0\x0a\0\0\x02",
+	      23);
 	show(&mapper, true, b.data, b.length);
 	assert_string_equal(described(&mapper), "DCE_RPC.EndpointMapper, RPC, dcerpc, -");
 	/* Without its bind: what is in the middle of a connection says nothing. */
@@ -324,7 +342,8 @@ static void an_endpoint_names_flows_once_some_agreed(void **state)
 static void ports_and_protocols_name_the_rest(void **state)
 {
 	struct weir_applications *namer = namer_of(0);
-	struct one silent = flow_to(namer, 6, 40000, 1521), midway = flow_to(namer, 6, 3389, 40000), ospf = flow_to(namer, 89, 0, 0), strange = flow_to(namer, 200, 0, 0);
+	struct one silent = flow_to(namer, 6, 40000, 1521), midway = flow_to(namer, 6, 3389, 40000), ospf = flow_to(namer, 89, 0, 0),
+			   strange = flow_to(namer, 200, 0, 0);
 
 	assert_string_equal(described(&silent), "Oracle, database, port, -");
 	/* A payload says more than the record before said. */
