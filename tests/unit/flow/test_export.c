@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <arpa/inet.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "config.h"
@@ -157,6 +159,49 @@ static void ipfix_cuts_endless_strings_where_a_character_ends(void **state)
 	assert_memory_equal(back[0].server_name.data, name, 1998);
 }
 
+/* The longest record there can be: everything that a flow may have, with endless strings. */
+static void ipfix_over_udp_fits_a_datagram_whatever_the_flow(void **state)
+{
+	static char endless[10000];
+	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t size = sizeof address;
+	struct weir_flow flows[3];
+	struct weir_flow_sink *sink;
+	struct weir_fault fault;
+	uint8_t datagram[65536];
+	char target[64];
+	ssize_t n, most = 0;
+	(void)state;
+
+	memset(endless, 'x', sizeof endless);
+	struct weir_bytes text = {(const uint8_t *)endless, sizeof endless};
+	for (int i = 0; i < 3; i++) {
+		flows[i] = a_flow();
+		flows[i].source = flows[i].destination = flows[i].outer_source = flows[i].outer_destination = (struct weir_ip){{0x20, 1}, 6};
+		flows[i].reverse = flows[i].forward;
+		flows[i].vlan = flows[i].icmp_type = flows[i].icmp_code = 1;
+		flows[i].has_macs = flows[i].has_spi = true;
+		flows[i].rtt_ns = 1;
+		flows[i].application = flows[i].category = flows[i].evidence = flows[i].server_name = flows[i].vantages = text;
+		memset(flows[i].community_id, 'x', sizeof flows[i].community_id - 1);
+	}
+	int receiver = socket(AF_INET, SOCK_DGRAM, 0);
+	assert_int_equal(bind(receiver, (struct sockaddr *)&address, sizeof address), 0);
+	assert_int_equal(getsockname(receiver, (struct sockaddr *)&address, &size), 0);
+	snprintf(target, sizeof target, "udp:127.0.0.1:%u", ntohs(address.sin_port));
+	assert_int_equal(weir_flow_export_open(target, WEIR_EXPORT_IPFIX, &sink, &fault), 0);
+	assert_int_equal(sink->ops->write(sink, flows, 3, &fault), 0);
+	assert_int_equal(sink->ops->finish(sink, &fault), 0);
+	sink->ops->close(sink);
+	while ((n = recv(receiver, datagram, sizeof datagram, MSG_DONTWAIT)) > 0) {
+		assert_true(n <= 1420);
+		assert_int_equal(weir_load_be16(datagram + 2), n);
+		most = n > most ? n : most;
+	}
+	close(receiver);
+	assert_true(most > 1000);
+}
+
 static void ipfix_without_flows_is_a_file_too(void **state)
 {
 	(void)state;
@@ -239,6 +284,7 @@ int main(void)
 		cmocka_unit_test(ipfix_keeps_every_value_and_every_absence),
 		cmocka_unit_test(ipfix_keeps_nanoseconds_and_flows_seen_from_one_side),
 		cmocka_unit_test(ipfix_cuts_endless_strings_where_a_character_ends),
+		cmocka_unit_test(ipfix_over_udp_fits_a_datagram_whatever_the_flow),
 		cmocka_unit_test(ipfix_without_flows_is_a_file_too),
 #endif
 		cmocka_unit_test(netflow9_sends_each_direction_as_a_flow),
