@@ -192,7 +192,7 @@ static int open_merge(const struct work *work, struct weir_source **source, stru
 
 	for (int i = 0; i < work->count && !error; i++) {
 		inputs[i].name = work->vantages ? name_of(work, work->vantages[i]) : work->paths[i];
-		if (work->vantages)
+		if (work->vantages && work->vantages[i] < work->estimate_count)
 			inputs[i].clock = work->estimates[work->vantages[i]].clock;
 		if (is_file(work->paths[i], &bytes))
 			inputs[i].path = work->paths[i];

@@ -220,6 +220,9 @@ int weir_clock_estimator_read_files(struct weir_clock_estimator *estimator, cons
 		mine.vantage = vantage;
 		vantages[files[i].place] = vantage;
 		error = read_file(estimator, files[i].path, &mine, fault);
+		/* One without packets is a vantage too. */
+		if (!error)
+			error = clock_estimator_cover(estimator, vantage, 1, 0, fault);
 		/* An empty file changes nothing about what follows what. */
 		if (mine.first_ns <= mine.last_ns)
 			last_ns = mine.last_ns;

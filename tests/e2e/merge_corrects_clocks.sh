@@ -89,6 +89,11 @@ like "$out" "b.pcap +-0\.[34][0-9]* s .* both directions" "the table shows the c
 checked=$("$CLOCKS" check "$tmp/out.pcap" "$tmp/truth" a)
 at_most "$(figure b p95)" 50 "into pcap as well"
 
+head -c 24 "$tmp/b.pcap" >"$tmp/empty.pcap"
+run "$WEIR" merge "$tmp/a.pcap" "$tmp/b.pcap" "$tmp/empty.pcap" -w "$tmp/out.pcap"
+is "$status" 0 "a file without packets is merged"
+like "$out" "empty.pcap .*no shared packets" "and has a clock of which nothing is known"
+
 # Files of one recorder that follow one another are one vantage: its clock is one over all of them.
 "$CLOCKS" make "$tmp/a.pcap" "$tmp/lab_1.pcap" "$tmp/truth" offset=0.4 drift=30 span=60 false=0.01
 "$WEIR" convert "$tmp/lab_1.pcap" -w "$tmp/lab.pcapng"
