@@ -1,7 +1,11 @@
 /* What the flow stage needs of a packet: flow/item.h. */
 #include "flow/item.h"
 
-#define AHEAD 10u /* packets that facts and headers are called for ahead */
+/*
+ * Packets that facts and headers are called for ahead. They were written by decoding, on another core perhaps, whose cache has to give them up
+ * first.
+ */
+#define AHEAD 16u
 #define NOBODY (FLOW_VANTAGES_MAX - 1) /* the vantage of an interface that nobody described */
 #define HASH_KEY UINT64_C(0x9e3779b97f4a7c15)
 
@@ -205,8 +209,10 @@ unsigned flow_items_take(struct flow_item items[static FLOW_BLOCK], const struct
 		if (i + AHEAD < batch->count) {
 			const struct weir_packet *next = &batch->packets[i + AHEAD];
 			__builtin_prefetch(next->data);
+			__builtin_prefetch(next->data + 63); /* TCP inside ESP ends there */
 			__builtin_prefetch(next->facts);
 			__builtin_prefetch((const char *)next->facts + 64);
+			__builtin_prefetch((const char *)next->facts + offsetof(struct weir_facts, networks[1]) - 1);
 		}
 		if (packet->verdict != WEIR_KEEP && packet->verdict != WEIR_DUPLICATE)
 			continue;

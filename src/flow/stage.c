@@ -31,6 +31,12 @@ static inline int64_t silence_limit(const struct flow_stage *stage, const struct
 	return hot->state & FLOW_FINISHED ? stage->linger_ns : stage->options.idle_ns;
 }
 
+static inline void prefetch_cold(const struct flow_table *table, uint32_t entry)
+{
+	__builtin_prefetch(&table->cold[entry], 1);
+	__builtin_prefetch((const char *)&table->cold[entry] + 64, 1);
+}
+
 static void arm(struct flow_stage *stage, uint32_t entry, int64_t at_ns)
 {
 	struct flow_hot *hot = &stage->table.hot[entry];
@@ -218,8 +224,10 @@ static int set_clock(struct flow_stage *stage, int64_t now_ns, struct weir_fault
 	for (uint32_t i = 0; i < slots; i++) {
 		struct flow_wheel_slot taken = flow_wheel_take(&stage->wheel, (from + i) % FLOW_WHEEL_SLOTS);
 		while ((count = flow_wheel_next(&stage->wheel, &taken, entries)) > 0) {
-			for (uint32_t k = 0; k < count; k++)
+			for (uint32_t k = 0; k < count; k++) {
 				__builtin_prefetch(&stage->table.hot[entries[k]].first_ns, 1);
+				prefetch_cold(&stage->table, entries[k]);
+			}
 			for (uint32_t k = 0; k < count; k++) {
 				int error = look_at(stage, entries[k], now_ns, fault);
 				if (error)
@@ -452,6 +460,8 @@ static int process(struct weir_stage *generic, struct weir_batch *batch, struct 
 			const struct flow_hot *hot = &stage->table.hot[items[i].entry];
 			__builtin_prefetch(hot, 1);
 			__builtin_prefetch(&hot->directions[items[i].bits & FLOW_ITEM_HIGH ? 1 : 0], 1);
+			if (items[i].tcp_flags & (FLOW_TCP_SYN | FLOW_TCP_FIN | FLOW_TCP_RST))
+				prefetch_cold(&stage->table, items[i].entry);
 		}
 		for (unsigned i = 0; i < count && !error; i++)
 			error = take_packet(stage, &items[i], fault);

@@ -106,7 +106,7 @@ struct flow_cold {
 	uint8_t icmp_type, icmp_code;
 	uint8_t tunnel, outer_version;
 	uint8_t has_spi, has_macs, has_icmp; /* no bool: it comes out of state files too */
-	uint8_t reserved[5];
+	uint8_t reserved;
 };
 
 /* The outermost addresses of a flow inside a tunnel. Memory that is never touched while there is none. */
@@ -116,7 +116,7 @@ struct flow_outer {
 
 _Static_assert(sizeof(struct flow_direction) == 64, "a direction is a cache line");
 _Static_assert(sizeof(struct flow_hot) == 192, "hot entries are three cache lines");
-_Static_assert(sizeof(struct flow_cold) <= 160, "cold entries are small");
+_Static_assert(sizeof(struct flow_cold) == 128, "cold entries are two cache lines");
 
 struct flow_bucket {
 	uint16_t tags[FLOW_BUCKET_SLOTS]; /* 0: empty */
