@@ -200,6 +200,7 @@ static void write_dedup(struct json *json, const struct weir_dedup_options *dedu
 	json_put_unsigned(json, "window", dedup->window);
 	json_put_signed(json, "window_ns", dedup->window_ns);
 	json_put_signed(json, "routed_ns", dedup->routed_ns);
+	json_put_bool(json, "each_interface", dedup->each_interface);
 	json_put_bool(json, "ignore_ttl", dedup->ignore_ttl);
 	json_put_bool(json, "ignore_mac", dedup->ignore_mac);
 	json_put_bool(json, "ignore_vlan", dedup->ignore_vlan);
@@ -312,6 +313,7 @@ static bool read_parameters(const struct reader *reader, struct run_plan *plan)
 	             read_unsigned(reader, ".part_bytes", &plan->part_bytes) && read_value(reader, ".idle_ns", &plan->idle_ns) &&
 	             read_value(reader, ".active_ns", &plan->active_ns) && read_unsigned(reader, ".dedup.window", &window) &&
 	             read_value(reader, ".dedup.window_ns", &dedup->window_ns) && read_value(reader, ".dedup.routed_ns", &dedup->routed_ns) &&
+	             read_flag(reader, ".dedup.each_interface", &dedup->each_interface) &&
 	             read_flag(reader, ".dedup.ignore_ttl", &dedup->ignore_ttl) && read_flag(reader, ".dedup.ignore_mac", &dedup->ignore_mac) &&
 	             read_flag(reader, ".dedup.ignore_vlan", &dedup->ignore_vlan) && window <= UINT32_MAX;
 
