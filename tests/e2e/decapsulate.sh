@@ -31,6 +31,13 @@ done
 "$opened" -s 3 "$tmp/made/node1-span0.pcapng" >"$tmp/resumed" 2>"$tmp/figures"
 same_bytes "$tmp/opened0" "$tmp/resumed" "saved and loaded in the middle it opens the same"
 
+# Another implementation's packets (Scapy): every authentication it has, transport and tunnel mode, IPv6, in UDP; five ciphers.
+vectors=$(dirname "$0")/decapsulate
+"$opened" "$vectors/scapy.pcap" 2>/dev/null | cut -f2,3,7,4 >"$tmp/scapy"
+wrong=$(paste -d'\t' <(tail -n +2 "$vectors/scapy.tsv") "$tmp/scapy" | awk -F'\t' '
+	$2 == "encrypted" ? $6 != "esp" : $6 != "opened" || $7 != $3 || $8 != $5 || $9 != $4')
+is "$wrong" "" "what Scapy sealed without encryption is opened, from the first packet on; what it encrypted is not"
+
 # Whole packets: the payload's length is known to the byte, and tshark opens them likewise.
 if command -v tshark >/dev/null; then
 	"$gen" --packets 8000 --hosts 16 --snap 0 "$tmp/whole" 2>/dev/null
