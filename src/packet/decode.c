@@ -255,16 +255,27 @@ static __attribute__((noinline)) void behind_esp_general(const struct weir_packe
 	decode_rest(&d);
 }
 
-/* Most is TCP, whole. */
+/* How long the header is of a TCP segment, or of a UDP datagram that is no tunnel, if it is here whole; otherwise 0. */
+static inline uint32_t plain_header(const uint8_t *p, uint32_t left, uint8_t protocol)
+{
+	if (protocol == 6 && left >= 20) {
+		uint32_t header = (uint32_t)(p[12] >> 4) * 4;
+		return header >= 20 && header <= left ? header : 0;
+	}
+	if (protocol == 17 && left >= 8 && weir_load_be16(p + 4) >= 8 && udp_ports_are_plain(weir_load_be16(p), weir_load_be16(p + 2)))
+		return 8;
+	return 0;
+}
+
 void decode_behind_esp(const struct weir_packet *packet, struct weir_facts *facts, uint32_t at, uint32_t end, uint8_t protocol)
 {
 	const uint8_t *p = packet->data + at;
 	struct weir_network *network = &facts->networks[facts->network_count - 1];
-	uint32_t header;
+	uint32_t header = plain_header(p, end - at, protocol);
 
 	facts->flags &= (uint8_t)~WEIR_FACT_ESP;
 	network->end = end;
-	if (protocol != 6 || end - at < 20 || facts->layer_count == WEIR_LAYERS_MAX || (header = (uint32_t)(p[12] >> 4) * 4) < 20 || end - at < header) {
+	if (header == 0 || facts->layer_count == WEIR_LAYERS_MAX) {
 		behind_esp_general(packet, facts, at, end, protocol);
 		return;
 	}
@@ -273,7 +284,8 @@ void decode_behind_esp(const struct weir_packet *packet, struct weir_facts *fact
 	network->destination_port = weir_load_be16(p + 2);
 	network->flags |= WEIR_NETWORK_PORTS;
 	network->transport = at;
-	facts->layers[facts->layer_count++] = (struct weir_layer){WEIR_LAYER_TCP, (uint8_t)(facts->network_count - 1), 0, at};
+	facts->layers[facts->layer_count++] =
+		(struct weir_layer){protocol == 6 ? WEIR_LAYER_TCP : WEIR_LAYER_UDP, (uint8_t)(facts->network_count - 1), 0, at};
 	facts->payload = at + header;
 	facts->flow_hash = network->version == 4 ? hash_ipv4(packet->data, network) : hash_ipv6(packet->data, network);
 }

@@ -277,35 +277,41 @@ static void open_packet(struct weir_packet *packet, const struct esp_view *view,
 }
 
 /*
- * The packet that most are: TCP in transport mode of an association that is known. As the general way reads it, with few branches. False: not so, or not
- * certain.
+ * What most packets are: TCP or whole UDP in transport mode, of an association that is known. As the general way reads it, with few branches. False: not
+ * so, or not certain.
  */
-static inline bool open_tcp(struct weir_packet *packet, const struct association *a)
+static inline bool open_usual(struct weir_packet *packet, const struct association *a)
 {
 	struct weir_facts *facts = packet->facts;
 	const struct weir_network *network = &facts->networks[facts->network_count - 1];
 	uint32_t at = facts->payload, six = network->version >> 1 & 1, icv = a->icv;
 	const uint8_t *p = packet->data + at, *ip = packet->data + network->offset;
 	uint32_t end = network->offset + weir_load_be16(ip + 2 + six * 2) + six * 40, inside = end - icv - 2;
+	uint8_t protocol = 6;
 
 	if (a->state != NULL_ENCRYPTED || a->iv != 0 || icv == ESP_ICV_UNKNOWN || network->protocol != 50 || (network->flags & WEIR_NETWORK_FRAGMENT) ||
-	    end > packet->length || network->end < at + 20 || end < at + 22 + icv || ((end - at) & 3) || !esp_tcp_sound(p, inside - at))
+	    end > packet->length || network->end < at + 20 || end < at + 22 + icv || ((end - at) & 3))
 		return false;
 	uint32_t trailer = icv + 2 + 3; /* cut off: up to 3 bytes of padding */
 	if (network->end >= inside + 2) {
 		const uint8_t *last = packet->data + inside;
 		uint32_t padding = last[0], bits = (padding & 3) * 8;
 		/* As many of the bytes 1, 2, 3 before it as there should be. */
-		if (last[1] != 6 || padding > 3 || (weir_load_be32(last - 4) & ((1u << bits) - 1)) != 0x010203u >> (24 - bits))
+		if (padding > 3 || (weir_load_be32(last - 4) & ((1u << bits) - 1)) != 0x010203u >> (24 - bits))
 			return false;
+		protocol = last[1];
 		inside -= padding;
 		trailer -= 3 - padding;
-		if (inside < at + (uint32_t)(p[12] >> 4) * 4)
+	}
+	if (protocol != 6) {
+		if (protocol != 17 || weir_load_be16(p + 4) != inside - at)
 			return false;
+	} else if (!esp_tcp_sound(p, inside - at)) {
+		return false;
 	}
 	facts->trailer = trailer;
 	facts->flags |= WEIR_FACT_ESP_NULL;
-	decode_behind_esp(packet, facts, at, inside < network->end ? inside : network->end, 6);
+	decode_behind_esp(packet, facts, at, inside < network->end ? inside : network->end, protocol);
 	return true;
 }
 
@@ -318,10 +324,10 @@ static bool process_one(struct decapsulate *stage, struct weir_packet *packet, u
 	struct esp_view view;
 
 	statistics->esp++;
-	if (open_tcp(packet, a)) {
+	if (open_usual(packet, a)) {
 		a->misses = 0;
 		statistics->opened++;
-		return false;
+		return true;
 	}
 	esp_view_make(&view, packet);
 	bool known = a->state == NULL_ENCRYPTED && read_known(stage, a, &view, &reading);
