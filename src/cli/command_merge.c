@@ -70,7 +70,12 @@ static bool is_file(const char *path, uint64_t *bytes)
 /* Reads all files once and compares their clocks. */
 static int estimate(struct work *work, struct weir_fault *fault)
 {
-	struct weir_clock_estimator_options options = {.memory_bytes = work->options->memory, .reference = UINT32_MAX};
+	/* 700,000 packets: more of them make clocks no better known, only their comparison slower. */
+	uint64_t most = (uint64_t)64 << 20;
+	struct weir_clock_estimator_options options = {
+		.memory_bytes = work->options->memory < most ? work->options->memory : most,
+		.reference = UINT32_MAX,
+	};
 	struct progress progress;
 	struct weir_clock_reading reading = {.threads = 2, .stop = stop_requested(), .progress = on_progress, .progress_context = &progress};
 
