@@ -143,6 +143,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		uint16_t length = order & 4 ? 0 : weir_take_be16(&c), more = order & 4 ? 0 : weir_take_be16(&c);
 		length = length % 2048 < weir_cursor_left(&c) ? length % 2048 : (uint16_t)weir_cursor_left(&c);
 		const uint8_t *payload = weir_take(&c, length);
+		if (c.failed)
+			break;
 		/* In memory of exactly its size, so that the sanitizer sees a read outside. */
 		uint8_t *copy = malloc(length ? length : 1);
 		HOLDS(copy);

@@ -226,6 +226,7 @@ static bool payload_of(const struct weir_packet *packet, const struct weir_facts
 	uint32_t wire_end = network->offset + length + (network->version == 6 ? 40 : 0), start = facts->payload;
 	if (length == 0)
 		wire_end = packet->length; /* a jumbogram, or a length that the sender left to the interface */
+	s->slack = 0;
 	if (network->protocol == 17) {
 		start = network->transport + 8;
 		uint32_t udp = start <= end ? weir_load_be16(data + network->transport + 4) : 0;
@@ -235,9 +236,11 @@ static bool payload_of(const struct weir_packet *packet, const struct weir_facts
 		start = network->transport + (data[network->transport + 12] >> 4) * 4u;
 		kept->sequence = weir_load_be32(data + network->transport + 4);
 		kept->tcp_flags = data[network->transport + 13];
+		if (facts->flags & WEIR_FACT_ESP_NULL) {
+			wire_end = wire_end > facts->trailer ? wire_end - facts->trailer : 0;
+			s->slack = facts->trailer && packet->captured < packet->length ? 3 : 0;
+		}
 	}
-	if (facts->flags & WEIR_FACT_ESP_NULL)
-		wire_end = wire_end > facts->trailer ? wire_end - facts->trailer : 0;
 	if (end > wire_end)
 		end = wire_end;
 	if (start >= end || start < network->transport)

@@ -90,6 +90,7 @@ struct sighting {
 	const struct application_candidates *candidates;
 	struct weir_bytes payload;              /* never empty */
 	uint32_t wire_length;                   /* of the payload; more than payload.length: cut off */
+	uint8_t slack;             /* it may have been so much longer: ESP's padding was cut off */
 	uint16_t source_port, destination_port; /* of the flow */
 	bool tcp, reversed;
 	bool first; /* the first payload of the flow that was seen */

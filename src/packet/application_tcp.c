@@ -226,8 +226,8 @@ static bool looks_tds(struct sighting *s)
 	if (s->payload.length < 8 || byte(s, 1) > 1 || be16(s, 2) < 8 || byte(s, 7) > 1)
 		return false;
 	if (type == 0x12) /* pre-login: its first option is VERSION, at an offset that its list implies */
-		return byte(s, 8) == 0 && be16(s, 9) < 64 && (be16(s, 2) == s->wire_length);
-	if (type == 4 && be16(s, 2) == s->wire_length && byte(s, 8) == 0 && be16(s, 9) < 64 && be16(s, 11) == 6)
+		return byte(s, 8) == 0 && be16(s, 9) < 64 && (is_long(s, be16(s, 2)));
+	if (type == 4 && is_long(s, be16(s, 2)) && byte(s, 8) == 0 && be16(s, 9) < 64 && be16(s, 11) == 6)
 		return true;
 	return (type == 1 || type == 2 || type == 3 || type == 4 || type == 14 || type == 16) &&
 	       (sighting_port(s, 1433) || sighting_port(s, 1434));
@@ -240,14 +240,14 @@ static bool looks_mysql(struct sighting *s)
 	/* The server's greeting: packet 0, protocol 10, a version in digits. Its end is a zero. */
 	uint32_t length = le32(s, 0) & 0xffffff;
 	return s->payload.length > 12 && byte(s, 3) == 0 && byte(s, 4) == 10 && byte(s, 5) >= '1' && byte(s, 5) <= '9' &&
-	       (byte(s, 6) == '.' || byte(s, 7) == '.') && length + 4 == s->wire_length;
+	       (byte(s, 6) == '.' || byte(s, 7) == '.') && is_long(s, length + 4);
 }
 
 static bool looks_postgresql(struct sighting *s)
 {
 	uint32_t length = be32(s, 0), code = be32(s, 4);
 
-	if (s->payload.length >= 8 && length == s->wire_length &&
+	if (s->payload.length >= 8 && is_long(s, length) &&
 	    (code == 0x00030000 || code == 0x04d2162f || code == 0x04d21630 || code == 0x04d2162e || code == 0x00020000))
 		return true;
 	return sighting_port(s, 5432) && s->payload.length >= 9 && be32(s, 1) >= 4 && be32(s, 1) < 1 << 24 &&
@@ -260,7 +260,7 @@ static bool looks_oracle(struct sighting *s)
 
 	if (s->payload.length < 8 || byte(s, 5) != 0 || be16(s, 6) != 0)
 		return false;
-	if (be16(s, 0) == s->wire_length && be16(s, 2) == 0 && (type == 1 || type == 2 || type == 4 || type == 5 || type == 11) &&
+	if (is_long(s, be16(s, 0)) && be16(s, 2) == 0 && (type == 1 || type == 2 || type == 4 || type == 5 || type == 11) &&
 	    (type == 11 ? s->wire_length == 8 : s->wire_length > 8))
 		return type != 1 || be16(s, 8) >= 300 || sighting_port(s, 1521);
 	return sighting_port(s, 1521) && (type == 6 || type == 12 || type == 14);
@@ -273,7 +273,7 @@ static bool looks_mongodb(struct sighting *s)
 	if (s->payload.length < 16 || length < 16 || length > 48000000 + 16384)
 		return false;
 	if (operation == 1)
-		return le32(s, 8) != 0 && (length == s->wire_length || sighting_port(s, 27017));
+		return le32(s, 8) != 0 && (is_long(s, length) || sighting_port(s, 27017));
 	return (operation >= 2001 && operation <= 2007) || (operation >= 2010 && operation <= 2013 && length >= s->wire_length);
 }
 
@@ -301,7 +301,7 @@ static bool looks_mqtt(struct sighting *s)
 			if (s->payload.length > at + 6 && (memcmp(s->payload.data + at, "\0\4MQTT", 6) == 0 ||
 			                                   (s->payload.length > at + 8 && memcmp(s->payload.data + at, "\0\6MQIsdp", 8) == 0)))
 				return true;
-	return sighting_port(s, 1883) && s->wire_length >= 2 && byte(s, 0) >= 0x20 && byte(s, 0) < 0xf0 && byte(s, 1) + 2u == s->wire_length;
+	return sighting_port(s, 1883) && s->wire_length >= 2 && byte(s, 0) >= 0x20 && byte(s, 0) < 0xf0 && is_long(s, byte(s, 1) + 2u);
 }
 static bool looks_ibm_mq(struct sighting *s) { return BEGINS(s, "TSH ") || BEGINS(s, "TSHM") || BEGINS(s, "\xe3\xe2\xc8\x40"); }
 static bool looks_fix(struct sighting *s) { return BEGINS(s, "8=FIX.") || BEGINS(s, "8=FIXT."); }
@@ -314,7 +314,7 @@ static bool looks_rmi(struct sighting *s) { return BEGINS(s, "JRMI"); }
 static bool looks_diameter(struct sighting *s)
 {
 	return s->payload.length >= 20 && byte(s, 0) == 1 && byte(s, 1) == 0 && be16(s, 2) >= 20 && be16(s, 2) % 4 == 0 &&
-	       (byte(s, 4) & 0x0f) == 0 && byte(s, 5) <= 1 && be16(s, 6) >= 257 && (sighting_port(s, 3868) || be16(s, 2) == s->wire_length);
+	       (byte(s, 4) & 0x0f) == 0 && byte(s, 5) <= 1 && be16(s, 6) >= 257 && (sighting_port(s, 3868) || is_long(s, be16(s, 2)));
 }
 static bool looks_pptp(struct sighting *s) { return s->payload.length >= 12 && be32(s, 4) == 0x1a2b3c4d && be16(s, 2) == 1; }
 static bool looks_zabbix(struct sighting *s) { return BEGINS(s, "ZBXD\1"); }
@@ -354,7 +354,7 @@ static bool looks_socks(struct sighting *s)
 {
 	if (!s->first)
 		return false;
-	if (byte(s, 0) == 5 && byte(s, 1) >= 1 && byte(s, 1) <= 4 && s->wire_length == byte(s, 1) + 2u)
+	if (byte(s, 0) == 5 && byte(s, 1) >= 1 && byte(s, 1) <= 4 && is_long(s, byte(s, 1) + 2u))
 		return sighting_port(s, 1080) || byte(s, 2) <= 2;
 	return byte(s, 0) == 4 && byte(s, 1) >= 1 && byte(s, 1) <= 2 && s->wire_length >= 9 && s->wire_length < 128 && sighting_port(s, 1080);
 }
@@ -377,7 +377,7 @@ static bool looks_websocket(struct sighting *s)
 {
 	/* A masked text or binary frame from the client whose length is the segment's; without the handshake all there is. */
 	uint8_t length = byte(s, 1) & 0x7f;
-	return (byte(s, 0) == 0x81 || byte(s, 0) == 0x82) && byte(s, 1) & 0x80 && length > 0 && length < 126 && s->wire_length == length + 6u;
+	return (byte(s, 0) == 0x81 || byte(s, 0) == 0x82) && byte(s, 1) & 0x80 && length > 0 && length < 126 && is_long(s, length + 6u);
 }
 
 static bool looks_afp(struct sighting *s)
@@ -413,15 +413,15 @@ static bool looks_ethernet_ip(struct sighting *s)
 }
 static bool looks_opc_ua(struct sighting *s)
 {
-	return (BEGINS(s, "HELF") || BEGINS(s, "ACKF") || BEGINS(s, "OPNF")) && le32(s, 4) == s->wire_length;
+	return (BEGINS(s, "HELF") || BEGINS(s, "ACKF") || BEGINS(s, "OPNF")) && is_long(s, le32(s, 4));
 }
 static bool looks_dicom(struct sighting *s)
 {
-	return s->payload.length >= 10 && be16(s, 0) == 0x0100 && be16(s, 6) == 1 && be32(s, 2) + 6 == s->wire_length && s->wire_length > 74;
+	return s->payload.length >= 10 && be16(s, 0) == 0x0100 && be16(s, 6) == 1 && is_long(s, be32(s, 2) + 6) && s->wire_length > 74;
 }
 static bool looks_someip(struct sighting *s)
 {
-	return s->payload.length >= 16 && be32(s, 4) + 8 == s->wire_length && byte(s, 12) == 1 &&
+	return s->payload.length >= 16 && is_long(s, be32(s, 4) + 8) && byte(s, 12) == 1 &&
 	       (sighting_port(s, 30490) || sighting_port(s, 30491) || sighting_port(s, 30501));
 }
 
@@ -447,7 +447,7 @@ static bool looks_dns(struct sighting *s)
 	struct dns_question question;
 	uint16_t length = be16(s, 0);
 
-	if (s->payload.length < 14 || length < 12 || !(sighting_port(s, 53) || length + 2u == s->wire_length))
+	if (s->payload.length < 14 || length < 12 || !(sighting_port(s, 53) || is_long(s, length + 2u)))
 		return false;
 	struct weir_bytes message = {s->payload.data + 2, s->payload.length - 2 < length ? s->payload.length - 2 : length};
 	if (!application_dns_read(message, &question) || (!sighting_port(s, 53) && question.length == 0))
