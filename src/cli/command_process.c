@@ -11,6 +11,8 @@
 #include "core/json.h"
 #include "core/terminal.h"
 
+#define MEMORY_LEAST (UINT64_C(64) << 20)
+
 struct options {
 	const char *out, *stages, *keep_packets, *from, *to;
 	int64_t last, routed, idle, active;
@@ -196,6 +198,8 @@ static int run(const struct command *command, void *values, int argc, char **arg
 	struct weir_fault fault = {0};
 	int error = read_stages(options->stages, &run.stages, &fault);
 
+	if (!error && options->memory < MEMORY_LEAST)
+		error = weir_fail(&fault, WEIR_E_USAGE, "--memory: at least 64M, for chunks of several vantage points are in memory at once");
 	if (!error)
 		error = read_times(options, &run, &fault);
 	if (!error)

@@ -30,6 +30,8 @@ at_most 256 "query of everything" "$WEIR" query "$tmp/campaign" -w "$tmp/all.pca
 at_most 128 "query of everything with --memory 32M" "$WEIR" query "$tmp/campaign" --memory 32M -w "$tmp/all.pcapng"
 at_most 64 "query of one host and minute" "$WEIR" query "$tmp/campaign" host 10.20.2.195 --from 2026-01-01T01:00 --to 2026-01-01T01:01 -w "$tmp/one.pcapng"
 at_most 64 "info of a campaign" "$WEIR" info "$tmp/campaign"
+at_most 208 "process with --memory 128M" "$WEIR" process "$tmp/campaign" -o "$tmp/run" --memory 128M
+at_most 208 "process of a file with --memory 128M" "$WEIR" process "$tmp/long.pcap" -o "$tmp/run-of-file" --memory 128M
 rm -f "$tmp"/campaign/catalog.db*
 at_most 128 "catalog rebuild" "$WEIR" catalog rebuild "$tmp/campaign"
 done_testing
