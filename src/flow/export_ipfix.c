@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include "flow/export.h"
+#include "flow/presence.h"
 
 #ifdef HAVE_FIXBUF
 
@@ -24,24 +25,8 @@
 #include "flow/value.h"
 
 enum {
-	PROTOCOL_TCP = 6,
-	/* Bits of a template's id: what its flows have. */
-	HAS_IPV6 = 1 << 0,
-	HAS_NO_ADDRESS = 1 << 1,
-	HAS_FORWARD = 1 << 2, /* packets from the source, so that their times are known */
-	HAS_REVERSE = 1 << 3,
-	HAS_VLAN = 1 << 4,
-	HAS_MACS = 1 << 5,
-	HAS_TCP = 1 << 6,
-	HAS_ICMP = 1 << 7,
-	HAS_SPI = 1 << 8,
-	HAS_OUTER = 1 << 9,
-	HAS_OUTER_IPV6 = 1 << 10,
-	HAS_RTT = 1 << 11,
-	HAS_NAMES = 1 << 12,
-	LAYOUTS = 1 << 13,
 	TEMPLATE_FLOWS = 256,
-	TEMPLATE_TYPES = TEMPLATE_FLOWS + LAYOUTS, /* options: our own elements (RFC 5610) */
+	TEMPLATE_TYPES = TEMPLATE_FLOWS + PRESENCES, /* options: our own elements (RFC 5610) */
 	TEMPLATE_EXPORTER,                         /* options: what was sent so far */
 	DOMAIN = 1,
 	MESSAGE_MAX = 16384,
@@ -76,7 +61,7 @@ struct ipfix {
 	fbSession_t *session;
 	fBuf_t *buffer; /* owns the session and the exporter */
 	fbExporter_t *exporter;
-	struct layout *layouts[LAYOUTS], *first, *last;
+	struct layout *layouts[PRESENCES], *first, *last;
 	uint16_t current;  /* template that the buffer is set to; 0: none */
 	bool open;         /* something stands in the message */
 	bool begun;        /* our elements are described */
@@ -153,78 +138,6 @@ static void add_own_elements(struct ipfix *ipfix)
 }
 
 /* ---- templates ---- */
-
-static unsigned has(const struct weir_flow *flow)
-{
-	const struct weir_flow_direction *f = &flow->forward, *r = &flow->reverse;
-	unsigned bits = flow->source.version == 6 ? HAS_IPV6 : flow->source.version == 4 ? 0 : HAS_NO_ADDRESS;
-
-	if (f->first_ns != WEIR_NO_TIME || f->last_ns != WEIR_NO_TIME)
-		bits |= HAS_FORWARD;
-	if (r->packets || r->first_ns != WEIR_NO_TIME)
-		bits |= HAS_REVERSE;
-	if (flow->vlan != WEIR_NO_VALUE)
-		bits |= HAS_VLAN;
-	if (flow->has_macs)
-		bits |= HAS_MACS;
-	if (flow->protocol == PROTOCOL_TCP)
-		bits |= HAS_TCP;
-	if (flow->icmp_type != WEIR_NO_VALUE)
-		bits |= HAS_ICMP;
-	if (flow->has_spi)
-		bits |= HAS_SPI;
-	if (flow->outer_source.version)
-		bits |= HAS_OUTER | (flow->outer_source.version == 6 ? HAS_OUTER_IPV6 : 0);
-	if (flow->rtt_ns != WEIR_NO_TIME)
-		bits |= HAS_RTT;
-	if (flow->application.data || flow->category.data || flow->evidence.data || flow->server_name.data)
-		bits |= HAS_NAMES;
-	return bits;
-}
-
-/* What a flow must have for a column to be in its template. */
-static unsigned needs(const struct weir_flow_column *column)
-{
-	unsigned bits = column->reverse ? HAS_REVERSE : 0;
-
-	switch (column->offset) {
-	case offsetof(struct weir_flow, forward.first_ns):
-	case offsetof(struct weir_flow, forward.last_ns): return HAS_FORWARD;
-	case offsetof(struct weir_flow, vlan): return HAS_VLAN;
-	case offsetof(struct weir_flow, source_mac):
-	case offsetof(struct weir_flow, destination_mac): return HAS_MACS;
-	case offsetof(struct weir_flow, icmp_type):
-	case offsetof(struct weir_flow, icmp_code): return HAS_ICMP;
-	case offsetof(struct weir_flow, spi): return HAS_SPI;
-	case offsetof(struct weir_flow, outer_source):
-	case offsetof(struct weir_flow, outer_destination): return HAS_OUTER;
-	case offsetof(struct weir_flow, rtt_ns): return HAS_RTT;
-	case offsetof(struct weir_flow, application):
-	case offsetof(struct weir_flow, category):
-	case offsetof(struct weir_flow, evidence):
-	case offsetof(struct weir_flow, server_name): return HAS_NAMES;
-	case offsetof(struct weir_flow, forward.tcp_flags_initial):
-	case offsetof(struct weir_flow, reverse.tcp_flags_initial):
-	case offsetof(struct weir_flow, forward.tcp_flags):
-	case offsetof(struct weir_flow, reverse.tcp_flags):
-	case offsetof(struct weir_flow, forward.retransmissions):
-	case offsetof(struct weir_flow, reverse.retransmissions):
-	case offsetof(struct weir_flow, forward.out_of_order):
-	case offsetof(struct weir_flow, reverse.out_of_order):
-	case offsetof(struct weir_flow, forward.zero_windows):
-	case offsetof(struct weir_flow, reverse.zero_windows): return bits | HAS_TCP;
-	default: return bits;
-	}
-}
-
-static bool wanted(const struct weir_flow_column *column, unsigned bits)
-{
-	unsigned need = needs(column);
-
-	if (column->offset == offsetof(struct weir_flow, source) || column->offset == offsetof(struct weir_flow, destination))
-		return !(bits & HAS_NO_ADDRESS);
-	return (bits & need) == need;
-}
 
 /* The element of a column in a template of these things. */
 static const fbInfoElement_t *element_of(struct ipfix *ipfix, const struct weir_flow_column *column, unsigned bits)
@@ -308,7 +221,7 @@ static bool append_all(struct ipfix *ipfix, fbTemplate_t *template, struct layou
 		       append(template, layout, fbInfoModelGetElementByName(ipfix->model, "ipClassOfService"), (struct field){STEP_TOS, 1, 1, 0, 0},
 		              problem);
 	for (size_t i = 0; i < count && fine; i++) {
-		if ((!columns[i].element && !columns[i].own_element) || !wanted(&columns[i], bits))
+		if ((!columns[i].element && !columns[i].own_element) || !presence_wants(&columns[i], bits))
 			continue;
 		const fbInfoElement_t *element = element_of(ipfix, &columns[i], bits);
 		fine = element && append(template, layout, element, field_of(ipfix, &columns[i], bits), problem);
@@ -600,7 +513,7 @@ static void fill_field(uint8_t *out, const struct field *field, const struct wei
 
 static int put_flow(struct ipfix *ipfix, const struct weir_flow *flow, struct weir_fault *fault)
 {
-	unsigned bits = has(flow);
+	unsigned bits = presence_of(flow);
 	struct layout *layout = ipfix->layouts[bits];
 	uint8_t *at = ipfix->record;
 	int error = layout ? 0 : make_layout(ipfix, bits, &layout, fault);
