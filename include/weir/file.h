@@ -46,6 +46,19 @@ struct weir_capture_options {
 	bool tolerant_linktype;      /* reserved link type bits set: take the low 16 bits instead of refusing */
 };
 
+/* A range of a file that could not be used: what weir_repair_open and weir_query_open tell. */
+struct weir_damage {
+	const char *file;
+	uint64_t from, to;       /* bytes [from, to): of a capture file as it is decompressed, of a segment of an archive as it is on disk */
+	uint64_t packets_before; /* sound packets before it, in the file or in the chunk of the segment */
+	uint64_t packets;        /* that were in it; WEIR_UNKNOWN_COUNT: not known. An archive knows how many a chunk had. */
+	const char *cause;       /* "bad length", "foreign header", "lost header", "zeroed", "cut", "text-mode transfer", "second file", "byte order",
+	                            "time jump", "compressed data", "overwritten"; of archives also "checksum": some byte of it is not what was
+	                            written, nobody knows which, and its packets are given; and "index": its index is damaged, and not used */
+	int64_t before_ns, after_ns; /* times of the sound packets around it; WEIR_NO_TIME at the ends */
+};
+#define WEIR_UNKNOWN_COUNT UINT64_MAX
+
 /*
  * Opens a capture file for reading, "-" for standard input (which need not be seekable), and reads its header. Returns 0
  * and *source, which is to be closed with weir_source_close; WEIR_E_FORMAT when it is no capture file; WEIR_E_TRUNCATED when it

@@ -271,17 +271,9 @@ void weir_merge_statistics(const struct weir_source *source, struct weir_merge_s
 
 /* ---- repair ---- */
 
-struct weir_damage {
-	const char *file;
-	uint64_t from, to;      /* bytes [from, to) of the (decompressed) file could not be used */
-	uint64_t packets_before; /* sound packets before it */
-	const char *cause;      /* "bad length", "foreign header", "zeroed", "cut", "text-mode transfer", "second file", "byte order", "time jump", … */
-	int64_t before_ns, after_ns; /* times of the sound packets around it; WEIR_NO_TIME at the ends */
-};
-
 /*
  * As weir_capture_open, but goes on after damage with the next sound packet or block, found by structure. on_damage (may be NULL) is called for
- * every range left out, on the thread that fills, in order. What is sound is given as it stands.
+ * every range left out, on the thread that opens or fills, in order. What is sound is given as it stands.
  */
 int weir_repair_open(const char *path, const struct weir_capture_options *options,
                      void (*on_damage)(void *context, const struct weir_damage *damage), void *context,

@@ -5,6 +5,7 @@
 
 #define SECOND_NS INT64_C(1000000000)
 #define OWN_BLOCK_MOST ((uint32_t)1 << 20) /* of types that are not pcapng's own */
+#define ODD_LENGTH_MOST 0xffffffu /* on the wire, where lengths are odd */
 #define OTHER_BLOCK_MOST ((uint32_t)64 << 20)
 
 static inline enum sound pcap_record(const struct sound_shape *shape, const uint8_t *at, const uint8_t *end,
@@ -24,7 +25,7 @@ static inline enum sound pcap_record(const struct sound_shape *shape, const uint
 	}
 	if (captured - 1 >= shape->limit)
 		return SOUND_NOT;
-	if ((length < captured || length > shape->limit) && !shape->odd_lengths)
+	if ((length < captured || length > shape->limit) && (!shape->odd_lengths || length > (shape->limit | ODD_LENGTH_MOST)))
 		return SOUND_NOT;
 	uint32_t seconds = weir_load32(at, big), fraction = weir_load32(at + 4, big);
 	uint32_t units = shape->units ? shape->units : 1000000000u;
@@ -55,6 +56,17 @@ static bool known_block(uint32_t type, uint32_t total)
 	return ((type >= 0x200 && type < 0x300) || type >> 31) && total <= OWN_BLOCK_MOST;
 }
 
+bool sound_padding(const struct sound_record *record)
+{
+	/* An end of options without options is legal, but nobody writes it: four zeros that were a cut packet's, more likely. */
+	if (record->captured < record->length && record->size == PCAPNG_EPB_BYTES + pcapng_padded(record->captured) + 4)
+		return false;
+	for (uint32_t i = record->captured; i & 3; i++)
+		if (record->data[i])
+			return false;
+	return true;
+}
+
 static bool packet_block(const struct sound_shape *shape, const uint8_t *at, uint32_t total, struct sound_record *record)
 {
 	bool big = shape->big;
@@ -75,9 +87,8 @@ static bool packet_block(const struct sound_shape *shape, const uint8_t *at, uin
 	struct weir_bytes options = pcapng_packet_options(at, total, big);
 	if (options.length && !sound_options_end(options, big))
 		return false;
-	for (uint32_t i = record->captured; i & 3 && !shape->odd_padding; i++)
-		if (record->data[i])
-			return false;
+	if (!shape->odd_padding && !sound_padding(record))
+		return false;
 	if (record->id < shape->interface_count) {
 		record->timed = true;
 		record->time_ns = weir_interface_time(shape->interfaces[record->id], record->ticks);
@@ -141,8 +152,7 @@ static enum sound pcapng_block(const struct sound_shape *shape, const uint8_t *a
 		return SOUND_BEYOND;
 	if (weir_load32(at + total - 4, shape->big) != total)
 		return SOUND_NOT;
-	record->type = type;
-	record->packet = record->timed = false;
+	*record = (struct sound_record){.size = total, .type = type};
 	return block_content(shape, at, total, record) ? SOUND_YES : SOUND_NOT;
 }
 
@@ -200,7 +210,9 @@ void sound_chain(const struct sound_shape *given, const uint8_t *at, const uint8
 			break;
 		}
 		enum sound sound = sound_record(&shape, at, end, &record);
-		if (sound == SOUND_YES && (!record.timed || near(chain, record.time_ns) || jumped(&shape, at, end, &record))) {
+		/* Not behind the first, which may be no record at all, but end where one begins. */
+		if (sound == SOUND_YES && (!record.timed || near(chain, record.time_ns) ||
+		                           (chain->records > 1 && jumped(&shape, at, end, &record)))) {
 			chain->records++;
 			chain->bytes = (size_t)(at - from) + record.size;
 			if (record.timed) {

@@ -51,6 +51,9 @@ enum sound {
 /* Looks at one record. SOUND_YES: all of *record is set; SOUND_BEYOND: size is. */
 enum sound sound_record(const struct sound_shape *shape, const uint8_t *at, const uint8_t *end, struct sound_record *record);
 
+/* Whether what stands behind a packet's bytes in its block is what writers put there, and not bytes of a packet that was longer. */
+bool sound_padding(const struct sound_record *record);
+
 /* Whether the options of a block are well formed and end where it does. */
 bool sound_options_end(struct weir_bytes options, bool big);
 

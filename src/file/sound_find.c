@@ -70,12 +70,12 @@ static bool stands_alone(const struct finder *finder, const struct sound_shape *
 	struct sound_record record;
 
 	if (shape->pcapng || !search->linktype_known || sound_record(shape, at, finder->end, &record) != SOUND_YES ||
-	    !follows(search, record.time_ns, TIGHT_NS) ||
-	    sound_decodes(search->linktype, record.data, record.captured, record.length) != 1)
+	    !follows(search, record.time_ns, TIGHT_NS))
 		return false;
-	int checksum = sound_checksum(search->linktype, record.data, record.captured, record.length);
+	int decodes = sound_decodes(search->linktype, record.data, record.captured, record.length);
+	int checksum = decodes == 1 ? sound_checksum(search->linktype, record.data, record.captured, record.length) : 0;
 	const uint8_t *next = at + record.size;
-	if (checksum != 0 || finder->end - next < 4)
+	if (decodes < 0 || checksum != 0 || finder->end - next < 4)
 		return checksum == 1;
 	int64_t step = (int64_t)weir_load32(next, shape->big) * 1000000000 - record.time_ns;
 	return step >= -search->back_ns && step < TIGHT_NS;
@@ -102,7 +102,9 @@ static bool goes_on(struct finder *finder, const struct sound_shape *shape, bool
 	}
 	if (chain.end == CHAIN_ENDS)
 		return chain.records >= 2 || (!times_known(search) && lone_packet(shape, at, finder->end));
-	return chain.records >= FAR_RECORDS && (chain.bytes >= enough || !times_known(search));
+	if (!times_known(search))
+		return chain.records >= (shape->pcapng ? 1 : FAR_RECORDS);
+	return chain.records >= FAR_RECORDS && chain.bytes >= enough;
 }
 
 /* The header of a pcap file, and a record behind it. */

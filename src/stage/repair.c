@@ -50,6 +50,7 @@ void repair_damage_begin(struct repair *repair, const char *cause)
 		.file = repair->capture->name,
 		.from = repair_offset(repair),
 		.packets_before = repair->capture->number - 1,
+		.packets = WEIR_UNKNOWN_COUNT,
 		.cause = cause,
 		.before_ns = repair->before_ns[0],
 	};
@@ -137,6 +138,13 @@ static inline bool header_sound(const struct repair *repair, const uint8_t *at)
 	return (weir_load_native64(at) || captured) && repair->before_ns[0] != WEIR_NO_TIME && !far((int64_t)weir_load32(at, shape->big) * 1000000000, repair->before_ns[0]);
 }
 
+/* Whether a header's time is far from that of the record before it, at `at`. */
+static bool header_far(const struct repair *repair, const uint8_t *at, const uint8_t *next)
+{
+	int64_t step = (int64_t)weir_load32(next, repair->shape.big) - (int64_t)weir_load32(at, repair->shape.big);
+	return step > SOUND_DAY_NS / 1000000000 || step < -SOUND_DAY_NS / 1000000000;
+}
+
 /* Looks at the packets that the reader has put into the batch from `i` on; gives the first that is odd. */
 static uint32_t check_run(const struct repair *repair, const struct weir_batch *batch, uint32_t i)
 {
@@ -203,7 +211,8 @@ static int run(struct repair *repair, struct weir_batch *batch)
 	/* Of pcap nothing confirms a length but the record behind it. */
 	if (!repair->shape.pcapng && good > packets) {
 		const uint8_t *next = repair->doubt ? batch->packets[good].block : capture->at;
-		if ((size_t)(capture->end - next) < capture->state.pcap.header || !header_sound(repair, next)) {
+		if ((size_t)(capture->end - next) < capture->state.pcap.header || !header_sound(repair, next) ||
+		    header_far(repair, batch->packets[good - 1].block, next)) {
 			good--;
 			repair->doubt = true;
 		}
@@ -304,6 +313,16 @@ static int leave_out(struct repair *repair, struct weir_fault *fault)
 	return 1;
 }
 
+/* Whether behind the record at `next`, whose time is far, one stands whose time is near that of the record at `at` again. */
+static bool returns(const struct repair *repair, const uint8_t *at, const uint8_t *next)
+{
+	const struct capture *capture = repair->capture;
+	struct sound_record odd, after;
+
+	return sound_record(&repair->shape, next, capture->end, &odd) == SOUND_YES &&
+	       sound_record(&repair->shape, next + odd.size, capture->end, &after) == SOUND_YES && !header_far(repair, at, next + odd.size);
+}
+
 /* One record of pcap, with care. 1, 0 at the end, or an error. */
 static int step_pcap(struct repair *repair, struct weir_batch *batch, struct weir_fault *fault)
 {
@@ -330,6 +349,18 @@ static int step_pcap(struct repair *repair, struct weir_batch *batch, struct wei
 	if (capture_left(capture) > size && (result == 0 || !header_sound(repair, capture->at + size))) {
 		search(repair, header, size, NULL);
 		return 1;
+	}
+	if (capture_left(capture) > size && header_far(repair, capture->at, capture->at + size)) {
+		/* The clock has jumped, or what looks like a header is none. */
+		struct sound_chain chain;
+		result = repair_need(repair, size + SOUND_LOOK / 2, fault);
+		if (result < 0)
+			return result;
+		sound_chain(&repair->shape, capture->at + size, capture->end, capture->ended, 3, SIZE_MAX, &chain);
+		if (chain.records == 0 && !returns(repair, capture->at, capture->at + size)) {
+			search(repair, header, size, NULL);
+			return 1;
+		}
 	}
 	if (repair->doubt && (result = leave_out(repair, fault)) != 0)
 		return result;
@@ -404,7 +435,7 @@ static int end(struct repair *repair)
 		repair->text_undone = false;
 		struct weir_damage damage = {
 			.file = repair->capture->name, .to = repair_offset(repair), .cause = "text-mode transfer",
-			.before_ns = WEIR_NO_TIME, .after_ns = WEIR_NO_TIME,
+			.packets = 0, .before_ns = WEIR_NO_TIME, .after_ns = WEIR_NO_TIME,
 		};
 		if (repair->on_damage)
 			repair->on_damage(repair->context, &damage);

@@ -46,7 +46,7 @@ struct repair {
 	/* The damage in hand. */
 	bool damaged;
 	struct weir_damage damage;
-	uint64_t zeros;           /* among its bytes */
+	uint64_t zeros;           /* the longest run of them among its bytes */
 
 	struct weir_fault held;
 };

@@ -14,6 +14,7 @@
 #define SHARE_LIKELY 30u         /* as the best of all, when there is no header */
 #define LINKTYPE_UNKNOWN 147u    /* LINKTYPE_USER0: nothing is claimed about it */
 #define BLOCKS_LOOKED_AT 4096
+#define HABIT_RECORDS 256
 #define YEAR_SECONDS (UINT64_C(31557600))
 
 static int put_in(struct repair *repair, const void *data, size_t length, struct weir_fault *fault)
@@ -179,26 +180,30 @@ static void find_habits(struct repair *repair)
 	const uint8_t *at = capture->at;
 	struct sound_shape lax = repair->shape;
 	unsigned records = 0, fractions = 0, lengths = 0, padding = 0;
-	enum sound sound = SOUND_YES;
 	struct sound_record record;
+	struct sound_chain chain;
 
 	lax.odd_fractions = lax.odd_lengths = lax.odd_padding = true;
-	while (records < 256 && at < capture->end && (sound = sound_record(&lax, at, capture->end, &record)) == SOUND_YES) {
+	sound_chain(&lax, at, capture->end, capture->ended, HABIT_RECORDS, SIZE_MAX, &chain);
+	for (uint32_t i = 0; i < chain.records && sound_record(&lax, at, capture->end, &record) == SOUND_YES; i++) {
+		/* Behind a jump they may be no records: lax as this is, much chains. */
+		int64_t step;
+		if (record.timed && (__builtin_sub_overflow(record.time_ns, chain.first_ns, &step) || step > SOUND_DAY_NS || step < -SOUND_DAY_NS))
+			break;
 		if (record.packet) {
 			records++;
 			lengths += record.captured > record.length || record.length > lax.limit;
 			fractions += !lax.pcapng && weir_load32(at + 4, lax.big) >= lax.units;
-			for (uint32_t i = record.captured; lax.pcapng && i & 3; i++)
-				padding += record.data[i] != 0;
+			padding += lax.pcapng && !sound_padding(&record);
 		}
 		at += record.size;
 	}
 	/* Where it breaks the odd ones may be why. */
-	bool broken = sound == SOUND_NOT || (sound == SOUND_BEYOND && capture->ended);
+	bool broken = chain.end == CHAIN_BREAKS;
 	if (broken && records < 32)
 		return;
-	repair->shape.odd_lengths = lengths && ((lengths > 8 && !broken) || 2 * lengths >= records);
-	repair->shape.odd_fractions = fractions && ((fractions > 8 && !broken) || 2 * fractions >= records);
+	repair->shape.odd_lengths = lengths && 2 * lengths >= records;
+	repair->shape.odd_fractions = fractions && 2 * fractions >= records;
 	repair->shape.odd_padding = padding > 8 || (padding && 2 * padding >= records);
 }
 

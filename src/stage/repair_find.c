@@ -65,6 +65,10 @@ static bool length_plausible(const struct repair *repair, size_t gap)
 	int checksum = sound_checksum(linktype, record.data, record.captured, record.length);
 	if (checksum)
 		return checksum == 1 || !checksums_hold(repair, linktype, capture->at + record.size + gap);
+	/* A file that was cut in the next header. */
+	size_t left = capture_left(capture) - record.size;
+	if (capture->ended && gap == left && gap < repair->shape.header)
+		return true;
 	if (gap < IN_DOUBT)
 		return gap == 0;
 	/* Damage that left nothing of the next header began before it, more often than not: in this record. */
@@ -75,12 +79,17 @@ static bool length_plausible(const struct repair *repair, size_t gap)
 	       weir_load32(next + 12, big) + PCAP_RECORD_BYTES == gap;
 }
 
+/* The longest run of zeros. One that goes on from window to window counts anew. */
 static void count_zeros(struct repair *repair, size_t length)
 {
 	const uint8_t *at = repair->capture->at;
+	uint64_t zeros = 0;
 
-	for (size_t i = 0; i < length; i++)
-		repair->zeros += at[i] == 0;
+	for (size_t i = 0; i < length; i++) {
+		zeros = at[i] ? 0 : zeros + 1;
+		if (zeros > repair->zeros)
+			repair->zeros = zeros;
+	}
 }
 
 /* Goes on behind `length` bytes of damage. */
