@@ -144,6 +144,13 @@ struct weir_query {
 	int threads;              /* 0 = one a core */
 	uint64_t limit;           /* so many packets at most; 0: all */
 	const _Atomic int *stop;  /* may be NULL */
+	/*
+	 * NULL: nothing of a chunk whose checksum does not hold is given, and behind the last packet comes the error. Else what is sound of
+	 * it is given, as far as its blocks show (only of chunks that are not compressed: of others nothing can be read), on_damage is called
+	 * for each damaged range, on the thread that fills, in the order of chunks, and such damage is no error. It must not call the query.
+	 */
+	void (*on_damage)(void *context, const struct weir_damage *damage);
+	void *damage_context;
 };
 
 struct weir_query_statistics {

@@ -144,7 +144,7 @@ static void account(struct query *query, struct load *load)
 	query->statistics.bytes_read += load->loaded.bytes_read;
 	query->statistics.bytes_decompressed += load->loaded.bytes_decompressed;
 	query->not_compiled += load->loaded.not_compiled;
-	if (load->loaded.damage.code) {
+	if (load->loaded.damage.code && !query->settings.on_damage) {
 		remember(&query->damage, &load->loaded.damage);
 		query->damaged_chunks++;
 	}
@@ -327,6 +327,10 @@ static int advance(struct query *query, bool can_wait, int64_t *bound, struct we
 				query->loads_end = &query->loads;
 			query->load_count--;
 			pthread_cond_broadcast(&query->room);
+			for (uint32_t i = 0; i < first->loaded.range_count; i++) {
+				first->loaded.ranges[i].file = first->loaded.damage.file;
+				query->settings.on_damage(query->settings.damage_context, &first->loaded.ranges[i]);
+			}
 			if (!first->loaded.count) {
 				release(query, first);
 				continue;
@@ -458,8 +462,15 @@ static int end_of_query(struct query *query, struct weir_fault *fault)
 {
 	query->ended = true;
 	pthread_mutex_lock(&query->lock);
-	if (!query->damage.code)
-		remember(&query->damage, query_tasks_damage(query->tasks));
+	const struct weir_fault *unindexed = query_tasks_damage(query->tasks);
+	if (query->settings.on_damage && unindexed->code) {
+		uint64_t at = unindexed->offset > 0 ? (uint64_t)unindexed->offset : 0;
+		struct weir_damage damage = {.file = unindexed->file, .from = at, .to = at, .packets = WEIR_UNKNOWN_COUNT, .cause = "index",
+		                             .before_ns = WEIR_NO_TIME, .after_ns = WEIR_NO_TIME};
+		query->settings.on_damage(query->settings.damage_context, &damage);
+	} else if (!query->damage.code) {
+		remember(&query->damage, unindexed);
+	}
 	if (query->damage.code)
 		*fault = query->damage;
 	int code = query->damage.code;

@@ -5,12 +5,15 @@
 #include <weir/filter.h>
 
 #include "archive/chunk_read.h"
+#include "file/sound.h"
 #include "os/files.h"
 
 #define LINKTYPES_MAX 32
+#define RANGES_MAX 256 /* of one chunk */
 
 struct loader {
 	const char *expression; /* NULL: everything */
+	bool salvage;           /* what is sound of damaged chunks, too */
 	int64_t from_ns, to_ns;
 	struct buffer_pool *pool;
 	struct chunk_reader *reader;
@@ -32,6 +35,7 @@ struct loader *loader_new(const struct weir_query *query, struct buffer_pool *po
 	if (!loader)
 		return NULL;
 	loader->expression = query->filter && query->filter[strspn(query->filter, " \t\n")] ? query->filter : NULL;
+	loader->salvage = query->on_damage;
 	loader->from_ns = query->from_ns;
 	loader->to_ns = query->to_ns;
 	loader->pool = pool;
@@ -60,6 +64,9 @@ void loaded_free(struct loaded *loaded)
 	if (loaded->buffer)
 		weir_buffer_drop(loaded->buffer);
 	free(loaded->items);
+	free(loaded->ranges);
+	loaded->ranges = NULL;
+	loaded->range_count = 0;
 	loaded->buffer = NULL;
 	loaded->items = NULL;
 }
@@ -114,6 +121,8 @@ struct selection {
 	int linktype;
 	uint32_t count;             /* in loader->items */
 	uint64_t kept;              /* bytes of their blocks */
+	bool salvaging;             /* the chunk is damaged */
+	int64_t last_ns;            /* time of the last sound packet then; WEIR_NO_TIME */
 	struct weir_buffer *kept_in; /* where the blocks are copied to; NULL: they stay where they are, behind `base` */
 	const uint8_t *base;
 };
@@ -171,6 +180,12 @@ static int select_packets(struct selection *selection, struct weir_fault *fault)
 	int found;
 
 	while ((found = chunk_walk_next(&selection->walk, &packet)) == 1) {
+		if (__builtin_expect(selection->salvaging, 0)) {
+			/* The index knows between which times all were: another time is damage. */
+			if (packet.time_ns < selection->task->chunk.first_ns || packet.time_ns > selection->task->chunk.last_ns)
+				continue;
+			selection->last_ns = packet.time_ns;
+		}
 		selection->loaded->packets++;
 		int wanted = is_wanted(selection, &packet, fault);
 		if (wanted > 0)
@@ -331,6 +346,126 @@ static bool is_damage(int code)
 	return code != WEIR_E_MEMORY && code != WEIR_E_FILTER;
 }
 
+/* Enters a damaged range of the chunk; more than RANGES_MAX become one with the last. */
+static int add_range(struct selection *selection, uint64_t from, uint64_t to, uint64_t packets_before, const char *cause,
+                     struct weir_fault *fault)
+{
+	struct loaded *loaded = selection->loaded;
+
+	if (loaded->range_count == RANGES_MAX) {
+		loaded->ranges[RANGES_MAX - 1].to = to;
+		return 0;
+	}
+	struct weir_damage *ranges = realloc(loaded->ranges, (loaded->range_count + 1) * sizeof *ranges);
+	if (!ranges)
+		return weir_fail(fault, WEIR_E_MEMORY, "no memory for what is damaged");
+	loaded->ranges = ranges;
+	ranges[loaded->range_count++] = (struct weir_damage){
+		.from = from, .to = to, .packets_before = packets_before, .cause = cause,
+		.before_ns = selection->last_ns, .after_ns = WEIR_NO_TIME,
+	};
+	return 0;
+}
+
+/* The next place in the chunk at which sound blocks go on; NULL: none. */
+static const uint8_t *next_sound(const struct selection *selection, const struct weir_interface *const *interfaces)
+{
+	const struct chunk_walk *walk = &selection->walk;
+	const struct index_chunk *chunk = &selection->task->chunk;
+	struct sound_search search = {
+		.shapes = {{.pcapng = true, .big = walk->big, .limit = (uint32_t)256 << 10, .interfaces = interfaces,
+		            .interface_count = walk->interface_count, .odd_lengths = true, .odd_padding = true}},
+		.shape_count = 1, .own = 1,
+		.before_ns = {chunk->first_ns, selection->last_ns},
+		.back_ns = chunk->last_ns - chunk->first_ns,
+	};
+	struct sound_found found;
+
+	if (!sound_find(&search, walk->at + 1, walk->end, walk->end, true, &found) || found.kind != SOUND_RECORDS)
+		return NULL;
+	return found.at;
+}
+
+/* Walks over a damaged chunk in memory, from one sound stretch to the next. */
+static int walk_damaged(struct selection *selection, const uint8_t *data, const struct weir_interface *const *interfaces,
+                        struct weir_fault *fault)
+{
+	const struct index_chunk *chunk = &selection->task->chunk;
+	struct weir_fault ignored;
+	int code = select_in_memory(selection, data, chunk->raw_bytes, &ignored);
+
+	while (code == WEIR_E_FORMAT) {
+		uint64_t from = (uint64_t)(selection->walk.at - data);
+		const uint8_t *next = next_sound(selection, interfaces);
+		uint64_t to = next ? (uint64_t)(next - data) : chunk->raw_bytes;
+		code = add_range(selection, chunk->offset + from, chunk->offset + to, selection->loaded->packets, "overwritten", fault);
+		if (code < 0 || !next)
+			return code;
+		uint32_t range = selection->loaded->range_count - 1;
+		uint64_t before = selection->loaded->packets;
+		selection->walk.at = next;
+		code = select_packets(selection, &ignored);
+		if (selection->loaded->packets > before)
+			selection->loaded->ranges[range].after_ns = selection->last_ns;
+	}
+	if (code == WALK_MORE)
+		code = 0;
+	if (code < 0)
+		*fault = ignored;
+	return code;
+}
+
+/*
+ * What is sound of a chunk that is not what was written. Its blocks are only to be had where it is not compressed. 0, or an error that
+ * ends the query.
+ */
+static int salvage(struct selection *selection, struct weir_buffer *buffer, struct weir_fault *fault)
+{
+	struct loader *loader = selection->loader;
+	struct loaded *loaded = selection->loaded;
+	const struct query_task *task = selection->task;
+	const struct index_chunk *chunk = &task->chunk;
+	uint8_t *raw = buffer ? buffer->data : NULL;
+	struct weir_fault found;
+	int code = 0;
+
+	selection->salvaging = true;
+	selection->last_ns = WEIR_NO_TIME;
+	selection->count = 0;
+	selection->kept = 0;
+	selection->linktype = -1;
+	selection->walk.last_ns = chunk->first_ns;
+	loaded->packets = 0;
+	if (raw && task->segment->codec == WEIR_CODEC_NONE) {
+		const struct weir_interface **interfaces = malloc((task->segment->interface_count + 1) * sizeof *interfaces);
+		if (!interfaces || (selection->kept_in && !room_for(loader, chunk->raw_bytes))) {
+			free(interfaces);
+			return weir_fail(fault, WEIR_E_MEMORY, "no memory for a chunk of %u bytes", chunk->raw_bytes);
+		}
+		for (uint32_t i = 0; i < task->segment->interface_count; i++)
+			interfaces[i] = task->segment->interfaces[i].interface;
+		if (selection->kept_in)
+			raw = loader->scratch;
+		/* What can't be read, because the file ends before it, is zeros: no block. */
+		memset(raw, 0, chunk->raw_bytes);
+		(void)chunk_read(loader->reader, task->segment->path, WEIR_CODEC_NONE, chunk, task->segment->big, raw, &found);
+		code = walk_damaged(selection, raw, interfaces, fault);
+		free(interfaces);
+	}
+	if (code == 0 && loaded->range_count == 0) {
+		bool given = loaded->packets > 0;
+		code = add_range(selection, chunk->offset, chunk->offset + chunk->stored_bytes, 0, given ? "checksum" : "compressed data", fault);
+		if (code == 0) {
+			loaded->ranges[0].before_ns = chunk->first_ns;
+			loaded->ranges[0].after_ns = chunk->last_ns;
+		}
+	}
+	/* How many are missing is known of the chunk, not of each range. */
+	if (code == 0)
+		loaded->ranges[0].packets = chunk->packets > loaded->packets ? chunk->packets - loaded->packets : 0;
+	return code;
+}
+
 int loader_load(struct loader *loader, const struct query_task *task, struct loaded *loaded, struct weir_fault *fault)
 {
 	const struct query_segment *segment = task->segment;
@@ -357,10 +492,10 @@ int loader_load(struct loader *loader, const struct query_task *task, struct loa
 	}
 	loaded->bytes_decompressed = task->chunk.raw_bytes;
 	if (code < 0 && is_damage(code)) {
-		/* Nothing of a chunk whose checksum does not hold; the rest of the query goes on. */
+		/* Nothing of a chunk whose checksum does not hold, unless it is wanted all the same; the rest of the query goes on. */
 		loaded->damage = found;
 		selection.count = 0;
-		code = 0;
+		code = loader->salvage ? salvage(&selection, buffer, &found) : 0;
 	}
 	if (code < 0)
 		*fault = found;

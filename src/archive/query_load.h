@@ -27,6 +27,8 @@ struct loaded {
 	uint64_t packets, bytes_read, bytes_decompressed;
 	uint64_t not_compiled;      /* packets of link types for which the expression is no filter */
 	struct weir_fault damage;   /* the chunk, or the rest of it, could not be read; code 0: all was sound */
+	struct weir_damage *ranges; /* what was damaged, when the query wants to be told; their `file` is damage.file */
+	uint32_t range_count;
 };
 
 /* What one thread needs for it. */

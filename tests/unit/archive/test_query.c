@@ -44,11 +44,13 @@ static void make_packet(uint8_t *data, uint16_t port, uint32_t number)
 	weir_store_be32(data + 42, number);
 }
 
+static enum weir_codec codec = WEIR_CODEC_ZSTD;
+
 /* Archives count packets of a vantage; time gives the time of each. */
 static void record_until(const char *node, const char *interface, uint16_t port, uint32_t count, uint64_t segment_bytes,
                          int64_t (*time)(uint32_t i), void (*meanwhile)(uint32_t count))
 {
-	struct weir_archive_options options = {.node = node, .interface = interface, .codec = WEIR_CODEC_ZSTD, .segment_bytes = segment_bytes,
+	struct weir_archive_options options = {.node = node, .interface = interface, .codec = codec, .segment_bytes = segment_bytes,
 	                                       .buffered = true, .workers = 1, .flush_ns = 20000000};
 	struct weir_interface description = {.linktype = 1, .resolution = 9, .snaplen = 65535};
 	const struct weir_interface *interfaces[] = {&description};
@@ -243,6 +245,96 @@ static void a_damaged_chunk_is_told_after_all_that_is_sound(void **state)
 	assert_int_equal(ask((struct weir_query){.from_ns = WEIR_TIME_FIRST, .filter = "udp"}).packets, answer.packets);
 }
 
+struct told {
+	uint64_t ranges, packets, bytes;
+	char cause[32];
+};
+
+static void on_damage(void *context, const struct weir_damage *damage)
+{
+	struct told *told = context;
+
+	assert_non_null(strstr(damage->file, "/raw/"));
+	assert_true(damage->from < damage->to);
+	told->ranges++;
+	told->packets += damage->packets;
+	told->bytes += damage->to - damage->from;
+	snprintf(told->cause, sizeof told->cause, "%s", damage->cause);
+}
+
+static struct answer salvage(const char *filter, struct told *told)
+{
+	*told = (struct told){0};
+	return ask((struct weir_query){.from_ns = WEIR_TIME_FIRST, .filter = filter, .on_damage = on_damage, .damage_context = told});
+}
+
+static void write_into_segment(const char *text, unsigned at)
+{
+	char command[512];
+
+	snprintf(command, sizeof command, "f=$(find '%s/raw' -name '*.pcapng*' ! -name '*.idx' | head -n 1) && printf '%s' | dd of=\"$f\" bs=1 seek=%u conv=notrunc status=none",
+	         campaign_path, text, at);
+	assert_int_equal(system(command), 0);
+}
+
+static void what_is_sound_of_a_damaged_chunk_can_be_had(void **state)
+{
+	struct told told;
+
+	codec = WEIR_CODEC_NONE;
+	record("n", "i", 1, 20000, 2 << 20, ascending);
+	codec = WEIR_CODEC_ZSTD;
+	struct answer answer = salvage(NULL, &told);
+	assert_int_equal(answer.packets, 20000);
+	assert_int_equal(told.ranges, 0);
+	/* 32 bytes over the blocks of one or two packets. */
+	write_into_segment("XXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX", 50000);
+	for (int filtered = 0; filtered < 2; filtered++) {
+		answer = salvage(filtered ? "udp" : NULL, &told);
+		assert_int_equal(answer.code, 0);
+		assert_int_equal(answer.disordered, 0);
+		assert_true(answer.packets >= 19998 && answer.packets <= 20000);
+		assert_int_equal(answer.packets + told.packets, 20000);
+		assert_int_equal(told.ranges, 1);
+	}
+	/* And where nobody asked for it, nothing of the chunk is given. */
+	assert_true(ask((struct weir_query){.from_ns = WEIR_TIME_FIRST}).packets < 19998);
+}
+
+static void a_flipped_bit_that_no_block_shows_is_told(void **state)
+{
+	struct told told;
+
+	codec = WEIR_CODEC_NONE;
+	record("n", "i", 1, 20000, 2 << 20, ascending);
+	codec = WEIR_CODEC_ZSTD;
+	/* Into the zeros behind the number of a packet: all blocks are 92 bytes, behind the section's head. */
+	char command[512];
+	snprintf(command, sizeof command,
+	         "f=$(find '%s/raw' -name '*.pcapng' | head -n 1) && at=$(grep -obUaP '\\x00{14,}' \"$f\" | sed -n 40p | cut -d: -f1) && printf X | dd of=\"$f\" bs=1 seek=$((at + 4)) conv=notrunc status=none",
+	         campaign_path);
+	assert_int_equal(system(command), 0);
+	struct answer answer = salvage(NULL, &told);
+	assert_int_equal(answer.code, 0);
+	assert_int_equal(answer.packets, 20000);
+	assert_int_equal(told.ranges, 1);
+	assert_int_equal(told.packets, 0);
+	assert_string_equal(told.cause, "checksum");
+}
+
+static void of_a_damaged_frame_the_range_is_told(void **state)
+{
+	struct told told;
+
+	record("n", "i", 1, 20000, 2 << 20, ascending);
+	write_into_segment("XXXX", 50000);
+	struct answer answer = salvage(NULL, &told);
+	assert_int_equal(answer.code, 0);
+	assert_int_equal(told.ranges, 1);
+	assert_int_equal(answer.packets + told.packets, 20000);
+	assert_true(told.packets > 0);
+}
+
 static void a_lost_index_costs_time_and_no_packets(void **state)
 {
 	char command[512];
@@ -334,6 +426,9 @@ int main(void)
 		TEST(unsorted_packets_are_sorted),
 		TEST(memory_is_bounded_and_said_to_be),
 		TEST(a_damaged_chunk_is_told_after_all_that_is_sound),
+		TEST(what_is_sound_of_a_damaged_chunk_can_be_had),
+		TEST(a_flipped_bit_that_no_block_shows_is_told),
+		TEST(of_a_damaged_frame_the_range_is_told),
 		TEST(a_lost_index_costs_time_and_no_packets),
 		TEST(what_is_being_recorded_is_found),
 		TEST(filters_that_are_none_are_refused),
