@@ -2,7 +2,7 @@
  * Estimating clocks: the samples of all vantages, the reference, and what follows for each: weir/stage.h.
  *
  * Which packets are kept as samples is decided by their identity, so that all vantages keep the same ones: as they become too many for the
- * memory only those whose identity ends in one more zero bit are kept.
+ * memory only those that have one more zero bit in their identity are kept.
  */
 #include <stdlib.h>
 
@@ -23,7 +23,7 @@ struct weir_clock_estimator {
 	struct clock_sample *samples;
 	size_t count, capacity, most;
 	bool by_time;  /* samples come in any order */
-	uint64_t mask; /* identities that have none of these bits are kept */
+	uint64_t mask; /* identities that have none of these bits (is_sampled) are kept */
 	struct clock_vantage *vantages;
 	uint32_t vantage_count;
 	struct clock_pair *pairs;
@@ -108,6 +108,12 @@ static int know_vantage(struct weir_clock_estimator *estimator, uint32_t vantage
 	return 0;
 }
 
+/* Not by the last bits of all: some identities have them set to tell what they are. */
+static bool is_sampled(const struct weir_clock_estimator *estimator, uint64_t identity)
+{
+	return (identity >> 16 & estimator->mask) == 0;
+}
+
 /* Makes room: a larger array, or half of the samples go. */
 static int make_room(struct weir_clock_estimator *estimator, struct weir_fault *fault)
 {
@@ -126,7 +132,7 @@ static int make_room(struct weir_clock_estimator *estimator, struct weir_fault *
 		size_t kept = 0;
 		estimator->mask = estimator->mask << 1 | 1;
 		for (size_t i = 0; i < estimator->count; i++)
-			if ((estimator->samples[i].identity & estimator->mask) == 0)
+			if (is_sampled(estimator, estimator->samples[i].identity))
 				estimator->samples[kept++] = estimator->samples[i];
 		estimator->count = kept;
 	}
@@ -150,11 +156,11 @@ int weir_clock_estimator_see(struct weir_clock_estimator *estimator, uint32_t va
 	if (time_ns > place->last_ns)
 		place->last_ns = time_ns;
 	place->seen++;
-	if (identity == 0 || (identity & estimator->mask))
+	if (identity == 0 || !is_sampled(estimator, identity))
 		return 0;
 	if (estimator->count == estimator->capacity) {
 		error = make_room(estimator, fault);
-		if (error || (identity & estimator->mask) || estimator->count == estimator->capacity)
+		if (error || !is_sampled(estimator, identity) || estimator->count == estimator->capacity)
 			return error;
 	}
 	estimator->samples[estimator->count++] = (struct clock_sample){

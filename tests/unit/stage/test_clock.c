@@ -41,7 +41,7 @@ static void exchange(struct weir_clock_estimator *estimator, uint32_t a, uint32_
 	for (uint32_t i = 0; i < count; i++) {
 		int64_t at = START + i * (SECOND / 100);
 		int64_t took = 100000 + (int64_t)(any() % 200000);
-		uint64_t identity = any();
+		uint64_t identity = any() | 1; /* as those of packets are */
 		see(estimator, i % 2 ? a : b, at + (i % 2 ? more_a : more_b), identity, 64);
 		see(estimator, i % 2 ? b : a, at + took + (i % 2 ? more_b : more_a), identity, 63);
 	}
