@@ -87,6 +87,7 @@ static void put_csv(struct groups *groups, uint32_t group)
 		text_clear(&groups->cell);
 		if (aggregate_key_text(groups->aggregate, group, k, &groups->cell))
 			put_csv_text(&groups->text, &groups->cell);
+		groups->text.failed |= groups->cell.failed; /* which the next key clears */
 	}
 	for (size_t s = 0; s < plan->sum_count; s++) {
 		text_add_char(&groups->text, ',');
@@ -126,6 +127,7 @@ static void put_json(struct groups *groups, uint32_t group)
 		text_clear(&groups->cell);
 		if (!aggregate_key_text(groups->aggregate, group, k, &groups->cell))
 			continue;
+		groups->text.failed |= groups->cell.failed;
 		json_key(&json, plan->keys[k].name);
 		if (!aggregate_key_is_number(plan, k)) {
 			json_string_bytes(&json, text_string(&groups->cell), groups->cell.length);
@@ -194,6 +196,7 @@ static void put_cell(struct groups *groups, const char *text, size_t length, siz
 {
 	size_t shown = 0;
 
+	groups->text.failed |= groups->cell.failed;
 	for (size_t i = 0; i < length; i++)
 		shown += ((uint8_t)text[i] & 0xc0) != 0x80;
 	for (size_t i = shown; right && i < width; i++)

@@ -42,8 +42,11 @@ void flows_files_free(struct flows_files *files)
 	*files = (struct flows_files){0};
 }
 
-/* By its first bytes, decompressed: no capture begins as these do. What can't be opened is left to who reads captures to tell of. */
-static enum flows_kind kind_of(const char *path)
+/*
+ * By its first bytes, decompressed: no capture begins as flow files do. What is damaged or compressed in an unknown way is left to who reads captures to
+ * tell of.
+ */
+static int kind_of(const char *path, enum flows_kind *kind, struct weir_fault *fault)
 {
 	struct stream *stream;
 	struct stat status;
@@ -51,17 +54,23 @@ static enum flows_kind kind_of(const char *path)
 	size_t length = 0;
 	int64_t n = 1;
 
-	if (strcmp(path, "-") == 0 || stat(path, &status) < 0 || !S_ISREG(status.st_mode) || stream_open(path, &stream, NULL) < 0)
-		return FLOWS_PACKETS;
+	*kind = FLOWS_PACKETS;
+	if (strcmp(path, "-") == 0 || stat(path, &status) < 0 || !S_ISREG(status.st_mode))
+		return 0;
+	int error = stream_open(path, &stream, fault);
+	if (error)
+		return error == WEIR_E_UNSUPPORTED || exit_status_of(error) == EXIT_FAULT_IN_DATA ? 0 : error;
 	for (; n > 0 && length < sizeof head; length += n > 0 ? (size_t)n : 0)
-		n = stream_read(stream, head + length, sizeof head - length, NULL);
+		n = stream_read(stream, head + length, sizeof head - length, fault);
 	stream_close(stream);
-	if (length < sizeof head)
-		return FLOWS_PACKETS;
-	if (memcmp(head, "PAR1", 4) == 0)
-		return FLOWS_PARQUET;
-	uint16_t version = weir_load_be16(head);
-	return version == 5 || version == 9 || version == 10 ? FLOWS_DATAGRAMS : FLOWS_PACKETS;
+	if (n < 0 && exit_status_of((int)n) != EXIT_FAULT_IN_DATA)
+		return (int)n;
+	uint16_t version = length == sizeof head ? weir_load_be16(head) : 0;
+	if (length == sizeof head && memcmp(head, "PAR1", 4) == 0)
+		*kind = FLOWS_PARQUET;
+	else if (version == 5 || version == 9 || version == 10)
+		*kind = FLOWS_DATAGRAMS;
+	return 0;
 }
 
 static int parquet_only(const struct dirent *entry)
@@ -98,8 +107,11 @@ int flows_files_add(struct flows_files *files, const char *path, struct weir_fau
 
 	if (strcmp(path, "-") != 0 && stat(path, &status) < 0)
 		return weir_fail_errno(fault, errno, path, "could not be opened");
-	if (strcmp(path, "-") == 0 || !S_ISDIR(status.st_mode))
-		return add_file(files, path, kind_of(path), fault);
+	if (strcmp(path, "-") == 0 || !S_ISDIR(status.st_mode)) {
+		enum flows_kind kind;
+		int error = kind_of(path, &kind, fault);
+		return error ? error : add_file(files, path, kind, fault);
+	}
 	int count = add_folder(files, path, fault);
 	if (count == 0) { /* the folder of a run has them one deeper */
 		struct text name = {0};

@@ -65,6 +65,7 @@ static void put_end(struct table_sink *table, const struct weir_ip *ip, const st
 		put(cell, ip->version == 6 ? "]:" : ":");
 		put_unsigned(cell, port);
 	}
+	table->text.failed |= cell->failed;
 	put_cell(&table->text, cell->data ? cell->data : "", cell->length, ADDRESS_WIDTH, false);
 }
 

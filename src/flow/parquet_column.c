@@ -126,10 +126,8 @@ static uint32_t gather(const struct parquet_column *column, const uint32_t *orde
 static uint32_t number_dictionary(const struct parquet_column *column, uint32_t count, struct parquet_output *output)
 {
 	uint32_t entries = 0, most = count / 4 < DICTIONARY_NUMBERS ? count / 4 : DICTIONARY_NUMBERS;
-	uint64_t *known = malloc((size_t)(most ? most : 1) * sizeof *known);
+	uint64_t *known = output->known;
 
-	if (!known)
-		return 0;
 	memset(output->slots, 0, PARQUET_SLOTS * sizeof *output->slots);
 	for (uint32_t i = 0; i < count; i++) {
 		uint64_t value = output->values[i];
@@ -153,7 +151,6 @@ static uint32_t number_dictionary(const struct parquet_column *column, uint32_t 
 	text_clear(&output->page);
 	for (uint32_t i = 0; i < entries; i++)
 		put_plain_number(&output->page, known[i], column->wide);
-	free(known);
 	return entries;
 }
 
@@ -230,6 +227,7 @@ static void number_bounds(const struct parquet_column *column, uint32_t count, c
 	put_plain_number(&chunk->least, least ^ turn, column->wide);
 	put_plain_number(&chunk->most, most ^ turn, column->wide);
 	chunk->bounds = true;
+	chunk->failed |= chunk->least.failed || chunk->most.failed;
 }
 
 static int compare_texts(const struct text *a, const struct text *b)
@@ -255,8 +253,9 @@ static void string_bounds(const struct parquet_column *column, struct parquet_ou
 			text_clear(&chunk->most);
 			text_add_bytes(&chunk->most, text_string(text), text->length);
 		}
+		chunk->failed |= text->failed || chunk->least.failed || chunk->most.failed;
 	}
-	chunk->bounds = chunk->least.length <= BOUND_BYTES && chunk->most.length <= BOUND_BYTES && !text->failed;
+	chunk->bounds = chunk->least.length <= BOUND_BYTES && chunk->most.length <= BOUND_BYTES;
 }
 
 int parquet_column_write(struct parquet_column *column, const uint32_t *order, uint32_t rows, struct parquet_output *output,
@@ -276,6 +275,8 @@ int parquet_column_write(struct parquet_column *column, const uint32_t *order, u
 		number_bounds(column, count, output->values, chunk);
 	else if (count)
 		string_bounds(column, output, chunk);
+	if (chunk->failed)
+		return weir_fail(fault, WEIR_E_MEMORY, "no memory for the bounds of %u flows", rows);
 	chunk->begin = stream_writer_position(output->out);
 	entries = numbers ? number_dictionary(column, count, output) : string_dictionary(column, count, output);
 	if (entries) {

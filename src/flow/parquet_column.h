@@ -21,6 +21,7 @@ struct parquet_output {
 	uint32_t *levels, *ids;  /* a row group's worth each */
 	uint64_t *values;
 	uint32_t *slots;         /* PARQUET_SLOTS of them: of the dictionary of numbers */
+	uint64_t *known;         /* its entries: a quarter as many */
 };
 
 /* One column of the row group at hand. */
@@ -43,6 +44,7 @@ struct parquet_chunk {
 	bool in_dictionary;
 	struct text least, most;    /* in PLAIN form without length; valid with bounds */
 	bool bounds;
+	bool failed;                /* no memory for them */
 };
 
 int parquet_column_new(struct parquet_column *column, const struct weir_flow_column *of, uint32_t rows, struct weir_fault *fault);

@@ -164,6 +164,7 @@ static void parquet_close(struct weir_flow_sink *sink)
 	free(parquet->output.ids);
 	free(parquet->output.values);
 	free(parquet->output.slots);
+	free(parquet->output.known);
 	text_free(&parquet->groups);
 	text_free(&parquet->footer);
 	free(parquet->columns);
@@ -187,13 +188,14 @@ static int allocate(struct parquet *parquet, const char *path, struct weir_fault
 	parquet->output.ids = malloc(rows * sizeof *parquet->output.ids);
 	parquet->output.values = malloc(rows * sizeof *parquet->output.values);
 	parquet->output.slots = malloc(PARQUET_SLOTS * sizeof *parquet->output.slots);
+	parquet->output.known = malloc(PARQUET_SLOTS / 4 * sizeof *parquet->output.known);
 	parquet->keys = malloc(rows * sizeof *parquet->keys);
 	parquet->spare = malloc(rows * sizeof *parquet->spare);
 	parquet->order = malloc(rows * sizeof *parquet->order);
 	parquet->columns = calloc(parquet->column_count, sizeof *parquet->columns);
 	parquet->chunks = calloc(parquet->column_count, sizeof *parquet->chunks);
 	if (!parquet->output.zstd || !parquet->output.levels || !parquet->output.ids || !parquet->output.values || !parquet->output.slots ||
-	    !parquet->keys || !parquet->spare || !parquet->order || !parquet->columns || !parquet->chunks)
+	    !parquet->output.known || !parquet->keys || !parquet->spare || !parquet->order || !parquet->columns || !parquet->chunks)
 		return weir_fail(fault, WEIR_E_MEMORY, "no memory to write %s", path);
 	for (size_t c = 0; c < parquet->column_count && !error; c++)
 		error = parquet_column_new(&parquet->columns[c], &columns[c], parquet->room, fault);

@@ -16,6 +16,7 @@ sample=${WEIR_FAULTS_SAMPLE:-6} # calls a row, when there are more
 	skip_all "bench/generate does not run here"
 "$WEIR" import "$tmp/base" "$tmp/in.pcap" --node n --iface i --segment 256K -q || exit 1
 "$WEIR" import "$tmp/base" "$tmp/in.pcap" --node n --iface j --codec none --segment 256K -q || exit 1
+"$WEIR" flows "$tmp/in.pcap" --no-applications -f parquet -w "$tmp/in.parquet" || exit 1
 dump() { sqlite3 "$1/catalog.db" .dump | sort; }
 
 # What each command must give when it says that it worked: `go` runs it, `right` looks at what came out.
@@ -28,6 +29,9 @@ command_of() {
 	# Without a filter: libpcap's own parser exits or crashes when it gets no memory.
 	query) set -- query "$tmp/base" --from 1970-01-01 -w "$tmp/out.pcapng" ;;
 	rebuild) set -- catalog rebuild "$tmp/base" ;;
+	flows) set -- flows "$tmp/in.pcap" --no-applications -f parquet -w "$tmp/out.parquet" ;;
+	flows_read) set -- flows "$tmp/in.parquet" --sort packets -f parquet -w "$tmp/out.parquet" ;;
+	flows_by) set -- flows "$tmp/in.parquet" --by host,protocol -f csv ;;
 	esac
 	argv=("$@")
 }
@@ -38,7 +42,8 @@ prepare() {
 
 product() { # what the command made, as something that can be compared
 	case $1 in
-	info) cat "$tmp/.out" ;;
+	info | flows_by) cat "$tmp/.out" ;;
+	flows | flows_read) cksum <"$tmp/out.parquet" ;;
 	verify) cat "$tmp/.out" ;;
 	convert) zstd -dcq "$tmp/out.pcapng.zst" | cksum ;;
 	query) cksum <"$tmp/out.pcapng" ;;
@@ -50,9 +55,9 @@ product() { # what the command made, as something that can be compared
 # What must hold whether it worked or not. Prints what does not.
 aftermath() { # COMMAND STATUS
 	local left output
-	left=$(find "$tmp" -maxdepth 1 -name 'out*' ! -name out.pcapng ! -name out.pcapng.zst)
+	left=$(find "$tmp" -maxdepth 1 -name 'out*' ! -name out.pcapng ! -name out.pcapng.zst ! -name out.parquet)
 	[ -z "$left" ] || echo "left behind: $left"
-	if [ "$2" -ne 0 ] && [ -e "$tmp/out.pcapng" -o -e "$tmp/out.pcapng.zst" ]; then
+	if [ "$2" -ne 0 ] && [ -e "$tmp/out.pcapng" -o -e "$tmp/out.pcapng.zst" -o -e "$tmp/out.parquet" ]; then
 		echo "a file that is not whole stands under its name"
 	fi
 	case $1 in
@@ -136,7 +141,7 @@ $(grep -m 7 'failed at' "$tmp/.report")
 # All rows of a command, in a folder of their own, so that two commands can be tried at once. The results go to standard output, for replay.
 rows() { # COMMAND
 	mkdir "$tmp/$1"
-	cp -r "$tmp/base" "$tmp/in.pcap" "$tmp/$1"
+	cp -r "$tmp/base" "$tmp/in.pcap" "$tmp/in.parquet" "$tmp/$1"
 	tmp=$tmp/$1
 	ok() { printf 'ok %s\n' "$1"; }
 	not_ok() {
@@ -159,7 +164,7 @@ rows() { # COMMAND
 }
 
 packets=$("$WEIR" info --json "$tmp/in.pcap" | jq '.[0].packets')
-commands="import rebuild verify query convert info"
+commands="import rebuild verify query convert flows flows_read flows_by info"
 for command in $commands; do
 	while [ "$(jobs -rp | wc -l)" -ge 2 ]; do
 		wait -n

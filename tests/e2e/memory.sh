@@ -23,6 +23,11 @@ at_most 64 "info of a compressed file" "$WEIR" info "$tmp/long.pcapng.zst"
 rm -f "$tmp/long.pcapng" "$tmp/long.pcapng.zst"
 at_most 64 "watch of 24 MB" "$WEIR" watch -n -r "$tmp/short.pcap"
 at_most 64 "watch of 24 MB as JSON" "$WEIR" watch --json -r "$tmp/short.pcap"
+at_most 256 "flows of 240 MB as Parquet" "$WEIR" flows "$tmp/long.pcap" -f parquet -w "$tmp/long.parquet"
+at_most 192 "flows of 24 MB as Parquet" "$WEIR" flows "$tmp/short.pcap" -f parquet -w "$tmp/short.parquet"
+at_most 48 "flows grouped from Parquet" "$WEIR" flows "$tmp/long.parquet" --by application -f csv -w "$tmp/groups.csv"
+at_most 48 "flows from Parquet as CSV" "$WEIR" flows "$tmp/long.parquet" -f csv -w "$tmp/long.csv"
+at_most 128 "flows from Parquet as Parquet" "$WEIR" flows "$tmp/long.parquet" -f parquet -w "$tmp/again.parquet"
 at_most 192 "import of 240 MB" "$WEIR" import "$tmp/campaign" "$tmp/long.pcap" --iface long --segment 32M
 at_most 192 "import of 24 MB" "$WEIR" import "$tmp/campaign" "$tmp/short.pcap" --iface short
 at_most 128 "verify" "$WEIR" verify "$tmp/campaign"
