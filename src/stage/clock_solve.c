@@ -8,6 +8,7 @@
 
 #include "stage/clock.h"
 #include "stage/clock_estimate.h"
+#include "stage/identity.h"
 
 #define OFFSET_DEFAULT (INT64_C(10) * 1000000000)
 #define MEMORY_DEFAULT (UINT64_C(128) << 20)
@@ -108,10 +109,10 @@ static int know_vantage(struct weir_clock_estimator *estimator, uint32_t vantage
 	return 0;
 }
 
-/* Not by the last bits of all: some identities have them set to tell what they are. */
+/* Not by the last bits of all, which tell how much of the packet the vantage captured (stage/identity.h). */
 static bool is_sampled(const struct weir_clock_estimator *estimator, uint64_t identity)
 {
-	return (identity >> 16 & estimator->mask) == 0;
+	return (identity >> IDENTITY_LOW_BITS & estimator->mask) == 0;
 }
 
 /* Makes room: a larger array, or half of the samples go. */
