@@ -39,18 +39,18 @@ done < <(awk -F'\t' 'NR > 1 && $10 ~ /^pcap/ && $16 == "1:EN10MB" && $15 == "ok"
 [ ${#unsorted[@]} -ge 3 ] && ok "there are unsorted captures" || not_ok "there are unsorted captures" "${#unsorted[@]}"
 
 mergecap -w "$tmp/theirs.pcapng" "${sorted[@]}" 2>/dev/null
-run "$WEIR" merge "${sorted[@]}" -w "$tmp/ours.pcapng"
+run "$WEIR" merge --no-correct "${sorted[@]}" -w "$tmp/ours.pcapng"
 is "$status" 0 "weir merge merges ${#sorted[@]} captures"
 in_order "$tmp/theirs.pcapng" >"$tmp/theirs"
 in_order "$tmp/ours.pcapng" >"$tmp/ours"
 same_bytes "$tmp/theirs" "$tmp/ours" "many sorted captures: the same as mergecap"
-run "$WEIR" merge "${sorted[@]}" -w "$tmp/tight.pcapng" --memory 1
+run "$WEIR" merge --no-correct "${sorted[@]}" -w "$tmp/tight.pcapng" --memory 1
 in_order "$tmp/tight.pcapng" >"$tmp/ours"
 same_bytes "$tmp/theirs" "$tmp/ours" "and with no memory to spare"
 
 for ((i = 0; i + 1 < 12 && i + 1 < ${#sorted[@]}; i += 2)); do
 	mergecap -w "$tmp/theirs.pcapng" "${sorted[i]}" "${sorted[i + 1]}" 2>/dev/null
-	"$WEIR" merge "${sorted[i]}" "${sorted[i + 1]}" -w "$tmp/ours.pcapng" --reorder 0
+	"$WEIR" merge --no-correct "${sorted[i]}" "${sorted[i + 1]}" -w "$tmp/ours.pcapng" --reorder 0
 	in_order "$tmp/theirs.pcapng" >"$tmp/theirs"
 	in_order "$tmp/ours.pcapng" >"$tmp/ours"
 	same_bytes "$tmp/theirs" "$tmp/ours" "$(basename "${sorted[i]}") and $(basename "${sorted[i + 1]}"): the same as mergecap"
