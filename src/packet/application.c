@@ -14,6 +14,7 @@
 #define QUIC_LOOKS 3 /* datagrams: a hello may fill two */
 #define TLS_LOOKS 12 /* segments: hellos and the certificates */
 #define ASKING 0x80  /* a bit of evidence: packets are kept to ask nDPI for the service */
+#define BEGAN 0x40   /* a bit of evidence: the handshake was seen */
 
 static struct application_entry entry_of(const struct weir_applications *a, uint16_t number)
 {
@@ -298,8 +299,11 @@ void weir_application_see(struct weir_applications *a, struct weir_application *
 		application->decided = 1;
 		return;
 	}
-	if (!payload_of(packet, facts, &s, &kept))
+	if (!payload_of(packet, facts, &s, &kept)) {
+		if (kept.tcp_flags & 2 && application->evidence == EVIDENCE_NONE)
+			application->evidence = BEGAN;
 		return;
+	}
 	a->seconds = packet->time_ns / 1000000000;
 	if (application->seen < UINT8_MAX)
 		application->seen++;
@@ -314,6 +318,12 @@ void weir_application_see(struct weir_applications *a, struct weir_application *
 	s.goes_on = s.unfinished = s.nameless = false;
 	s.server_name = (struct weir_bytes){NULL, 0};
 	application_see_payload(a, application, flow, &s, &kept, packet->time_ns);
+}
+
+static bool has_known_port(const struct weir_application_flow *flow)
+{
+	bool tcp = flow->protocol == 6;
+	return application_of_port(tcp, flow->source_port) || application_of_port(tcp, flow->destination_port);
 }
 
 void application_see_payload(struct weir_applications *a, struct weir_application *application, const struct weir_application_flow *flow,
@@ -398,8 +408,10 @@ void application_see_payload(struct weir_applications *a, struct weir_applicatio
 		application->decided = 1;
 		return;
 	}
-	bool room = a->ndpi && pending_add(a->pending, &application->pending, time_ns, kept, payload.data);
-	if (application->seen >= (s->tcp ? LOOKS : UDP_LOOKS) || (a->ndpi && !room)) {
+	/* nDPI knows beginnings. Of a connection that was met midway the port says as much. */
+	bool beginning = !s->tcp || application->evidence & BEGAN || !has_known_port(flow);
+	bool room = a->ndpi && beginning && pending_add(a->pending, &application->pending, time_ns, kept, payload.data);
+	if (application->seen >= (s->tcp ? LOOKS : UDP_LOOKS) || (a->ndpi && beginning && !room)) {
 		settle_now(a, application, flow);
 		application->decided = 1;
 	}
@@ -430,7 +442,7 @@ void weir_application_describe(const struct weir_applications *a, const struct w
 	struct weir_bytes none = {NULL, 0};
 	const char *name = application->name ? entry_of(a, application->name).name : NULL;
 	const char *category = application_category_name(application->category),
-			   *evidence = application_evidence_name(application->evidence & ~ASKING);
+			   *evidence = application_evidence_name(application->evidence & ~(ASKING | BEGAN));
 
 	flow->application = flow->category = flow->evidence = none;
 	flow->server_name = names_text(a->names, application->server_name);
