@@ -173,24 +173,27 @@ static int open_output(const struct options *options, int inputs, struct weir_si
 }
 
 /*
- * The names of interfaces. A stage asks each batch for the table, because merged and plain sources keep theirs in different places.
+ * The dedup stage, and before it for each batch the table of interfaces, which merged and plain sources keep in different places. One stage, because two would
+ * work on different batches at once, and what the dedup stage tells of a packet is looked up in that table.
  */
 struct names_stage {
 	struct weir_stage base;
 	struct dedup_names *names;
+	struct weir_stage *dedup;
 };
 
 static int note_names(struct weir_stage *base, struct weir_batch *batch, struct weir_fault *fault)
 {
-	struct dedup_names *names = ((struct names_stage *)base)->names;
+	struct names_stage *stage = (struct names_stage *)base;
 
-	names->interfaces = batch->interfaces;
-	names->count = batch->interface_count;
-	return 0;
+	stage->names->interfaces = batch->interfaces;
+	stage->names->count = batch->interface_count;
+	return stage->dedup->ops->process(stage->dedup, batch, fault);
 }
 
-static void close_names(struct weir_stage *stage)
+static void close_names(struct weir_stage *base)
 {
+	weir_stage_close(((struct names_stage *)base)->dedup);
 }
 
 static const struct weir_stage_ops names_ops = {.name = "names", .process = note_names, .close = close_names};
@@ -212,11 +215,12 @@ static int reading_open(struct reading *reading, const struct weir_dedup_options
 	int error = open_inputs(count, paths, &pipeline->source, &reading->total, fault);
 	if (error)
 		return error;
-	pipeline->stages[0] = &reading->noting.base;
-	pipeline->stages[1] = weir_decode_stage_new();
-	if (!pipeline->stages[1])
+	pipeline->stages[0] = weir_decode_stage_new();
+	if (!pipeline->stages[0])
 		return weir_fail(fault, WEIR_E_MEMORY, "no memory for decoding");
-	return weir_dedup_stages_new(wanted, &pipeline->stages[2], &pipeline->stages[3], fault);
+	error = weir_dedup_stages_new(wanted, &pipeline->stages[1], &reading->noting.dedup, fault);
+	pipeline->stages[2] = error ? NULL : &reading->noting.base;
+	return error;
 }
 
 static void reading_close(struct reading *reading)
@@ -282,11 +286,11 @@ static int dedup(const struct options *options, int count, char **paths, struct 
 		error = open_output(options, count, &reading.nothing, &reading.pipeline.sink, fault);
 	if (!error) {
 		if (preferring)
-			reading.pipeline.stages[4] = dedup_prefer_stage(&prefer);
+			reading.pipeline.stages[3] = dedup_prefer_stage(&prefer);
 		error = reading_run(&reading, "dedup", fault);
 		/* Standard output may be where the packets go. */
 		FILE *out = options->write && strcmp(options->write, "-") == 0 ? stderr : stdout;
-		dedup_report(reading.pipeline.stages[3], &reading.names, options->json, out);
+		dedup_report(reading.noting.dedup, &reading.names, options->json, out);
 	}
 	reading_close(&reading);
 	dedup_prefer_free(&prefer);
