@@ -83,8 +83,10 @@ static inline void take_tcp(struct flow_item *restrict item, const struct weir_p
 	item->acknowledged = weir_load_be32(p + 8);
 	item->tcp_flags = p[13];
 	item->window = weir_load_be16(p + 14);
-	if (facts->flags & WEIR_FACT_ESP_NULL)
+	if (facts->flags & WEIR_FACT_ESP_NULL) {
 		headers += facts->trailer;
+		item->bits |= packet->captured < packet->length ? FLOW_ITEM_ROUGH : 0;
+	}
 	item->payload_bytes = ip_bytes > headers ? ip_bytes - headers : 0;
 }
 

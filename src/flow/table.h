@@ -77,6 +77,7 @@ struct flow_direction {
 enum flow_direction_bits {
 	FLOW_SEQUENCE = 1,   /* next_sequence is known */
 	FLOW_KEEP_ALIVE = 2, /* the last segment was a keep-alive */
+	FLOW_ROUGH = 32,     /* next_sequence comes of a length that is not known exactly (FLOW_ITEM_ROUGH) */
 };
 
 /* What every packet touches: three cache lines, of which one packet needs two. */

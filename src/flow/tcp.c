@@ -86,6 +86,7 @@ static void sequence(struct flow_hot *hot, struct flow_cold *cold, const struct 
 {
 	struct flow_direction *own = &hot->directions[side];
 	const struct flow_direction *other = &hot->directions[!side];
+	own->next_sequence = flow_tcp_next(own, item->sequence);
 	uint8_t control = item->tcp_flags & (FLOW_TCP_SYN | FLOW_TCP_FIN);
 	uint32_t length = item->payload_bytes, next = item->sequence + length + (control ? 1 : 0);
 	bool known = own->bits & FLOW_SEQUENCE, plain = !control && !(item->tcp_flags & FLOW_TCP_RST);
@@ -109,7 +110,7 @@ static void sequence(struct flow_hot *hot, struct flow_cold *cold, const struct 
 	}
 	own->window = item->window;
 	own->acknowledged = item->acknowledged;
-	own->bits = (uint8_t)(FLOW_SEQUENCE | (keep_alive ? FLOW_KEEP_ALIVE : 0));
+	own->bits = (uint8_t)(FLOW_SEQUENCE | (keep_alive ? FLOW_KEEP_ALIVE : 0) | (item->bits & FLOW_ITEM_ROUGH));
 }
 
 bool flow_tcp_step(struct flow_hot *hot, struct flow_cold *cold, const struct flow_item *item)

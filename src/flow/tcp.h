@@ -12,10 +12,19 @@
 /* A SYN that is of another connection than the one that the entry is of. */
 bool flow_tcp_is_new(const struct flow_hot *hot, const struct flow_cold *cold, const struct flow_item *item);
 
+#define FLOW_TCP_SLACK 4u /* ESP pads to 4 bytes (RFC 4303, section 2.4) */
+_Static_assert((int)FLOW_ITEM_ROUGH == (int)FLOW_ROUGH, "copied from one to the other");
+
+/* Where the direction's next segment has to begin for this one to continue it: here, when a length was not known exactly and it is near. */
+static inline uint32_t flow_tcp_next(const struct flow_direction *own, uint32_t sequence)
+{
+	bool near = (own->bits & FLOW_ROUGH) && own->next_sequence - sequence <= FLOW_TCP_SLACK;
+	return near ? sequence : own->next_sequence;
+}
+
 /*
  * Most segments are plain: of a connection that goes on, data that continues where the last ended, or an acknowledgment of something new. True: it
- * was one, and nothing else is to be done. The same as flow_tcp_step, without its questions. A gap before it is no matter: of segments that were
- * cut inside ESP the length is known to within 3 bytes only.
+ * was one, and nothing else is to be done. The same as flow_tcp_step, without its questions. A gap before it is no matter.
  */
 static inline bool flow_tcp_plain(const struct flow_hot *hot, struct flow_direction *own, const struct flow_item *item)
 {
@@ -23,7 +32,7 @@ static inline bool flow_tcp_plain(const struct flow_hot *hot, struct flow_direct
 	uint32_t next = item->sequence + length;
 	bool same_ack = item->acknowledged == own->acknowledged;
 
-	if ((int32_t)(item->sequence - own->next_sequence) < 0 || item->window == 0 || length == 1 || (length == 0 && same_ack) || !(own->bits & FLOW_SEQUENCE) ||
+	if ((int32_t)(item->sequence - flow_tcp_next(own, item->sequence)) < 0 || item->window == 0 || length == 1 || (length == 0 && same_ack) || !(own->bits & FLOW_SEQUENCE) ||
 	    (hot->state & (FLOW_SYN | FLOW_FINS)) || (item->tcp_flags & (FLOW_TCP_SYN | FLOW_TCP_FIN | FLOW_TCP_RST)))
 		return false;
 	own->repeated_acks &= (uint8_t)-same_ack; /* no branch: it is as good as random */
@@ -31,7 +40,7 @@ static inline bool flow_tcp_plain(const struct flow_hot *hot, struct flow_direct
 	own->next_sequence = next;
 	own->window = item->window;
 	own->acknowledged = item->acknowledged;
-	own->bits = FLOW_SEQUENCE;
+	own->bits = FLOW_SEQUENCE | (item->bits & FLOW_ITEM_ROUGH);
 	return true;
 }
 
