@@ -33,8 +33,10 @@ struct load {
 	uint64_t sequence;
 	struct loaded loaded;
 	uint64_t memory;   /* what it counts for in query->memory_used */
-	uint32_t at;       /* of loaded.items: the next to go out */
-	bool ready;
+	int64_t time_ns;   /* of the next packet to go out, which is … */
+	uint32_t at;       /* … this one of loaded.items, */
+	struct weir_packet packet; /* or, of a whole chunk, this one */
+	bool ready, broken; /* broken: of a whole chunk, there is no sound block behind the last packet */
 };
 
 struct query {
@@ -164,8 +166,10 @@ static void *work(void *argument)
 
 		pthread_mutex_unlock(&query->lock);
 		int code = loader_load(loader, &load->task, &load->loaded, &fault);
-		query_segment_drop(load->task.segment);
-		load->task.segment = NULL;
+		if (!load->loaded.whole) {
+			query_segment_drop(load->task.segment);
+			load->task.segment = NULL;
+		}
 		pthread_mutex_lock(&query->lock);
 		if (code < 0)
 			remember(&query->failure, &fault);
@@ -185,10 +189,8 @@ static void *work(void *argument)
 /* By time, then vantage, then the order in the archive. */
 static int compare(const struct load *a, const struct load *b)
 {
-	int64_t x = a->loaded.items[a->at].time_ns, y = b->loaded.items[b->at].time_ns;
-
-	if (x != y)
-		return x < y ? -1 : 1;
+	if (a->time_ns != b->time_ns)
+		return a->time_ns < b->time_ns ? -1 : 1;
 	if (a->vantage != b->vantage)
 		return a->vantage < b->vantage ? -1 : 1;
 	if (a->sequence != b->sequence)
@@ -216,6 +218,38 @@ static void sift_down(struct query *query, uint32_t at)
 	}
 }
 
+/* The next packet of a whole chunk. False at its end. */
+static inline bool load_walk(struct load *load)
+{
+	int found = chunk_walk_next(&load->loaded.walk, &load->packet);
+
+	load->time_ns = load->packet.time_ns;
+	load->broken = found == WEIR_E_FORMAT;
+	return found == 1;
+}
+
+/* The first packet is the next to go out. False: there is none. */
+static bool load_begin(struct load *load)
+{
+	if (load->loaded.whole)
+		return load_walk(load);
+	if (!load->loaded.count)
+		return false;
+	load->time_ns = load->loaded.items[0].time_ns;
+	return true;
+}
+
+/* … the one after that which went out. */
+static inline bool load_next(struct load *load)
+{
+	if (load->loaded.whole)
+		return load_walk(load);
+	if (++load->at == load->loaded.count)
+		return false;
+	load->time_ns = load->loaded.items[load->at].time_ns;
+	return true;
+}
+
 static int heap_push(struct query *query, struct load *load, struct weir_fault *fault)
 {
 	if (query->heap_count == query->heap_capacity) {
@@ -238,11 +272,37 @@ static int heap_push(struct query *query, struct load *load, struct weir_fault *
 }
 
 /* Lets go of a chunk of which all is out; its memory is free for another. With the lock. */
+static void load_free(struct load *load)
+{
+	loaded_free(&load->loaded);
+	if (load->task.segment)
+		query_segment_drop(load->task.segment);
+	free(load);
+}
+
+/* A chunk whose checksum holds and that is no sequence of blocks was written so. */
+static void tell_broken(struct query *query, const struct load *load)
+{
+	const struct index_chunk *chunk = &load->task.chunk;
+	struct weir_fault fault;
+
+	if (query->settings.on_damage) {
+		struct weir_damage damage = {.file = load->task.segment->path, .from = chunk->offset, .to = chunk->offset + chunk->stored_bytes,
+		                             .packets = WEIR_UNKNOWN_COUNT, .cause = "blocks", .before_ns = chunk->first_ns, .after_ns = chunk->last_ns};
+		query->settings.on_damage(query->settings.damage_context, &damage);
+		return;
+	}
+	weir_fail_at(&fault, WEIR_E_FORMAT, load->task.segment->path, (int64_t)chunk->offset, WEIR_NOWHERE, "no sound block stands here in the chunk");
+	remember(&query->damage, &fault);
+	query->damaged_chunks++;
+}
+
 static void release(struct query *query, struct load *load)
 {
 	query->memory_used -= load->memory;
-	loaded_free(&load->loaded);
-	free(load);
+	if (load->broken)
+		tell_broken(query, load);
+	load_free(load);
 	pthread_cond_broadcast(&query->room);
 }
 
@@ -313,7 +373,7 @@ static int advance(struct query *query, bool can_wait, int64_t *bound, struct we
 			*bound = INT64_MAX;
 		if (query->heap_count) {
 			const struct load *top = query->heap[0];
-			if (!more || top->loaded.items[top->at].time_ns < *bound) {
+			if (!more || top->time_ns < *bound) {
 				result = 1;
 				break;
 			}
@@ -331,7 +391,7 @@ static int advance(struct query *query, bool can_wait, int64_t *bound, struct we
 				first->loaded.ranges[i].file = first->loaded.damage.file;
 				query->settings.on_damage(query->settings.damage_context, &first->loaded.ranges[i]);
 			}
-			if (!first->loaded.count) {
+			if (!load_begin(first)) {
 				release(query, first);
 				continue;
 			}
@@ -356,14 +416,37 @@ static int advance(struct query *query, bool can_wait, int64_t *bound, struct we
 	return result;
 }
 
-static int put_copy(struct query *query, struct weir_batch *batch, const struct load *load, const struct found *item,
-                    struct weir_packet *packet)
+/* The packet that is next in the load, its bytes in the load's buffer. */
+static inline void show_packet(const struct load *load, struct weir_packet *packet)
 {
-	if (!query->copies || query->copies->size - query->copied < item->block_length) {
+	if (load->loaded.whole) {
+		*packet = load->packet;
+		return;
+	}
+	const struct found *item = &load->loaded.items[load->at];
+	packet->time_ns = item->time_ns;
+	packet->data = load->loaded.buffer->data + item->data;
+	packet->captured = item->captured;
+	packet->length = item->length;
+	packet->interface_id = item->interface_id;
+	packet->linktype = item->linktype;
+	packet->flags = item->flags;
+	packet->verdict = WEIR_KEEP;
+	packet->block = load->loaded.buffer->data + item->block;
+	packet->block_length = item->block_length;
+	packet->reserved = 0;
+	packet->ticks = item->ticks;
+	packet->facts = NULL;
+}
+
+/* Copies the packet's block into memory that the batch holds. */
+static int copy_packet(struct query *query, struct weir_batch *batch, struct weir_packet *packet)
+{
+	if (!query->copies || query->copies->size - query->copied < packet->block_length) {
 		if (query->copies)
 			weir_buffer_drop(query->copies);
 		query->copied = 0;
-		query->copies = buffer_take(query->pool, item->block_length > COPY_BYTES ? item->block_length : COPY_BYTES);
+		query->copies = buffer_take(query->pool, packet->block_length > COPY_BYTES ? packet->block_length : COPY_BYTES);
 		if (!query->copies)
 			return WEIR_E_MEMORY;
 	}
@@ -371,38 +454,24 @@ static int put_copy(struct query *query, struct weir_batch *batch, const struct 
 	if (code < 0)
 		return code;
 	uint8_t *copy = query->copies->data + query->copied;
-	memcpy(copy, load->loaded.buffer->data + item->block, item->block_length);
-	query->copied += item->block_length;
+	memcpy(copy, packet->block, packet->block_length);
+	query->copied += packet->block_length;
+	packet->data = copy + (packet->data - packet->block);
 	packet->block = copy;
-	packet->data = copy + (item->data - item->block);
 	return 0;
 }
 
-/* Puts one packet into the batch. 0; WEIR_E_LIMIT when the batch can hold no more buffers; WEIR_E_MEMORY. */
-static inline int put_packet(struct query *query, struct weir_batch *batch, const struct load *load, const struct found *item,
-                             bool copy)
+/* Puts the load's next packet into the batch. 0; WEIR_E_LIMIT when the batch can hold no more buffers; WEIR_E_MEMORY. */
+static inline int put_packet(struct query *query, struct weir_batch *batch, const struct load *load, bool copy)
 {
 	struct weir_packet *packet = &batch->packets[batch->count];
 
+	show_packet(load, packet);
 	if (copy) {
-		int code = put_copy(query, batch, load, item, packet);
+		int code = copy_packet(query, batch, packet);
 		if (code < 0)
 			return code;
-	} else {
-		packet->data = load->loaded.buffer->data + item->data;
-		packet->block = load->loaded.buffer->data + item->block;
 	}
-	packet->time_ns = item->time_ns;
-	packet->captured = item->captured;
-	packet->length = item->length;
-	packet->interface_id = item->interface_id;
-	packet->linktype = item->linktype;
-	packet->flags = item->flags;
-	packet->verdict = WEIR_KEEP;
-	packet->block_length = item->block_length;
-	packet->reserved = 0;
-	packet->ticks = item->ticks;
-	packet->facts = NULL;
 	batch->count++;
 	return 0;
 }
@@ -411,8 +480,7 @@ static inline int put_packet(struct query *query, struct weir_batch *batch, cons
 static int put_run(struct query *query, struct weir_batch *batch, int64_t bound, bool last)
 {
 	struct load *load = query->heap[0];
-	const struct loaded *loaded = &load->loaded;
-	bool copy = query->heap_count > MERGE_WITHOUT_COPY;
+	bool copy = query->heap_count > MERGE_WITHOUT_COPY, more = true;
 	const struct load *second = NULL;
 	int code = 0;
 
@@ -422,14 +490,15 @@ static int put_run(struct query *query, struct weir_batch *batch, int64_t bound,
 			second = query->heap[2];
 	}
 	if (!copy)
-		code = weir_batch_hold(batch, loaded->buffer);
-	while (code == 0 && batch->count < query->most && load->at < loaded->count) {
-		if ((!last && loaded->items[load->at].time_ns >= bound) || (second && compare(load, second) > 0))
+		code = weir_batch_hold(batch, load->loaded.buffer);
+	while (code == 0 && more && batch->count < query->most) {
+		if ((!last && load->time_ns >= bound) || (second && compare(load, second) > 0))
 			break;
-		code = put_packet(query, batch, load, &loaded->items[load->at], copy);
-		load->at += code == 0;
+		code = put_packet(query, batch, load, copy);
+		if (code == 0)
+			more = load_next(load);
 	}
-	if (load->at == loaded->count) {
+	if (!more) {
 		query->heap[0] = query->heap[--query->heap_count];
 		pthread_mutex_lock(&query->lock);
 		release(query, load);
@@ -450,7 +519,7 @@ static int put_until(struct query *query, struct weir_batch *batch, int64_t boun
 
 	while (code == 0 && batch->count < query->most && query->heap_count) {
 		const struct load *top = query->heap[0];
-		if (!last && top->loaded.items[top->at].time_ns >= bound)
+		if (!last && top->time_ns >= bound)
 			break;
 		code = put_run(query, batch, bound, last);
 	}
@@ -553,15 +622,12 @@ static void query_close(struct weir_source *source)
 	pthread_mutex_unlock(&query->lock);
 	for (int i = 0; i < query->thread_count; i++)
 		pthread_join(query->threads[i], NULL);
-	for (uint32_t i = 0; i < query->heap_count; i++) {
-		loaded_free(&query->heap[i]->loaded);
-		free(query->heap[i]);
-	}
+	for (uint32_t i = 0; i < query->heap_count; i++)
+		load_free(query->heap[i]);
 	while (query->loads) {
 		struct load *load = query->loads;
 		query->loads = load->next;
-		loaded_free(&load->loaded);
-		free(load);
+		load_free(load);
 	}
 	if (query->copies)
 		weir_buffer_drop(query->copies);

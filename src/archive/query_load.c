@@ -318,6 +318,26 @@ static bool room_for(struct loader *loader, uint32_t bytes)
 	return loader->scratch;
 }
 
+/* Whether all that is in the chunk is wanted, as it stands: then it is walked over when its packets go out, and not before. */
+static bool wants_whole(const struct loader *loader, const struct index_chunk *chunk)
+{
+	return !loader->expression && !(chunk->flags & CHUNK_UNSORTED) && chunk->first_ns >= loader->from_ns && chunk->last_ns <= loader->to_ns;
+}
+
+static void keep_whole(struct selection *selection, struct weir_buffer *buffer)
+{
+	struct loaded *loaded = selection->loaded;
+
+	weir_buffer_hold(buffer);
+	loaded->buffer = buffer;
+	loaded->memory = buffer->size;
+	loaded->whole = true;
+	loaded->walk = selection->walk;
+	loaded->walk.begin = loaded->walk.at = buffer->data;
+	loaded->walk.end = buffer->data + selection->task->chunk.raw_bytes;
+	loaded->packets = loaded->count = selection->task->chunk.packets;
+}
+
 /*
  * A chunk from its segment. Without a filter nearly all of it is wanted: it stays whole in the buffer. With one it passes through
  * memory that stays in the cache, and what is wanted is copied into the buffer.
@@ -338,6 +358,10 @@ static int load_chunk(struct selection *selection, struct weir_buffer *buffer, s
 		raw = loader->scratch;
 	}
 	int code = chunk_read(loader->reader, segment->path, segment->codec, &task->chunk, segment->big, raw, fault);
+	if (code == 0 && wants_whole(loader, &task->chunk)) {
+		keep_whole(selection, buffer);
+		return 0;
+	}
 	return code < 0 ? code : select_in_memory(selection, raw, task->chunk.raw_bytes, fault);
 }
 

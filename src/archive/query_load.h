@@ -4,6 +4,7 @@
 #ifndef ARCHIVE_QUERY_LOAD_H
 #define ARCHIVE_QUERY_LOAD_H
 
+#include "archive/chunk_walk.h"
 #include "archive/query_tasks.h"
 #include "file/buffer.h"
 
@@ -21,6 +22,8 @@ struct found {
 /* What a chunk gave. */
 struct loaded {
 	struct weir_buffer *buffer; /* holds a reference; NULL when nothing was found */
+	bool whole;                 /* every packet of the chunk, in order of time: there are no items, walk gives them. It needs the segment */
+	struct chunk_walk walk;
 	struct found *items;        /* by time, equal ones in the order of the chunk */
 	uint32_t count;
 	uint64_t memory;            /* bytes that both take */
