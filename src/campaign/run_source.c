@@ -251,6 +251,8 @@ static int query_part(struct run *run, size_t clock, const char *node, uint64_t 
 		.memory_bytes = memory_bytes,
 		.threads = run->threads,
 		.stop = run->options->stop,
+		.on_damage = plan->stages & WEIR_RUN_REPAIR ? run_damaged : NULL,
+		.damage_context = run,
 	};
 
 	return weir_query_open(run->campaign, &query, source, fault);

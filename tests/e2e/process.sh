@@ -103,6 +103,17 @@ rm -rf "$tmp/killed"
 "$WEIR" process "$tmp/apart" -o "$tmp/killed" --part 8M >/dev/null 2>&1
 is "$(hashes "$tmp/killed")" "$(hashes "$tmp/apart-run")" "killed, it goes on with the clocks that it had"
 
+# ---- damage ----
+cp -r "$tmp/apart" "$tmp/damaged"
+segment=$(find "$tmp/damaged/raw" -name '*.pcapng' | sort | head -n1)
+[ -n "$segment" ] || segment=$(find "$tmp/damaged/raw" -name '*.pcapng.*' ! -name '*.idx' | sort | head -n1)
+printf '\377\377\377\377' | dd of="$segment" bs=1 seek=300000 conv=notrunc status=none
+run "$WEIR" process "$tmp/damaged" -o "$tmp/damaged-run" --part 8M --json
+is "$status" 1 "a damaged segment is told by the exit status"
+is "$(jq '.damages > 0' <<<"$out")" true "and in the summary"
+like "$(jq -r '.losses[] | select(.file) | .file' "$tmp/damaged-run/manifest.json")" "$(basename "$segment")" "the manifest names the segment"
+is "$(jq --argjson all "$(jq .records "$tmp/nodes.json")" '.packets > 0 and .packets <= $all' <<<"$out")" true "what is sound is processed"
+
 # ---- files ----
 run "$WEIR" process "$tmp"/capture/*.pcapng -o "$tmp/files" --part 8M --json
 is "$(jq .packets <<<"$out")" "$records" "files of two vantage points are processed together"
