@@ -257,6 +257,7 @@ static bool same_parameters(const struct run_plan *a, const struct run_plan *b, 
 		plans[i].to_ns = 0;
 		plans[i].part_count = 0;
 		plans[i].campaign = NULL; /* however its path was written */
+		plans[i].dedup.seed = 0;
 		if (!from_too)
 			plans[i].from_ns = 0;
 		struct json json = json_into(&texts[i]);

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 
 #include "archive/campaign.h"
@@ -177,6 +178,9 @@ int run_plan_make(const struct weir_run_options *options, struct weir_campaign *
 		.idle_ns = options->idle_ns,
 		.active_ns = options->active_ns,
 	};
+	/* Drawn once, then part of the plan: nobody who sends packets knows it. */
+	if (getrandom(&plan->dedup.seed, sizeof plan->dedup.seed, 0) != sizeof plan->dedup.seed)
+		return weir_fail_errno(fault, errno, NULL, "no random numbers");
 	int error = 0;
 	if (campaign) {
 		plan->campaign = realpath(weir_campaign_path(campaign), NULL);
@@ -201,6 +205,7 @@ static void write_dedup(struct json *json, const struct weir_dedup_options *dedu
 	json_put_signed(json, "window_ns", dedup->window_ns);
 	json_put_signed(json, "routed_ns", dedup->routed_ns);
 	json_put_bool(json, "each_interface", dedup->each_interface);
+	json_put_signed(json, "seed", (int64_t)dedup->seed);
 	json_put_bool(json, "ignore_ttl", dedup->ignore_ttl);
 	json_put_bool(json, "ignore_mac", dedup->ignore_mac);
 	json_put_bool(json, "ignore_vlan", dedup->ignore_vlan);
@@ -307,6 +312,7 @@ static bool read_unsigned(const struct reader *reader, const char *path, uint64_
 static bool read_parameters(const struct reader *reader, struct run_plan *plan)
 {
 	uint64_t window = 0;
+	int64_t seed = 0;
 	struct weir_dedup_options *dedup = &plan->dedup;
 	bool sound = read_flag(reader, ".packets", &plan->packets) && read_value(reader, ".from_ns", &plan->from_ns) &&
 	             read_value(reader, ".to_ns", &plan->to_ns) && read_unsigned(reader, ".memory_bytes", &plan->memory_bytes) &&
@@ -314,10 +320,12 @@ static bool read_parameters(const struct reader *reader, struct run_plan *plan)
 	             read_value(reader, ".active_ns", &plan->active_ns) && read_unsigned(reader, ".dedup.window", &window) &&
 	             read_value(reader, ".dedup.window_ns", &dedup->window_ns) && read_value(reader, ".dedup.routed_ns", &dedup->routed_ns) &&
 	             read_flag(reader, ".dedup.each_interface", &dedup->each_interface) &&
+	             read_value(reader, ".dedup.seed", &seed) &&
 	             read_flag(reader, ".dedup.ignore_ttl", &dedup->ignore_ttl) && read_flag(reader, ".dedup.ignore_mac", &dedup->ignore_mac) &&
 	             read_flag(reader, ".dedup.ignore_vlan", &dedup->ignore_vlan) && window <= UINT32_MAX;
 
 	dedup->window = (uint32_t)window;
+	dedup->seed = (uint64_t)seed;
 	return sound;
 }
 
