@@ -149,7 +149,7 @@ static bool is_damage(int error)
 static void enter_end(struct run *run, const struct weir_fault *fault)
 {
 	uint64_t offset = fault->offset >= 0 ? (uint64_t)fault->offset : 0;
-	struct weir_damage damage = {.file = fault->file, .from = offset, .to = offset, .packets_before = run->tally->packets,
+	struct weir_damage damage = {.file = fault->file, .from = offset, .to = offset, .packets_before = run->tally->packets, .packets = WEIR_UNKNOWN_COUNT,
 	                             .cause = "unreadable from here on", .before_ns = run->tally->last_ns, .after_ns = WEIR_NO_TIME};
 
 	run_damaged(run, &damage);

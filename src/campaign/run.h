@@ -114,7 +114,7 @@ struct run_output {
 
 struct run_damage {
 	char file[256], cause[64];
-	uint64_t from, to, packets_before;
+	uint64_t from, to, packets_before, packets;
 	int64_t before_ns, after_ns;
 };
 

@@ -170,6 +170,8 @@ static void put_damage(struct json *json, const struct run_damage *damage)
 	json_put_unsigned(json, "from_byte", damage->from);
 	json_put_unsigned(json, "to_byte", damage->to);
 	json_put_unsigned(json, "packets_before", damage->packets_before);
+	if (damage->packets != WEIR_UNKNOWN_COUNT)
+		json_put_unsigned(json, "packets", damage->packets);
 	put_time(json, "from", damage->before_ns);
 	put_time(json, "to", damage->after_ns);
 	json_put_string(json, "detail", damage->cause);

@@ -23,7 +23,7 @@ void run_damaged(void *context, const struct weir_damage *damage)
 		run->damages = more;
 	}
 	struct run_damage *entry = &run->damages[run->damage_count++];
-	*entry = (struct run_damage){.from = damage->from, .to = damage->to, .packets_before = damage->packets_before,
+	*entry = (struct run_damage){.from = damage->from, .to = damage->to, .packets_before = damage->packets_before, .packets = damage->packets,
 	                             .before_ns = damage->before_ns, .after_ns = damage->after_ns};
 	snprintf(entry->file, sizeof entry->file, "%s", damage->file);
 	snprintf(entry->cause, sizeof entry->cause, "%s", damage->cause);
