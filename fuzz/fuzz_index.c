@@ -4,6 +4,8 @@
 #include "archive/index_read.h"
 #include "archive/query_interfaces.h"
 
+static const struct query_vantage vantage = {.node = "node", .interface = "interface"};
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -27,7 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (index_chunks_with(&index, kind, &least, &most) & ~index.all || all & ~index.all)
 			abort();
 	}
-	if (query_interfaces_enter(&interfaces, 0, index.prologue, "fuzz.idx", &walk, &count, &fault) == 0)
+	if (query_interfaces_enter(&interfaces, &vantage, index.prologue, "fuzz.idx", &walk, &count, &fault) == 0)
 		free(walk);
 	query_interfaces_free(&interfaces);
 	return 0;

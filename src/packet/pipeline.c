@@ -55,8 +55,8 @@ static int run_here(const struct weir_pipeline *pipeline, struct weir_fault *fau
 
 /*
  * On more threads: a batch passes stations in their order: it is filled, goes through the stages, and into the sink. A station is one stage, or several
- * neighbours that are parallel, or the sink. Any thread takes whatever work there is, the furthest on first, so that batches leave as soon as they can and
- * no thread idles while there is work. A serial station takes the batches one at a time in the order in which they were filled, so that the result is
+ * neighbours that are parallel, or the sink. Any thread takes whatever work there is: it stays with its batch as long as that can go on, and then takes the
+ * furthest on, so that batches leave as soon as they can and no thread idles while there is work. A serial station takes the batches one at a time in the order in which they were filled, so that the result is
  * that of one thread.
  */
 struct station {
@@ -102,17 +102,27 @@ static void make_stations(struct schedule *schedule)
 	schedule->stations[schedule->station_count++] = (struct station){stages, 0, false, false, 0};
 }
 
-/* The batch that is furthest on of those that can go on now; NULL: none. */
-static struct slot *find_ready(struct schedule *schedule)
+/* Whether a batch can go on now. */
+static bool is_ready(const struct schedule *schedule, const struct slot *slot)
+{
+	const struct station *station = &schedule->stations[slot->station];
+
+	return slot->state == SLOT_READY && (station->parallel || (!station->busy && station->next == slot->number));
+}
+
+/*
+ * What a thread does next: it stays with the batch that it has just worked on, whose packets and facts are in its cache, when that can go on; else it takes
+ * the batch that is furthest on. NULL: none can.
+ */
+static struct slot *find_ready(struct schedule *schedule, struct slot *own)
 {
 	struct slot *best = NULL;
 
+	if (own && is_ready(schedule, own))
+		return own;
 	for (size_t i = 0; i < schedule->slot_count; i++) {
 		struct slot *slot = &schedule->slots[i];
-		if (slot->state != SLOT_READY)
-			continue;
-		const struct station *station = &schedule->stations[slot->station];
-		if (!station->parallel && (station->busy || station->next != slot->number))
+		if (!is_ready(schedule, slot))
 			continue;
 		if (!best || slot->station > best->station || (slot->station == best->station && slot->number < best->number))
 			best = slot;
@@ -221,14 +231,16 @@ static bool at_rest(const struct schedule *schedule)
 static void *work_until_end(void *argument)
 {
 	struct schedule *schedule = argument;
+	struct slot *own = NULL;
 
 	pthread_mutex_lock(&schedule->lock);
 	for (;;) {
 		if (stopped(schedule->pipeline))
 			schedule->ended = true;
 		drop_behind_end(schedule);
-		struct slot *ready = find_ready(schedule);
+		struct slot *ready = find_ready(schedule, own);
 		struct slot *empty = !ready && !schedule->ended && !schedule->filling ? find_free(schedule) : NULL;
+		own = ready ? ready : empty;
 		if (ready)
 			work_slot(schedule, ready);
 		else if (empty)
