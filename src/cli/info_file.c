@@ -7,7 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <openssl/evp.h>
 #include <pcap/pcap.h>
 
 #include <weir/file.h>
@@ -17,6 +16,7 @@
 #include "core/text.h"
 #include "file/capture.h"
 #include "file/option.h"
+#include "file/sha256.h"
 
 #define SECTIONS_TOLD 64      /* of which the texts are kept; the rest is counted */
 #define TEXT_MAX 4096         /* of one option */
@@ -59,7 +59,7 @@ struct summary {
 	uint64_t blocks[KINDS];
 	struct section_texts sections[SECTIONS_TOLD];
 	uint32_t section_count;
-	char hash[2 * EVP_MAX_MD_SIZE + 1]; /* "" when not asked for */
+	char hash[SHA256_HEX]; /* "" when not asked for */
 	uint64_t file_bytes;
 	struct weir_fault fault;
 };
@@ -218,40 +218,13 @@ static void add_up(struct summary *summary)
 	}
 }
 
-static int hash_descriptor(int fd, EVP_MD_CTX *context, uint8_t *buffer, size_t size)
-{
-	if (EVP_DigestInit_ex(context, EVP_sha256(), NULL) != 1)
-		return EIO;
-	for (;;) {
-		ssize_t n = read(fd, buffer, size);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return errno;
-		if (n == 0)
-			return 0;
-		if (EVP_DigestUpdate(context, buffer, (size_t)n) != 1)
-			return EIO;
-	}
-}
-
 static int hash_file(struct summary *summary)
 {
-	enum { SIZE = 1 << 18 };
-	EVP_MD_CTX *context = EVP_MD_CTX_new();
-	uint8_t *buffer = malloc(SIZE), digest[EVP_MAX_MD_SIZE];
-	unsigned length = 0;
 	int fd = open(summary->path, O_RDONLY | O_CLOEXEC);
-	int failed = fd < 0 ? errno : !context || !buffer ? ENOMEM : hash_descriptor(fd, context, buffer, SIZE);
+	int failed = fd < 0 ? errno : file_sha256(fd, NULL, summary->hash);
 
-	if (!failed && EVP_DigestFinal_ex(context, digest, &length) != 1)
-		failed = EIO;
-	for (unsigned i = 0; !failed && i < length; i++)
-		snprintf(summary->hash + 2 * i, 3, "%02x", digest[i]);
 	if (fd >= 0)
 		close(fd);
-	free(buffer);
-	EVP_MD_CTX_free(context);
 	return failed ? weir_fail_errno(&summary->fault, failed, summary->path, "could not be hashed") : 0;
 }
 
