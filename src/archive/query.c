@@ -15,7 +15,7 @@
 #include <weir/filter.h>
 
 #include "archive/query.h"
-#include "archive/query_load.h"
+#include "archive/query_heap.h"
 #include "core/clock.h"
 
 #define MEMORY_DEFAULT (UINT64_C(512) << 20)
@@ -24,20 +24,6 @@
 #define COPY_BYTES (UINT64_C(1) << 20)
 /* With more chunks than this under way batches get packets copied: they can hold WEIR_BATCH_BUFFERS buffers only. */
 #define MERGE_WITHOUT_COPY 6
-
-/* A task that was taken. */
-struct load {
-	struct load *next; /* in query->loads, by first time */
-	struct query_task task; /* its segment only until it is loaded */
-	uint32_t vantage;
-	uint64_t sequence;
-	struct loaded loaded;
-	uint64_t memory;   /* what it counts for in query->memory_used */
-	int64_t time_ns;   /* of the next packet to go out, which is … */
-	uint32_t at;       /* … this one of loaded.items, */
-	struct weir_packet packet; /* or, of a whole chunk, this one */
-	bool ready, broken; /* broken: of a whole chunk, there is no sound block behind the last packet */
-};
 
 struct query {
 	struct weir_source source;
@@ -62,8 +48,7 @@ struct query {
 	uint64_t not_compiled;
 
 	/* The consumer's own. */
-	struct load **heap;
-	uint32_t heap_count, heap_capacity;
+	struct load_heap heap;
 	struct weir_buffer *copies;
 	size_t copied;
 	uint64_t delivered;
@@ -186,92 +171,6 @@ static void *work(void *argument)
 
 /* ---- The merge ---- */
 
-/* By time, then vantage, then the order in the archive. */
-static int compare(const struct load *a, const struct load *b)
-{
-	if (a->time_ns != b->time_ns)
-		return a->time_ns < b->time_ns ? -1 : 1;
-	if (a->vantage != b->vantage)
-		return a->vantage < b->vantage ? -1 : 1;
-	if (a->sequence != b->sequence)
-		return a->sequence < b->sequence ? -1 : 1;
-	return (int)a->task.number - (int)b->task.number;
-}
-
-static void sift_down(struct query *query, uint32_t at)
-{
-	struct load **heap = query->heap;
-
-	for (;;) {
-		uint32_t least = at, left = 2 * at + 1, right = left + 1;
-
-		if (left < query->heap_count && compare(heap[left], heap[least]) < 0)
-			least = left;
-		if (right < query->heap_count && compare(heap[right], heap[least]) < 0)
-			least = right;
-		if (least == at)
-			return;
-		struct load *load = heap[at];
-		heap[at] = heap[least];
-		heap[least] = load;
-		at = least;
-	}
-}
-
-/* The next packet of a whole chunk. False at its end. */
-static inline bool load_walk(struct load *load)
-{
-	int found = chunk_walk_next(&load->loaded.walk, &load->packet);
-
-	load->time_ns = load->packet.time_ns;
-	load->broken = found == WEIR_E_FORMAT;
-	return found == 1;
-}
-
-/* The first packet is the next to go out. False: there is none. */
-static bool load_begin(struct load *load)
-{
-	if (load->loaded.whole)
-		return load_walk(load);
-	if (!load->loaded.count)
-		return false;
-	load->time_ns = load->loaded.items[0].time_ns;
-	return true;
-}
-
-/* … the one after that which went out. */
-static inline bool load_next(struct load *load)
-{
-	if (load->loaded.whole)
-		return load_walk(load);
-	if (++load->at == load->loaded.count)
-		return false;
-	load->time_ns = load->loaded.items[load->at].time_ns;
-	return true;
-}
-
-static int heap_push(struct query *query, struct load *load, struct weir_fault *fault)
-{
-	if (query->heap_count == query->heap_capacity) {
-		uint32_t capacity = query->heap_capacity ? query->heap_capacity * 2 : 32;
-		struct load **heap = realloc(query->heap, capacity * sizeof *heap);
-		if (!heap)
-			return weir_fail(fault, WEIR_E_MEMORY, "no memory to merge the packets of a query");
-		query->heap = heap;
-		query->heap_capacity = capacity;
-	}
-	uint32_t at = query->heap_count++;
-	query->heap[at] = load;
-	while (at && compare(query->heap[at], query->heap[(at - 1) / 2]) < 0) {
-		struct load *above = query->heap[(at - 1) / 2];
-		query->heap[(at - 1) / 2] = query->heap[at];
-		query->heap[at] = above;
-		at = (at - 1) / 2;
-	}
-	return 0;
-}
-
-/* Lets go of a chunk of which all is out; its memory is free for another. With the lock. */
 static void load_free(struct load *load)
 {
 	loaded_free(&load->loaded);
@@ -297,6 +196,7 @@ static void tell_broken(struct query *query, const struct load *load)
 	query->damaged_chunks++;
 }
 
+/* Lets go of a chunk of which all is out; its memory is free for another. With the lock. */
 static void release(struct query *query, struct load *load)
 {
 	query->memory_used -= load->memory;
@@ -371,8 +271,8 @@ static int advance(struct query *query, bool can_wait, int64_t *bound, struct we
 		}
 		if (!more)
 			*bound = INT64_MAX;
-		if (query->heap_count) {
-			const struct load *top = query->heap[0];
+		if (query->heap.count) {
+			const struct load *top = query->heap.loads[0];
 			if (!more || top->time_ns < *bound) {
 				result = 1;
 				break;
@@ -395,7 +295,7 @@ static int advance(struct query *query, bool can_wait, int64_t *bound, struct we
 				release(query, first);
 				continue;
 			}
-			result = heap_push(query, first, fault);
+			result = load_heap_push(&query->heap, first) < 0 ? weir_fail(fault, WEIR_E_MEMORY, "no memory to merge the packets of a query") : 0;
 			if (result < 0) {
 				release(query, first);
 				break;
@@ -414,29 +314,6 @@ static int advance(struct query *query, bool can_wait, int64_t *bound, struct we
 	}
 	pthread_mutex_unlock(&query->lock);
 	return result;
-}
-
-/* The packet that is next in the load, its bytes in the load's buffer. */
-static inline void show_packet(const struct load *load, struct weir_packet *packet)
-{
-	if (load->loaded.whole) {
-		*packet = load->packet;
-		return;
-	}
-	const struct found *item = &load->loaded.items[load->at];
-	packet->time_ns = item->time_ns;
-	packet->data = load->loaded.buffer->data + item->data;
-	packet->captured = item->captured;
-	packet->length = item->length;
-	packet->interface_id = item->interface_id;
-	packet->linktype = item->linktype;
-	packet->flags = item->flags;
-	packet->verdict = WEIR_KEEP;
-	packet->block = load->loaded.buffer->data + item->block;
-	packet->block_length = item->block_length;
-	packet->reserved = 0;
-	packet->ticks = item->ticks;
-	packet->facts = NULL;
 }
 
 /* Copies the packet's block into memory that the batch holds. */
@@ -466,7 +343,7 @@ static inline int put_packet(struct query *query, struct weir_batch *batch, cons
 {
 	struct weir_packet *packet = &batch->packets[batch->count];
 
-	show_packet(load, packet);
+	load_show(load, packet);
 	if (copy) {
 		int code = copy_packet(query, batch, packet);
 		if (code < 0)
@@ -479,32 +356,28 @@ static inline int put_packet(struct query *query, struct weir_batch *batch, cons
 /* The first chunk of the heap gives its packets as long as they are before the next chunk's and before bound. */
 static int put_run(struct query *query, struct weir_batch *batch, int64_t bound, bool last)
 {
-	struct load *load = query->heap[0];
-	bool copy = query->heap_count > MERGE_WITHOUT_COPY, more = true;
-	const struct load *second = NULL;
+	struct load *load = query->heap.loads[0];
+	bool copy = query->heap.count > MERGE_WITHOUT_COPY, more = true;
+	const struct load *second = load_heap_second(&query->heap);
 	int code = 0;
 
-	if (query->heap_count > 1) {
-		second = query->heap[1];
-		if (query->heap_count > 2 && compare(query->heap[2], second) < 0)
-			second = query->heap[2];
-	}
 	if (!copy)
 		code = weir_batch_hold(batch, load->loaded.buffer);
 	while (code == 0 && more && batch->count < query->most) {
-		if ((!last && load->time_ns >= bound) || (second && compare(load, second) > 0))
+		if ((!last && load->time_ns >= bound) || (second && load_compare(load, second) > 0))
 			break;
 		code = put_packet(query, batch, load, copy);
 		if (code == 0)
 			more = load_next(load);
 	}
-	if (!more) {
-		query->heap[0] = query->heap[--query->heap_count];
-		pthread_mutex_lock(&query->lock);
-		release(query, load);
-		pthread_mutex_unlock(&query->lock);
+	if (more) {
+		load_heap_sink(&query->heap);
+		return code;
 	}
-	sift_down(query, 0);
+	load_heap_pop(&query->heap);
+	pthread_mutex_lock(&query->lock);
+	release(query, load);
+	pthread_mutex_unlock(&query->lock);
 	return code;
 }
 
@@ -517,8 +390,8 @@ static int put_until(struct query *query, struct weir_batch *batch, int64_t boun
 	bool last = bound == INT64_MAX;
 	int code = 0;
 
-	while (code == 0 && batch->count < query->most && query->heap_count) {
-		const struct load *top = query->heap[0];
+	while (code == 0 && batch->count < query->most && query->heap.count) {
+		const struct load *top = query->heap.loads[0];
 		if (!last && top->time_ns >= bound)
 			break;
 		code = put_run(query, batch, bound, last);
@@ -622,8 +495,8 @@ static void query_close(struct weir_source *source)
 	pthread_mutex_unlock(&query->lock);
 	for (int i = 0; i < query->thread_count; i++)
 		pthread_join(query->threads[i], NULL);
-	for (uint32_t i = 0; i < query->heap_count; i++)
-		load_free(query->heap[i]);
+	for (uint32_t i = 0; i < query->heap.count; i++)
+		load_free(query->heap.loads[i]);
 	while (query->loads) {
 		struct load *load = query->loads;
 		query->loads = load->next;
@@ -636,7 +509,7 @@ static void query_close(struct weir_source *source)
 	pthread_cond_destroy(&query->room);
 	pthread_cond_destroy(&query->ready);
 	pthread_mutex_destroy(&query->lock);
-	free(query->heap);
+	free(query->heap.loads);
 	free(query->filter);
 	free(query);
 }
