@@ -206,6 +206,8 @@ static int do_parts(struct run *run, struct weir_fault *fault)
 
 /* ---- the folder ---- */
 
+#define FILES_PREFIX "weir-run-"
+
 static int name_folder(const struct weir_run_options *options, struct run *run, struct weir_fault *fault)
 {
 	time_t seconds = (time_t)(run->started_ns / NS_PER_SECOND);
@@ -216,7 +218,7 @@ static int name_folder(const struct weir_run_options *options, struct run *run, 
 	strftime(name, sizeof name, "%Y%m%dT%H%M%SZ", &utc);
 	int length = options->out         ? snprintf(run->folder, sizeof run->folder, "%s", options->out)
 	             : options->campaign ? snprintf(run->folder, sizeof run->folder, "%s/runs/%s", options->campaign, name)
-	                                  : snprintf(run->folder, sizeof run->folder, "weir-run-%s", name);
+	                                  : snprintf(run->folder, sizeof run->folder, FILES_PREFIX "%s", name);
 	return length < (int)sizeof run->folder ? 0 : weir_fail(fault, WEIR_E_LIMIT, "the name of the run's folder is too long");
 }
 
@@ -274,17 +276,22 @@ static int by_name(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* The names of the runs of a campaign, the latest last (they are named by time). *count of them; each and the list are free()d. */
+/*
+ * The names of the runs of a campaign (NULL: of files, in the folder where one stands), the latest last: they are named by time. *count of them; each and
+ * the list are free()d.
+ */
 static char **list_runs(const char *campaign, size_t *count)
 {
-	char path[PATH_MAX], **names = NULL;
-	DIR *directory = path_in(campaign, "runs", path, NULL) == 0 ? opendir(path) : NULL;
+	char path[PATH_MAX] = ".", **names = NULL;
+	const char *prefix = campaign ? "" : FILES_PREFIX;
+	DIR *directory = !campaign || path_in(campaign, "runs", path, NULL) == 0 ? opendir(path) : NULL;
 
 	*count = 0;
 	if (!directory)
 		return NULL;
 	for (struct dirent *entry; (entry = readdir(directory));) {
-		char **more = entry->d_name[0] == '.' ? NULL : realloc(names, (*count + 1) * sizeof *more);
+		bool is_run = entry->d_name[0] != '.' && strncmp(entry->d_name, prefix, strlen(prefix)) == 0;
+		char **more = is_run ? realloc(names, (*count + 1) * sizeof *more) : NULL;
 		if (!more)
 			continue;
 		names = more;
@@ -304,7 +311,16 @@ static void free_names(char **names, size_t count)
 	free(names);
 }
 
-/* The latest run of the campaign that was interrupted and has these parameters: then *found is its plan. */
+static bool same_files(const struct run_plan *a, const struct run_plan *b)
+{
+	bool same = a->input_count == b->input_count;
+
+	for (size_t i = 0; same && i < a->input_count; i++)
+		same = a->inputs[i].bytes == b->inputs[i].bytes && strcmp(a->inputs[i].path, b->inputs[i].path) == 0;
+	return same;
+}
+
+/* The latest run of the campaign, or of these files, that was interrupted and has these parameters: then *found is its plan. */
 static bool find_interrupted(struct run *run, struct run_plan *found)
 {
 	size_t count;
@@ -314,7 +330,7 @@ static bool find_interrupted(struct run *run, struct run_plan *found)
 	for (size_t i = count; !is && i-- > 0;) {
 		if (!has(names[i], "run.json") || has(names[i], "manifest.json") || run_read_plan(names[i], "run.json", "$", found, NULL) < 0)
 			continue;
-		is = same_parameters(found, &run->plan, !run->options->since_last);
+		is = same_parameters(found, &run->plan, !run->options->since_last) && (run->campaign ? found->campaign != NULL : same_files(found, &run->plan));
 		if (is)
 			snprintf(run->folder, sizeof run->folder, "%s", names[i]);
 		else
@@ -351,7 +367,7 @@ static int look_for_interrupted(struct run *run, bool *resumed, struct weir_faul
 
 	*resumed = false;
 	if (!run->options->out) {
-		if (!run->campaign || !find_interrupted(run, &found))
+		if (!find_interrupted(run, &found))
 			return 0;
 	} else {
 		if (has(run->folder, "manifest.json"))
@@ -361,7 +377,7 @@ static int look_for_interrupted(struct run *run, bool *resumed, struct weir_faul
 		error = run_read_plan(run->folder, "run.json", "$", &found, fault);
 		if (error)
 			return error;
-		if (!same_parameters(&found, &run->plan, false)) {
+		if (!same_parameters(&found, &run->plan, false) || (!run->campaign && !same_files(&found, &run->plan))) {
 			run_plan_free(&found);
 			return weir_fail_at(fault, WEIR_E_USAGE, run->folder, WEIR_NOWHERE, WEIR_NOWHERE,
 			                    "holds an interrupted run with other parameters: give them, or another folder with -o");

@@ -127,6 +127,11 @@ for moment in 0.2 0.4; do
 	done
 	is "$(hashes "$tmp/killed")" "$(hashes "$tmp/files")" "files: killed $((kills - 1)) times, it goes on to the same bytes"
 done
+mkdir "$tmp/here"
+(cd "$tmp/here" && { timeout -s INT 0.3 "$WEIR" process "$tmp"/capture/*.pcapng --part 8M; } >/dev/null 2>&1)
+(cd "$tmp/here" && "$WEIR" process "$tmp"/capture/*.pcapng --part 8M >/dev/null 2>&1)
+is "$(ls "$tmp/here" | wc -l)" 1 "files: without -o the interrupted run is found again"
+is "$(hashes "$tmp"/here/weir-run-*)" "$(hashes "$tmp/files")" "and goes on to the same bytes"
 run "$WEIR" process /dev/null -o "$tmp/none"
 is "$status" 2 "what is no file is refused"
 done_testing
