@@ -65,7 +65,7 @@ struct weir_run_summary {
 	uint64_t flows, damages, damaged_bytes;
 	int64_t first_ns, last_ns;
 	int64_t elapsed_ns;        /* of this call, hashing included */
-	int64_t hashing_ns;        /* SHA-256 of what went in and came out */
+	int64_t hashing_ns;        /* that was waited for SHA-256 of what went in, after all else was done */
 };
 
 /*

@@ -1,6 +1,7 @@
 /* Runs: weir/run.h. A run is made part by part; each part is one pipeline, and ends with the state that the next begins with. */
 #include <dirent.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -391,10 +392,21 @@ static int look_for_interrupted(struct run *run, bool *resumed, struct weir_faul
 
 /* ---- the whole ---- */
 
-static int hash_inputs(struct run *run, struct weir_fault *fault)
+/*
+ * SHA-256 of the inputs takes about as long as all the rest on one core, and needs nothing of it: with more threads than one it goes on beside the parts.
+ */
+struct hashing {
+	struct run *run;
+	pthread_t thread;
+	bool started;
+	_Atomic int stop;
+	int error;
+	struct weir_fault fault;
+};
+
+static int hash_inputs(struct run *run, const _Atomic int *stop, struct weir_fault *fault)
 {
 	struct run_hashes *known = NULL;
-	int64_t begun_ns = clock_monotonic_ns();
 	char path[PATH_MAX];
 	int error = 0;
 
@@ -406,20 +418,50 @@ static int hash_inputs(struct run *run, struct weir_fault *fault)
 		struct run_input *input = &run->plan.inputs[i];
 		error = run->campaign ? path_in(run->plan.campaign, input->path, path, fault) : 0;
 		if (!error)
-			error = run_hash(known, run->campaign ? path : input->path, run->options->stop, input->sha256, fault);
+			error = run_hash(known, run->campaign ? path : input->path, stop, input->sha256, fault);
 	}
 	run_hashes_close(known);
-	run->hashing_ns += clock_monotonic_ns() - begun_ns;
+	return error;
+}
+
+static void *hash_beside(void *argument)
+{
+	struct hashing *hashing = argument;
+
+	hashing->error = hash_inputs(hashing->run, &hashing->stop, &hashing->fault);
+	return NULL;
+}
+
+static void hashing_begin(struct hashing *hashing)
+{
+	hashing->started = hashing->run->threads > 1 && pthread_create(&hashing->thread, NULL, hash_beside, hashing) == 0;
+}
+
+/* Waits for it, or, when the run has failed, ends it. Without a thread it is done here. */
+static int hashing_end(struct hashing *hashing, bool failed, struct weir_fault *fault)
+{
+	int64_t begun_ns = clock_monotonic_ns();
+	int error = 0;
+
+	if (hashing->started) {
+		if (failed)
+			atomic_store_explicit(&hashing->stop, 1, memory_order_relaxed); /* nothing else is read because of it */
+		pthread_join(hashing->thread, NULL);
+		error = failed ? 0 : hashing->error;
+		if (error)
+			*fault = hashing->fault;
+	} else if (!failed) {
+		error = hash_inputs(hashing->run, hashing->run->options->stop, fault);
+	}
+	hashing->run->hashing_ns += clock_monotonic_ns() - begun_ns;
 	return error;
 }
 
 static int finish(struct run *run, struct weir_fault *fault)
 {
 	char path[PATH_MAX];
-	int error = hash_inputs(run, fault);
+	int error = run_report_write(run, fault);
 
-	if (!error)
-		error = run_report_write(run, fault);
 	if (!error)
 		error = run_manifest_write(run, fault);
 	static const char *const done[] = {"run.state", "run.json"};
@@ -465,6 +507,7 @@ static int begin_clocks(struct run *run, struct weir_fault *fault)
 
 static int do_run(struct run *run, bool resumed, struct weir_fault *fault)
 {
+	struct hashing hashing = {.run = run};
 	char path[PATH_MAX];
 	int fd = -1;
 
@@ -476,6 +519,8 @@ static int do_run(struct run *run, bool resumed, struct weir_fault *fault)
 		error = path_in(run->folder, ".lock", path, fault);
 	if (!error)
 		error = os_lock(path, &fd, fault);
+	if (!error)
+		hashing_begin(&hashing);
 	bool begun = resumed && has(run->folder, "run.state");
 	if (!error && resumed)
 		error = run_state_load(run, fault);
@@ -485,6 +530,9 @@ static int do_run(struct run *run, bool resumed, struct weir_fault *fault)
 		error = run_files_skip(run, fault);
 	if (!error)
 		error = do_parts(run, fault);
+	int hashed = hashing_end(&hashing, error != 0, error ? NULL : fault);
+	if (!error)
+		error = hashed;
 	if (!error)
 		error = finish(run, fault);
 	if (fd >= 0) {

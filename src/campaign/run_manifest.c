@@ -205,7 +205,7 @@ static void put_this_time(struct json *json, const struct run *run)
 	put_time(json, "started", run->started_ns);
 	put_time(json, "ended", now_ns);
 	json_put_double(json, "seconds", (double)(now_ns - run->started_ns) / 1e9);
-	json_put_double(json, "seconds_hashing_inputs", (double)run->hashing_ns / 1e9);
+	json_put_double(json, "seconds_waiting_for_hashes", (double)run->hashing_ns / 1e9);
 	json_put_signed(json, "threads", run->threads);
 	if (uname(&machine) == 0) {
 		json_put_string(json, "host", machine.nodename);

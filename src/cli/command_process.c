@@ -146,7 +146,7 @@ static void print_json(const struct weir_run_summary *s)
 	json_put_unsigned(&json, "damages", s->damages);
 	json_put_unsigned(&json, "damaged_bytes", s->damaged_bytes);
 	json_put_double(&json, "seconds", (double)s->elapsed_ns / 1e9);
-	json_put_double(&json, "seconds_hashing_inputs", (double)s->hashing_ns / 1e9);
+	json_put_double(&json, "seconds_waiting_for_hashes", (double)s->hashing_ns / 1e9);
 	json_end_object(&json);
 	puts(text_string(&text));
 	text_free(&text);
@@ -155,7 +155,7 @@ static void print_json(const struct weir_run_summary *s)
 static void print_summary(const struct weir_run_summary *s)
 {
 	char a[FORMAT_SIZE], b[FORMAT_SIZE], c[FORMAT_SIZE];
-	double seconds = (double)(s->elapsed_ns - s->hashing_ns) / 1e9;
+	double seconds = (double)s->elapsed_ns / 1e9;
 
 	if (s->nothing) {
 		puts("nothing new to process");
@@ -171,7 +171,7 @@ static void print_summary(const struct weir_run_summary *s)
 		printf("damage      %s places, %s\n", format_count(s->damages, a), format_size(s->damaged_bytes, b));
 	printf("took        %s", format_duration(s->elapsed_ns, a));
 	if (!s->resumed && seconds > 0)
-		printf(", %spackets/s without the %s for SHA-256 of the input", format_rate((double)s->packets / seconds, b), format_duration(s->hashing_ns, c));
+		printf(", %spackets/s; %s of it for SHA-256 of the input", format_rate((double)s->packets / seconds, b), format_duration(s->hashing_ns, c));
 	putchar('\n');
 }
 
