@@ -34,6 +34,15 @@ bool writer_source_shape(const struct weir_interface *interface, struct pcap_sha
 	return false;
 }
 
+/* WEIR_E_INTERRUPTED when the caller wants no more: what is there by then is no whole file. */
+static int check_stop(const struct writer *writer, struct weir_fault *fault)
+{
+	/* Relaxed: a flag and nothing more. */
+	if (!writer->options.stop || !atomic_load_explicit((_Atomic int *)writer->options.stop, memory_order_relaxed))
+		return 0;
+	return weir_fail_at(fault, WEIR_E_INTERRUPTED, writer->name, WEIR_NOWHERE, WEIR_NOWHERE, "was not written: interrupted");
+}
+
 static int consume(struct weir_sink *sink, struct weir_batch *batch, struct weir_fault *fault)
 {
 	struct writer *writer = (struct writer *)sink;
@@ -44,11 +53,7 @@ static int consume(struct weir_sink *sink, struct weir_batch *batch, struct weir
 	writer->interfaces = batch->interfaces;
 	writer->interface_count = batch->interface_count;
 	writer->shaped = NULL;
-	int error = 0;
-	/* Relaxed: a flag and nothing more. */
-	if (writer->options.stop && atomic_load_explicit((_Atomic int *)writer->options.stop, memory_order_relaxed))
-		error = weir_fail_at(fault, WEIR_E_INTERRUPTED, writer->name, WEIR_NOWHERE, WEIR_NOWHERE,
-		                     "was not written: interrupted");
+	int error = check_stop(writer, fault);
 	if (!error)
 		error = writer->format->batch(writer, batch, fault);
 	if (!error)
@@ -65,7 +70,10 @@ static int finish(struct weir_sink *sink, struct weir_fault *fault)
 	if (writer->failed)
 		return weir_fail_at(fault, (enum weir_error)writer->failed, writer->name, WEIR_NOWHERE, WEIR_NOWHERE,
 		                    "was not written");
-	int error = writer->format->finish(writer, fault);
+	/* Also here: the source may have ended, or failed, before another batch came. */
+	int error = check_stop(writer, fault);
+	if (!error)
+		error = writer->format->finish(writer, fault);
 	if (!error)
 		error = writer_flush_run(writer, fault);
 	if (!error)
