@@ -63,6 +63,9 @@ static bool length_plausible(const struct repair *repair, size_t gap)
 	                             record.captured != capture->header.snaplen))
 		return false;
 	int checksum = sound_checksum(linktype, record.data, record.captured, record.length);
+	/* Where a transfer in text mode is undone, a CR taken out that was the packet's own shifts what is behind it, into the next record. */
+	if (checksum == -1 && repair->text_undone)
+		return false;
 	if (checksum)
 		return checksum == 1 || !checksums_hold(repair, linktype, capture->at + record.size + gap);
 	/* A file that was cut in the next header. */
