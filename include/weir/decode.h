@@ -86,26 +86,31 @@ enum weir_fact_flags {
  */
 #define WEIR_FACTS_IRREGULAR WEIR_FACT_INCOMPLETE
 
-/* In whole cache lines: most packets touch the first, second and fourth. */
+/*
+ * What nearly every packet writes and every stage reads is in two cache lines: the first, with the outermost network, and the one with the first four layers. An
+ * odd number of lines in all, so that those of a batch are spread over all sets of a cache.
+ */
 struct weir_facts {
 	_Alignas(64) uint8_t layer_count;
 	uint8_t network_count;
 	uint8_t vlan_count;
 	uint8_t flags;              /* enum weir_fact_flags */
-	uint16_t ethertype;         /* of the innermost link layer; 0 when there is none */
-	uint16_t vlans[WEIR_VLANS_MAX]; /* VLAN ids (12 bits), outermost first */
 	uint32_t payload;           /* offset of the first byte after the last header that was decoded */
-	uint32_t link_source;       /* offset of the outermost source MAC address, 0 (with link_destination 0) when there is none */
-	uint32_t link_destination;
 	uint64_t flow_hash;         /* over the innermost addresses, ports and protocol, the same in both directions; 0: no IP */
 	uint64_t digest;            /* the dedup stages': over the captured bytes; not set by decoding */
 	uint64_t identity;          /* theirs too: over what stays the same on the way through routers; 0: no IP */
 	uint32_t path;              /* theirs too: TTL in the low 8 bits, a hash over MAC addresses and VLAN ids in the others */
+	struct weir_network networks[WEIR_NETWORKS_MAX];
+	_Alignas(64) uint32_t link_source; /* offset of the outermost source MAC address, 0 (with link_destination 0) when there is none */
+	uint32_t link_destination;
 	uint32_t trailer;           /* with WEIR_FACT_ESP_NULL: bytes at the end of the innermost network's datagram, on the wire, that are ESP's (padding,
 	                               ICV) and not payload; up to 3 too many when they were cut off; 0 when ESP is around that datagram, not in it */
-	struct weir_network networks[WEIR_NETWORKS_MAX];
+	uint16_t ethertype;         /* of the innermost link layer; 0 when there is none */
+	uint16_t vlans[WEIR_VLANS_MAX]; /* VLAN ids (12 bits), outermost first */
 	struct weir_layer layers[WEIR_LAYERS_MAX];
+	uint8_t unused[64];
 };
+_Static_assert(offsetof(struct weir_facts, networks) + sizeof(struct weir_network) == 64 && sizeof(struct weir_facts) == 9 * 64, "as told above");
 
 /*
  * Finds the layers of one packet. packet's data, captured, length and linktype are read. Of *facts everything is written but

@@ -416,7 +416,6 @@ int weir_decode_batch(struct weir_batch *batch, struct weir_fault *fault)
 		if (i + 6 < batch->count) {
 			__builtin_prefetch(batch->packets[i + 6].data);
 			__builtin_prefetch(&batch->facts[i + 6], 1);
-			__builtin_prefetch(&batch->facts[i + 6].networks[0], 1);
 			__builtin_prefetch(&batch->facts[i + 6].layers[0], 1);
 		}
 		if (packet->verdict != WEIR_KEEP)

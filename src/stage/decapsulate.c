@@ -349,11 +349,8 @@ static bool process_one(struct decapsulate *stage, struct weir_packet *packet, u
 /* The lines of a packet that tell whether it is ESP, and of which association. */
 static inline void fetch_first(const struct weir_packet *packet)
 {
-	const uint8_t *facts = (const uint8_t *)packet->facts;
-
 	__builtin_prefetch(packet->data);
-	__builtin_prefetch(facts, 1); /* of no facts: nothing happens */
-	__builtin_prefetch(facts + 64, 1);
+	__builtin_prefetch(packet->facts, 1); /* of no facts: nothing happens */
 }
 
 /* Those that opening it wants. */

@@ -169,7 +169,7 @@ static int dedup_save(struct weir_stage *base, struct weir_state *state, struct 
 	struct dedup_saved saved;
 
 	dedup_describe(stage, &saved);
-	int error = weir_state_section(state, "dedup", 1, fault);
+	int error = weir_state_section(state, "dedup", 2, fault);
 	error = error ? error : weir_state_put(state, &saved, sizeof saved, fault);
 	error = error ? error : dedup_pairs_save(&stage->pairs, state, fault);
 	error = error ? error : dedup_exact_save(&stage->exact, state, fault);
@@ -182,7 +182,7 @@ static int dedup_load(struct weir_stage *base, struct weir_state *state, struct 
 	struct dedup_saved saved, wanted;
 
 	dedup_describe(stage, &wanted);
-	int error = weir_state_section(state, "dedup", 1, fault);
+	int error = weir_state_section(state, "dedup", 2, fault);
 	error = error ? error : weir_state_get(state, &saved, sizeof saved, fault);
 	if (error)
 		return error;

@@ -37,7 +37,36 @@ struct exact_entry {
 	uint32_t next; /* the next older entry of the bucket */
 };
 
+#define EXACT_PORTS 65536u /* interfaces whose low bits agree share a count, which finds less */
+#define EXACT_MOST 1000000u /* as editcap has it */
+
+/* Small windows of each interface: the packets before the one in hand, of each interface side by side. */
+#define RECENT_MOST 7
+
+struct recent_line {
+	uint64_t digests[RECENT_MOST]; /* with the rest of these in one cache line */
+	uint32_t next, count;          /* the place of the next packet; places in use */
+	int64_t times_ns[RECENT_MOST];
+	uint64_t unused;
+};
+_Static_assert(sizeof(struct recent_line) == 128, "two cache lines, of which the second is only written");
+
+struct dedup_recent {
+	struct recent_line *lines; /* by the low bits of the interface; NULL: the window is not of this kind */
+	uint32_t mask;
+	uint32_t before;           /* how many packets before it a packet is compared with: 1 … RECENT_MOST */
+	struct exact_entry found;  /* what the caller is given */
+};
+
+/* As those of dedup_exact, which call them. */
+int dedup_recent_open(struct dedup_recent *recent, uint32_t window, uint64_t *memory_bytes, struct weir_fault *fault);
+void dedup_recent_close(struct dedup_recent *recent);
+const struct exact_entry *dedup_recent_enter(struct dedup_recent *recent, uint64_t digest, const struct weir_packet *packet);
+int dedup_recent_save(const struct dedup_recent *recent, struct weir_state *state, struct weir_fault *fault);
+int dedup_recent_load(struct dedup_recent *recent, struct weir_state *state, struct weir_fault *fault);
+
 struct dedup_exact {
+	struct dedup_recent recent; /* instead of all that follows, where the window is small */
 	struct exact_entry *ring;
 	uint32_t *heads;
 	uint32_t *orders;       /* with each_interface: a ring, of each entry which one of its interface it is */
@@ -57,9 +86,6 @@ struct dedup_exact {
 	bool narrowed;          /* by time: memory allows less than EXACT_MOST */
 	uint64_t forgotten;
 };
-
-#define EXACT_PORTS 65536u /* interfaces whose low bits agree share a count, which finds less */
-#define EXACT_MOST 1000000u /* as editcap has it */
 
 /* Takes at most *memory_bytes and subtracts what it takes. */
 int dedup_exact_open(struct dedup_exact *exact, const struct weir_dedup_options *options, uint64_t *memory_bytes, struct weir_fault *fault);

@@ -82,7 +82,7 @@ static int digest_process(struct weir_stage *base, struct weir_batch *batch, str
 			__builtin_prefetch(data + 64);
 			__builtin_prefetch(data + 128);
 			if (stage->routed && batch->packets[i + AHEAD].facts)
-				__builtin_prefetch(&batch->packets[i + AHEAD].facts->networks[0]);
+				__builtin_prefetch(batch->packets[i + AHEAD].facts);
 		}
 		if (packet->verdict != WEIR_KEEP || !packet->facts)
 			continue;

@@ -74,34 +74,80 @@ static void windows_by_count_are_those_of_editcap(void **state)
 
 static void windows_of_each_interface_are_those_of_its_packets_alone(void **state)
 {
-	struct weir_dedup_options options = {.window = 20, .each_interface = true};
-	struct model *models[3] = {calloc(1, sizeof *models[0]), calloc(1, sizeof *models[0]), calloc(1, sizeof *models[0])};
+	static const uint32_t windows[] = {1, 2, 3, 5, 7, 8, 9, 20};
+
+	for (size_t w = 0; w < sizeof windows / sizeof windows[0]; w++) {
+		struct weir_dedup_options options = {.window = windows[w], .each_interface = true};
+		struct model *models[3] = {calloc(1, sizeof *models[0]), calloc(1, sizeof *models[0]), calloc(1, sizeof *models[0])};
+		struct dedup_exact exact = {0};
+		uint64_t memory = 1u << 30;
+		assert_int_equal(dedup_exact_open(&exact, &options, &memory, NULL), 0);
+		for (int i = 0; i < 20000; i++) {
+			/* One of them sees little. */
+			uint32_t port = random_below(50) == 0 ? 2 : random_below(2), digest = random_below(1 + random_below(200));
+			struct weir_packet packet = {.time_ns = i, .interface_id = port};
+			const struct exact_entry *entry = dedup_exact_enter(&exact, spread(3 * digest + port), &packet);
+			assert_int_equal(entry != NULL, model_by_count(models[port], windows[w], digest));
+			assert_true(!entry || (entry->interface_id == port && entry->time_ns < i));
+		}
+		assert_int_equal(exact.forgotten, 0);
+		dedup_exact_close(&exact);
+		for (int i = 0; i < 3; i++)
+			free(models[i]);
+	}
+}
+
+static void a_duplicate_is_one_of_the_newest_packet_like_it(void **state)
+{
+	static const uint32_t windows[] = {5, 20};
+
+	for (size_t w = 0; w < sizeof windows / sizeof windows[0]; w++) {
+		struct weir_dedup_options options = {.window = windows[w], .each_interface = true};
+		struct dedup_exact exact = {0};
+		uint64_t memory = 1u << 30;
+		assert_int_equal(dedup_exact_open(&exact, &options, &memory, NULL), 0);
+		for (int64_t i = 0; i < 300; i++) {
+			struct weir_packet packet = {.time_ns = i};
+			const struct exact_entry *entry = dedup_exact_enter(&exact, spread(i % 3 == 2), &packet);
+			int64_t before = i % 3 == 0 ? i - 2 : i % 3 == 1 ? i - 1 : i - 3;
+			assert_true(before < 0 ? !entry : entry && entry->time_ns == before);
+		}
+		dedup_exact_close(&exact);
+	}
+}
+
+/* A small window has room for each interface; a large one shares it, so that one that sees nothing for too long loses its packets. */
+static void an_interface_that_sees_little_loses_packets_of_large_windows_only(void **state)
+{
+	static const uint32_t windows[] = {3, 30};
+
+	for (size_t w = 0; w < sizeof windows / sizeof windows[0]; w++) {
+		struct weir_dedup_options options = {.window = windows[w], .each_interface = true};
+		struct dedup_exact exact = {0};
+		uint64_t memory = 1u << 30;
+		assert_int_equal(dedup_exact_open(&exact, &options, &memory, NULL), 0);
+		for (uint32_t i = 0; i < 10000; i++) {
+			struct weir_packet packet = {.time_ns = i, .interface_id = i > 0 && i < 9999};
+			assert_int_equal(dedup_exact_enter(&exact, spread(i % 9999), &packet) != NULL, w == 0 && i == 9999);
+		}
+		assert_int_equal(exact.forgotten, w);
+		dedup_exact_close(&exact);
+	}
+}
+
+static void many_interfaces_share_little_memory(void **state)
+{
+	struct weir_dedup_options options = {.window = 5, .each_interface = true};
 	struct dedup_exact exact = {0};
-	uint64_t memory = 1u << 30;
+	uint64_t memory = 1u << 12;
 
 	assert_int_equal(dedup_exact_open(&exact, &options, &memory, NULL), 0);
-	for (int i = 0; i < 20000; i++) {
-		/* One of them sees little. */
-		uint32_t port = random_below(50) == 0 ? 2 : random_below(2), digest = random_below(1 + random_below(200));
-		struct weir_packet packet = {.time_ns = i, .interface_id = port};
-		const struct exact_entry *entry = dedup_exact_enter(&exact, spread(3 * digest + port), &packet);
-		assert_int_equal(entry != NULL, model_by_count(models[port], 20, digest));
-		assert_true(!entry || entry->interface_id == port);
+	assert_in_range(memory, 1u << 11, 1u << 12);
+	for (uint32_t i = 0; i < 300000; i++) {
+		struct weir_packet packet = {.time_ns = i, .interface_id = i / 2};
+		assert_int_equal(dedup_exact_enter(&exact, spread(i / 2), &packet) != NULL, i % 2);
 	}
-	assert_int_equal(exact.forgotten, 0);
-	/* One that sees nothing for too long. */
-	options.window = 3;
 	dedup_exact_close(&exact);
-	exact = (struct dedup_exact){0};
-	assert_int_equal(dedup_exact_open(&exact, &options, &memory, NULL), 0);
-	for (uint32_t i = 0; i < 10000; i++) {
-		struct weir_packet packet = {.time_ns = i, .interface_id = i > 0 && i < 9999};
-		assert_null(dedup_exact_enter(&exact, spread(i % 9999), &packet));
-	}
-	assert_int_equal(exact.forgotten, 1);
-	dedup_exact_close(&exact);
-	for (int i = 0; i < 3; i++)
-		free(models[i]);
 }
 
 static void windows_by_time_are_those_of_editcap_whatever_the_order(void **state)
@@ -385,6 +431,7 @@ static const struct weir_dedup_options both[] = {
 	{.window = 7, .routed_ns = 100 * MS, .ignore_ttl = true, .ignore_mac = true, .ignore_vlan = true, .seed = 99},
 	{.window_ns = 2 * MS, .routed_ns = 30 * MS, .ignore_ttl = true, .ignore_mac = true},
 	{.window = 9, .each_interface = true, .routed_ns = 100 * MS, .ignore_ttl = true, .ignore_mac = true, .ignore_vlan = true},
+	{.window = 5, .each_interface = true, .routed_ns = 100 * MS, .ignore_ttl = true, .ignore_mac = true, .ignore_vlan = true},
 	/* A ring that is full and forgets. */
 	{.window_ns = 500 * MS, .routed_ns = 5000 * MS, .ignore_ttl = true, .ignore_mac = true, .ignore_vlan = true, .memory_bytes = 300 << 10},
 };
@@ -425,7 +472,7 @@ static void a_saved_stage_goes_on_to_the_same(void **state)
 		struct stages whole = stages_new(&both[i]);
 		run(&whole, seen, TRAFFIC, 1024, one);
 		for (size_t cut = 0; cut < TRAFFIC; cut = cut * 5 + 3) {
-			struct stages first = stages_new(&both[i]), second = stages_new(&both[i]), strange = stages_new(&both[(i + 1) % 4]);
+			struct stages first = stages_new(&both[i]), second = stages_new(&both[i]), strange = stages_new(&both[(i + 1) % (sizeof both / sizeof both[0])]);
 			run(&first, seen, cut, 1024, other);
 			assert_int_equal(weir_state_create(path, &file, NULL), 0);
 			assert_int_equal(first.dedup->ops->save(first.dedup, file, NULL), 0);
@@ -546,6 +593,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(windows_by_count_are_those_of_editcap),
 		cmocka_unit_test(windows_of_each_interface_are_those_of_its_packets_alone),
+		cmocka_unit_test(a_duplicate_is_one_of_the_newest_packet_like_it),
+		cmocka_unit_test(an_interface_that_sees_little_loses_packets_of_large_windows_only),
+		cmocka_unit_test(many_interfaces_share_little_memory),
 		cmocka_unit_test(windows_by_time_are_those_of_editcap_whatever_the_order),
 		cmocka_unit_test(packets_without_time_are_in_no_window_by_time),
 		cmocka_unit_test(a_packet_is_known_again_behind_routers_and_at_other_ports),
