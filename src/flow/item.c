@@ -1,12 +1,15 @@
 /* What the flow stage needs of a packet: flow/item.h. */
 #include "flow/item.h"
 
+#include <stdlib.h>
+
+#include "packet/esp.h"
+
 /*
  * Packets that facts and headers are called for ahead. They were written by decoding, on another core perhaps, whose cache has to give them up
  * first.
  */
 #define AHEAD 16u
-#define NOBODY (FLOW_VANTAGES_MAX - 1) /* the vantage of an interface that nobody described */
 #define HASH_KEY UINT64_C(0x9e3779b97f4a7c15)
 
 /* The types that are answered: question and answer. */
@@ -163,7 +166,7 @@ static __attribute__((noinline)) void take_odd(struct flow_item *item, const str
 }
 
 /* For one version of IP: both are made of this. */
-static inline void take_as(struct flow_item *restrict item, const struct weir_packet *restrict packet, const struct weir_facts *restrict facts,
+static inline void take_as(struct flow_item *restrict item, struct weir_packet *restrict packet, const struct weir_facts *restrict facts,
                            const struct weir_network *network, bool four)
 {
 	uint8_t protocol = network->protocol;
@@ -174,7 +177,10 @@ static inline void take_as(struct flow_item *restrict item, const struct weir_pa
 	item->bits = (uint8_t)(high | (packet->verdict == WEIR_DUPLICATE) << 2);
 	item->hash = facts->flow_hash;
 	item->time_ns = packet->time_ns;
+	item->wire_bytes = packet->length;
+	item->captured_bytes = packet->captured;
 	item->ip_bytes = ip_bytes;
+	item->interface_id = packet->interface_id;
 	item->ttl = network->hops;
 	item->tcp_flags = 0;
 	if (protocol == FLOW_PROTOCOL_TCP && network->transport && network->end >= network->transport + 20)
@@ -184,7 +190,7 @@ static inline void take_as(struct flow_item *restrict item, const struct weir_pa
 }
 _Static_assert(FLOW_ITEM_HIGH == 1 && FLOW_ITEM_DUPLICATE == 1 << 2, "bits made of comparisons");
 
-static inline bool take(struct flow_item *restrict item, const struct weir_packet *restrict packet)
+static inline bool take(struct flow_item *restrict item, struct weir_packet *restrict packet)
 {
 	const struct weir_facts *facts = packet->facts;
 
@@ -200,14 +206,15 @@ static inline bool take(struct flow_item *restrict item, const struct weir_packe
 	return true;
 }
 
-unsigned flow_items_take(struct flow_item items[static FLOW_BLOCK], const struct weir_batch *batch, uint32_t *at,
-                         const struct flow_table *table, const struct flow_vantages *vantages, uint64_t *no_ip)
+int flow_items_take(struct weir_batch *batch, struct weir_fault *fault)
 {
-	unsigned count = 0;
-	uint32_t i = *at;
+	uint32_t count = 0, no_ip = 0;
 
-	for (; i < batch->count && count < FLOW_BLOCK; i++) {
-		const struct weir_packet *packet = &batch->packets[i];
+	if (!batch->items && !(batch->items = malloc(sizeof *batch->items)))
+		return weir_fail(fault, WEIR_E_MEMORY, "no memory for the packets of flows");
+	for (uint32_t i = 0; i < batch->count; i++) {
+		struct weir_packet *packet = &batch->packets[i];
+		struct flow_item *item = &batch->items->items[count];
 		if (i + AHEAD < batch->count) {
 			const struct weir_packet *next = &batch->packets[i + AHEAD];
 			__builtin_prefetch(next->data);
@@ -218,15 +225,37 @@ unsigned flow_items_take(struct flow_item items[static FLOW_BLOCK], const struct
 		}
 		if (packet->verdict != WEIR_KEEP && packet->verdict != WEIR_DUPLICATE)
 			continue;
-		struct flow_item *item = &items[count];
-		if (!take(item, packet)) {
-			++*no_ip;
-			continue;
-		}
-		__builtin_prefetch(flow_bucket(table, item->hash));
-		item->vantage = packet->interface_id < vantages->interfaces ? vantages->of_interface[packet->interface_id] : NOBODY;
-		count++;
+		if (batch->esp && batch->esp[i].protocol)
+			esp_open(packet, &batch->esp[i]);
+		bool taken = take(item, packet);
+		count += taken;
+		no_ip += !taken;
 	}
-	*at = i;
-	return count;
+	batch->items->count = count;
+	batch->items->no_ip = no_ip;
+	return 0;
+}
+
+static int process(struct weir_stage *stage, struct weir_batch *batch, struct weir_fault *fault)
+{
+	(void)stage;
+	return flow_items_take(batch, fault);
+}
+
+static void close_stage(struct weir_stage *stage) { free(stage); }
+
+static const struct weir_stage_ops items_stage = {
+	.name = "flow-items",
+	.process = process,
+	.close = close_stage,
+	.parallel = true,
+};
+
+struct weir_stage *weir_flow_items_stage_new(void)
+{
+	struct weir_stage *stage = malloc(sizeof *stage);
+
+	if (stage)
+		stage->ops = &items_stage;
+	return stage;
 }
