@@ -225,7 +225,7 @@ int flow_items_take(struct weir_batch *batch, struct weir_fault *fault)
 		}
 		if (packet->verdict != WEIR_KEEP && packet->verdict != WEIR_DUPLICATE)
 			continue;
-		if (batch->esp && batch->esp[i].protocol)
+		if (batch->esp && batch->esp[i].how)
 			esp_open(packet, &batch->esp[i]);
 		bool taken = take(item, packet);
 		count += taken;

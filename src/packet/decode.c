@@ -261,9 +261,9 @@ void esp_open(struct weir_packet *packet, const struct esp_decision *decision)
 	struct weir_facts *facts = packet->facts;
 	uint32_t end = esp_payload_end(decision, &facts->networks[facts->network_count - 1]);
 
-	facts->trailer = (uint32_t)decision->behind + decision->slack;
+	facts->trailer = esp_trailer(decision);
 	facts->flags |= WEIR_FACT_ESP_NULL;
-	decode_behind_esp(packet, facts, facts->payload, end, decision->protocol);
+	decode_behind_esp(packet, facts, facts->payload, end, esp_protocol(decision));
 }
 
 /*

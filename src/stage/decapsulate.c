@@ -291,42 +291,37 @@ static bool is_cut_udp(const uint8_t *p, uint32_t total, uint32_t icv)
 }
 
 /*
- * What most packets are: TCP or UDP in transport mode, of an association that is known. As the general way reads it, with few branches. protocol 0: not
- * so, or not certain.
+ * What most packets are: TCP or UDP in transport mode, of an association that is known. As the general way reads it, with few branches. 0: not so, or not
+ * certain; else as in struct esp_decision.
  */
-static inline struct esp_decision read_usual(const struct weir_packet *packet, const struct association *a)
+static inline uint32_t read_usual(const struct weir_packet *packet, const struct association *a, uint32_t *datagram_end)
 {
 	const struct weir_facts *facts = packet->facts;
 	const struct weir_network *network = &facts->networks[facts->network_count - 1];
 	uint32_t at = facts->payload, six = network->version >> 1 & 1, icv = a->icv;
 	const uint8_t *p = packet->data + at, *ip = packet->data + network->offset;
 	uint32_t end = network->offset + weir_load_be16(ip + 2 + six * 2) + six * 40, inside = end - icv - 2;
-	struct esp_decision usual = {.end = end, .protocol = 6, .behind = (uint8_t)(icv + 2), .slack = 3};
 
+	*datagram_end = end;
 	if (a->state != NULL_ENCRYPTED || a->iv != 0 || icv == ESP_ICV_UNKNOWN || network->protocol != 50 || (network->flags & WEIR_NETWORK_FRAGMENT) ||
 	    end > packet->length || network->end < at + 20 || end < at + 22 + icv || ((end - at) & 3))
-		return (struct esp_decision){0};
-	bool tcp = esp_tcp_sound(p, inside - at);
-	if (network->end >= inside + 2) {
-		const uint8_t *last = packet->data + inside;
-		uint32_t padding = last[0] & 3u;
-		/* As many of the bytes 1, 2, 3 before it as there should be. */
-		uint32_t wrong = (weir_load_be32(last - 4) ^ 0x010203u >> (24 - padding * 8)) & ((1u << padding * 8) - 1);
-		inside -= padding;
-		usual.behind = (uint8_t)(usual.behind + padding);
-		usual.slack = 0;
-		usual.protocol = last[1];
-		bool udp = (last[1] == 17) & (weir_load_be16(p + 4) == inside - at);
-		if ((wrong != 0) | (last[0] > 3) | !(udp | (tcp & (last[1] == 6) & ((uint32_t)(p[12] >> 4) * 4 <= inside - at))))
-			usual.protocol = 0;
-		if (udp && !udp_ports_are_plain(weir_load_be16(p), weir_load_be16(p + 2)))
-			usual.protocol = 0;
-	} else if (!tcp) {
-		usual.protocol = is_cut_udp(p, end - at, icv) ? 17 : 0;
-		usual.behind = (uint8_t)(end - at - weir_load_be16(p + 4));
-		usual.slack = 0;
+		return 0;
+	uint32_t header = (uint32_t)(p[12] >> 4) * 4;
+	bool tcp = esp_tcp_sound(p, inside - at), udp;
+	if (network->end < inside + 2) {
+		if (tcp)
+			return esp_how(6, icv + 2, 3);
+		return is_cut_udp(p, end - at, icv) ? esp_how(17, end - at - weir_load_be16(p + 4), 0) : 0;
 	}
-	return usual;
+	const uint8_t *last = packet->data + inside;
+	uint32_t padding = last[0] & 3u;
+	/* As many of the bytes 1, 2, 3 before it as there should be. */
+	uint32_t wrong = (weir_load_be32(last - 4) ^ 0x010203u >> (24 - padding * 8)) & ((1u << padding * 8) - 1);
+	tcp &= (last[1] == 6) & (header <= inside - padding - at);
+	udp = (last[1] == 17) & (weir_load_be16(p + 4) == inside - padding - at);
+	if ((wrong != 0) | (last[0] > 3) | !(tcp | udp) || (udp && !udp_ports_are_plain(weir_load_be16(p), weir_load_be16(p + 2))))
+		return 0;
+	return esp_how(last[1], icv + 2 + padding, 0);
 }
 
 /* A packet that is not usual, or of an association that is not settled. True when it was opened and may end at ESP again. */
@@ -357,17 +352,19 @@ static __attribute__((noinline)) bool process_odd(struct decapsulate *stage, str
 static inline bool process_one(struct decapsulate *stage, struct weir_packet *packet, uint64_t key, struct esp_decision *decision)
 {
 	struct association *a = associate(stage, key);
-	struct esp_decision usual = read_usual(packet, a);
+	uint32_t end, how = read_usual(packet, a, &end);
 
 	stage->statistics.esp++;
-	if (!usual.protocol)
+	if (!how)
 		return process_odd(stage, a, packet, key);
 	a->misses = 0;
 	stage->statistics.opened++;
-	if (decision)
-		*decision = usual;
-	else
-		esp_open(packet, &usual);
+	if (!decision) {
+		esp_open(packet, &(struct esp_decision){end, how});
+		return false;
+	}
+	decision->end = end;
+	decision->how = how;
 	return false;
 }
 
