@@ -86,7 +86,7 @@ enum weir_fact_flags {
  */
 #define WEIR_FACTS_IRREGULAR WEIR_FACT_INCOMPLETE
 
-/* In whole cache lines: most packets touch the first, second and fourth. */
+/* In whole cache lines: of most packets the first, what eight layers take, and the first network are touched. */
 struct weir_facts {
 	_Alignas(64) uint8_t layer_count;
 	uint8_t network_count;
@@ -103,8 +103,8 @@ struct weir_facts {
 	uint32_t path;              /* theirs too: TTL in the low 8 bits, a hash over MAC addresses and VLAN ids in the others */
 	uint32_t trailer;           /* with WEIR_FACT_ESP_NULL: bytes at the end of the innermost network's datagram, on the wire, that are ESP's (padding,
 	                               ICV) and not payload; up to 3 too many when they were cut off; 0 when ESP is around that datagram, not in it */
-	struct weir_network networks[WEIR_NETWORKS_MAX];
 	struct weir_layer layers[WEIR_LAYERS_MAX];
+	struct weir_network networks[WEIR_NETWORKS_MAX];
 };
 
 /*

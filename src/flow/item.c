@@ -199,7 +199,7 @@ static inline void take_as(struct flow_item *restrict item, struct weir_packet *
 }
 
 /* Opens a packet and takes what is behind its ESP header, in one go: esp_open and take_as. False, and nothing is done: its header was cut off, or goes on. */
-static inline bool take_opened(struct flow_item *restrict item, struct weir_packet *restrict packet, struct weir_facts *restrict facts,
+static inline __attribute__((always_inline)) bool take_opened(struct flow_item *restrict item, struct weir_packet *restrict packet, struct weir_facts *restrict facts,
                                struct weir_network *restrict network, const struct esp_decision *decision, bool four)
 {
 	uint8_t protocol = esp_protocol(decision);
@@ -282,8 +282,7 @@ int flow_items_take(struct weir_batch *batch, struct weir_fault *fault)
 			__builtin_prefetch(next->data);
 			__builtin_prefetch(next->data + 63); /* TCP inside ESP ends there */
 			__builtin_prefetch(next->facts);
-			__builtin_prefetch((const char *)next->facts + 64);
-			__builtin_prefetch((const char *)next->facts + offsetof(struct weir_facts, networks[1]) - 1);
+			__builtin_prefetch((const char *)next->facts + offsetof(struct weir_facts, networks));
 		}
 		if (packet->verdict != WEIR_KEEP && packet->verdict != WEIR_DUPLICATE)
 			continue;

@@ -374,8 +374,8 @@ static inline void fetch_first(const struct weir_packet *packet)
 	const uint8_t *facts = (const uint8_t *)packet->facts;
 
 	__builtin_prefetch(packet->data);
-	__builtin_prefetch(facts, 1); /* of no facts: nothing happens */
-	__builtin_prefetch(facts + 64, 1);
+	__builtin_prefetch(facts); /* of no facts: nothing happens */
+	__builtin_prefetch(facts + offsetof(struct weir_facts, networks));
 }
 
 /* Those that reading it wants. */
