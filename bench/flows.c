@@ -133,20 +133,20 @@ static void measure(uint64_t packets, uint32_t flows)
 
 static void measure_file(const char *path)
 {
-	enum { READ, DECODE, DECAPSULATE, FLOWS, STEPS };
-	static const char *const names[STEPS] = {"read", "decode", "decapsulate", "flows"};
+	enum { READ, DECODE, DECAPSULATE, ITEMS, FLOWS, STEPS };
+	static const char *const names[STEPS] = {"read", "decode", "decapsulate", "items", "flows"};
 	struct weir_flow_sink sink = {&nowhere};
-	struct weir_flow_options options = {.idle_ns = INT64_C(90000000000), .active_ns = INT64_C(1800000000000), .memory_bytes = 1u << 30, .sink = &sink};
+	struct weir_flow_options options = {.idle_ns = INT64_C(90000000000), .active_ns = INT64_C(1800000000000), .memory_bytes = 1u << 30, .sink = &sink, .items_taken = true};
 	struct weir_flow_statistics statistics;
 	struct weir_batch *batch = weir_batch_new();
-	struct weir_stage *stages[STEPS] = {[DECODE] = weir_decode_stage_new()};
+	struct weir_stage *stages[STEPS] = {[DECODE] = weir_decode_stage_new(), [ITEMS] = weir_flow_items_stage_new()};
 	struct weir_source *source;
 	struct weir_fault fault;
 	double spent[STEPS] = {0};
 	uint64_t packets = 0;
 	int more = 1;
 
-	if (!batch || weir_capture_open(path, NULL, &source, &fault) < 0 || weir_decapsulate_stage_new(0, &stages[DECAPSULATE], &fault) < 0 ||
+	if (!batch || weir_capture_open(path, NULL, &source, &fault) < 0 || weir_decapsulate_deciding_stage_new(0, &stages[DECAPSULATE], &fault) < 0 ||
 	    weir_flow_stage_new(&options, &stages[FLOWS], &fault) < 0) {
 		fprintf(stderr, "flows: %s\n", fault.message);
 		exit(1);

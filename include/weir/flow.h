@@ -195,7 +195,14 @@ struct weir_flow_options {
 	uint64_t memory_bytes; /* for the table; 0 = 512 MiB. Past it the flows that were idle longest are cut (WEIR_FLOW_RESOURCES). */
 	struct weir_applications *applications; /* names flows; NULL: nobody does. Stays the caller's. */
 	struct weir_flow_sink *sink; /* where records go, in the order in which flows end; stays the caller's */
+	bool items_taken;            /* weir_flow_items_stage_new stands before it */
 };
+
+/*
+ * What the flow stage does first, as a stage of its own that is parallel: takes what flows need of each packet, and opens what weir_decapsulate_deciding_stage_new
+ * decided to open. Nothing that changes packets, facts or verdicts stands between the two. NULL when there is no memory.
+ */
+struct weir_stage *weir_flow_items_stage_new(void);
 
 /*
  * The flow stage: in order, one batch at a time. Wants facts (decode before it, decapsulation if any). Packets of WEIR_DUPLICATE

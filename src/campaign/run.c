@@ -69,12 +69,13 @@ static int make_stages(struct run *run, struct weir_fault *fault)
 		error = weir_applications_new(&applications, &run->applications, fault);
 	}
 	if (!error && wants(run, WEIR_RUN_FLOWS)) {
-		error = weir_decapsulate_stage_new(memory / 32, &run->decapsulate, fault);
+		error = weir_decapsulate_deciding_stage_new(memory / 32, &run->decapsulate, fault);
+		run->flow_items = weir_flow_items_stage_new();
 		run->flow_sink = run_flow_sink_new(run);
-		if (!error && !run->flow_sink)
+		if (!error && (!run->flow_sink || !run->flow_items))
 			error = weir_fail(fault, WEIR_E_MEMORY, "no memory for flow records");
 		struct weir_flow_options flows = {.idle_ns = run->plan.idle_ns, .active_ns = run->plan.active_ns, .memory_bytes = memory / 2,
-		                                  .applications = run->applications, .sink = run->flow_sink};
+		                                  .applications = run->applications, .sink = run->flow_sink, .items_taken = true};
 		if (!error)
 			error = weir_flow_stage_new(&flows, &run->flow, fault);
 	}
@@ -85,6 +86,7 @@ static void free_run(struct run *run)
 {
 	run_part_abandon(run);
 	weir_stage_close(run->flow);
+	weir_stage_close(run->flow_items);
 	weir_stage_close(run->decapsulate);
 	weir_stage_close(run->dedup);
 	weir_stage_close(run->digest);
@@ -128,7 +130,7 @@ static bool stopped(const struct run *run)
 static int run_pipeline(struct run *run, struct weir_source *source, struct weir_sink *sink, struct weir_fault *fault)
 {
 	struct weir_pipeline pipeline = {.source = source, .sink = sink, .threads = run->threads, .stop = run->options->stop};
-	struct weir_stage *stages[] = {run->decode, run->digest, run->dedup, run->decapsulate, run->flow};
+	struct weir_stage *stages[] = {run->decode, run->digest, run->dedup, run->decapsulate, run->flow_items, run->flow};
 	size_t count = 0;
 
 	for (size_t i = 0; i < sizeof stages / sizeof stages[0]; i++)

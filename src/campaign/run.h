@@ -144,7 +144,7 @@ struct run {
 	struct weir_source *files;     /* files: open over all parts */
 	struct weir_interface **interfaces; /* a campaign's, the same numbers in all parts */
 	uint32_t interface_count;
-	struct weir_stage *decode, *digest, *dedup, *decapsulate, *flow;
+	struct weir_stage *decode, *digest, *dedup, *decapsulate, *flow_items, *flow;
 	struct weir_applications *applications;
 	struct weir_flow_sink *flow_sink; /* of the part */
 	struct weir_sink *packet_sink;

@@ -71,9 +71,9 @@ static void wait_for_first(struct flow_datagram *datagram, const struct flow_ite
 		return;
 	}
 	datagram->packets++;
-	datagram->wire_bytes += item->packet->length;
+	datagram->wire_bytes += item->wire_bytes;
 	datagram->ip_bytes += item->ip_bytes;
-	datagram->captured_bytes += item->packet->captured;
+	datagram->captured_bytes += item->captured_bytes;
 	if (item->time_ns < datagram->first_ns)
 		datagram->first_ns = item->time_ns;
 	if (item->time_ns > datagram->last_ns)

@@ -1,12 +1,16 @@
 /* What the flow stage needs of a packet: flow/item.h. */
 #include "flow/item.h"
 
+#include <stdlib.h>
+
+#include "packet/esp.h"
+#include "packet/flow_hash.h"
+
 /*
  * Packets that facts and headers are called for ahead. They were written by decoding, on another core perhaps, whose cache has to give them up
  * first.
  */
 #define AHEAD 16u
-#define NOBODY (FLOW_VANTAGES_MAX - 1) /* the vantage of an interface that nobody described */
 #define HASH_KEY UINT64_C(0x9e3779b97f4a7c15)
 
 /* The types that are answered: question and answer. */
@@ -162,29 +166,79 @@ static __attribute__((noinline)) void take_odd(struct flow_item *item, const str
 	}
 }
 
+/* What every packet has. high: its sender is the higher end of the key, which is made already. */
+static inline void take_common(struct flow_item *restrict item, struct weir_packet *restrict packet, const struct weir_network *network, bool high,
+                               uint32_t ip_bytes, uint64_t hash)
+{
+	item->packet = packet;
+	item->bits = (uint8_t)(high | (packet->verdict == WEIR_DUPLICATE) << 2);
+	item->hash = hash;
+	item->time_ns = packet->time_ns;
+	item->wire_bytes = packet->length;
+	item->captured_bytes = packet->captured;
+	item->ip_bytes = ip_bytes;
+	item->interface_id = packet->interface_id;
+	item->ttl = network->hops;
+	item->tcp_flags = 0;
+}
+_Static_assert(FLOW_ITEM_HIGH == 1 && FLOW_ITEM_DUPLICATE == 1 << 2, "bits made of comparisons");
+
 /* For one version of IP: both are made of this. */
-static inline void take_as(struct flow_item *restrict item, const struct weir_packet *restrict packet, const struct weir_facts *restrict facts,
+static inline void take_as(struct flow_item *restrict item, struct weir_packet *restrict packet, const struct weir_facts *restrict facts,
                            const struct weir_network *network, bool four)
 {
 	uint8_t protocol = network->protocol;
 	bool high = take_ends(&item->key, packet->data, network, facts->vlan_count ? facts->vlans[0] : FLOW_NO_VLAN, four);
 	uint32_t ip_bytes = ip_length(packet, network->offset, four);
 
-	item->packet = packet;
-	item->bits = (uint8_t)(high | (packet->verdict == WEIR_DUPLICATE) << 2);
-	item->hash = facts->flow_hash;
-	item->time_ns = packet->time_ns;
-	item->ip_bytes = ip_bytes;
-	item->ttl = network->hops;
-	item->tcp_flags = 0;
+	take_common(item, packet, network, high, ip_bytes, facts->flow_hash);
 	if (protocol == FLOW_PROTOCOL_TCP && network->transport && network->end >= network->transport + 20)
 		take_tcp(item, packet, facts, network, ip_bytes);
 	if ((protocol != FLOW_PROTOCOL_TCP && protocol != FLOW_PROTOCOL_UDP) || (network->flags & WEIR_NETWORK_FRAGMENT) || facts->vlan_count)
 		take_odd(item, packet, network->flags);
 }
-_Static_assert(FLOW_ITEM_HIGH == 1 && FLOW_ITEM_DUPLICATE == 1 << 2, "bits made of comparisons");
 
-static inline bool take(struct flow_item *restrict item, const struct weir_packet *restrict packet)
+/* Opens a packet and takes what is behind its ESP header, in one go: esp_open and take_as. False, and nothing is done: its header was cut off, or goes on. */
+static inline __attribute__((always_inline)) bool take_opened(struct flow_item *restrict item, struct weir_packet *restrict packet, struct weir_facts *restrict facts,
+                               struct weir_network *restrict network, const struct esp_decision *decision, bool four)
+{
+	uint8_t protocol = esp_protocol(decision);
+	uint32_t at = facts->payload, end = esp_payload_end(decision, network), trailer = esp_trailer(decision), layer = facts->layer_count;
+	const uint8_t *p = packet->data + at;
+	bool tcp = protocol == FLOW_PROTOCOL_TCP;
+	uint32_t header = tcp ? (uint32_t)(p[12] >> 4) * 4 : 8;
+	uint32_t ip_bytes = decision->end - network->offset, headers = at - network->offset + header + trailer;
+
+	if (end < at + header || layer == WEIR_LAYERS_MAX)
+		return false;
+	network->source_port = weir_load_be16(p);
+	network->destination_port = weir_load_be16(p + 2);
+	network->protocol = protocol;
+	network->flags |= WEIR_NETWORK_PORTS;
+	network->transport = at;
+	network->end = end;
+	bool high = take_ends(&item->key, packet->data, network, facts->vlan_count ? facts->vlans[0] : FLOW_NO_VLAN, four);
+	uint64_t hash = four ? flow_hash_ipv4(packet->data, network) : flow_hash_ipv6(packet->data, network);
+	facts->layers[layer] = (struct weir_layer){tcp ? WEIR_LAYER_TCP : WEIR_LAYER_UDP, (uint8_t)(facts->network_count - 1), 0, at};
+	facts->layer_count = (uint8_t)(layer + 1);
+	facts->flags = (uint8_t)((facts->flags & ~WEIR_FACT_ESP) | WEIR_FACT_ESP_NULL);
+	facts->payload = at + header;
+	facts->trailer = trailer;
+	facts->flow_hash = hash;
+	take_common(item, packet, network, high, ip_bytes, hash);
+	/* Whatever it is: of UDP nobody looks at these, and which of the two it is could not be foretold. */
+	item->sequence = weir_load_be32(p + 4);
+	item->acknowledged = weir_load_be32(p + 8);
+	item->window = weir_load_be16(p + 14);
+	item->tcp_flags = tcp ? p[13] : 0;
+	item->bits |= tcp ? (uint8_t)(FLOW_ITEM_TCP | (packet->captured < packet->length ? FLOW_ITEM_ROUGH : 0)) : 0;
+	item->payload_bytes = ip_bytes > headers ? ip_bytes - headers : 0;
+	if (facts->vlan_count)
+		take_odd(item, packet, network->flags);
+	return true;
+}
+
+static inline bool take(struct flow_item *restrict item, struct weir_packet *restrict packet)
 {
 	const struct weir_facts *facts = packet->facts;
 
@@ -200,33 +254,67 @@ static inline bool take(struct flow_item *restrict item, const struct weir_packe
 	return true;
 }
 
-unsigned flow_items_take(struct flow_item items[static FLOW_BLOCK], const struct weir_batch *batch, uint32_t *at,
-                         const struct flow_table *table, const struct flow_vantages *vantages, uint64_t *no_ip)
+/* The same of a packet that is to be opened. */
+static inline bool take_behind_esp(struct flow_item *restrict item, struct weir_packet *restrict packet, const struct esp_decision *decision)
 {
-	unsigned count = 0;
-	uint32_t i = *at;
+	struct weir_facts *facts = packet->facts;
+	struct weir_network *network = &facts->networks[facts->network_count - 1];
+	bool taken = network->version == 4 ? take_opened(item, packet, facts, network, decision, true)
+	                                   : take_opened(item, packet, facts, network, decision, false);
 
-	for (; i < batch->count && count < FLOW_BLOCK; i++) {
-		const struct weir_packet *packet = &batch->packets[i];
+	if (taken)
+		return true;
+	esp_open(packet, decision);
+	return take(item, packet);
+}
+
+int flow_items_take(struct weir_batch *batch, struct weir_fault *fault)
+{
+	uint32_t count = 0, no_ip = 0;
+
+	if (!batch->items && !(batch->items = malloc(sizeof *batch->items)))
+		return weir_fail(fault, WEIR_E_MEMORY, "no memory for the packets of flows");
+	for (uint32_t i = 0; i < batch->count; i++) {
+		struct weir_packet *packet = &batch->packets[i];
+		struct flow_item *item = &batch->items->items[count];
 		if (i + AHEAD < batch->count) {
 			const struct weir_packet *next = &batch->packets[i + AHEAD];
 			__builtin_prefetch(next->data);
 			__builtin_prefetch(next->data + 63); /* TCP inside ESP ends there */
 			__builtin_prefetch(next->facts);
-			__builtin_prefetch((const char *)next->facts + 64);
-			__builtin_prefetch((const char *)next->facts + offsetof(struct weir_facts, networks[1]) - 1);
+			__builtin_prefetch((const char *)next->facts + offsetof(struct weir_facts, networks));
 		}
 		if (packet->verdict != WEIR_KEEP && packet->verdict != WEIR_DUPLICATE)
 			continue;
-		struct flow_item *item = &items[count];
-		if (!take(item, packet)) {
-			++*no_ip;
-			continue;
-		}
-		__builtin_prefetch(flow_bucket(table, item->hash));
-		item->vantage = packet->interface_id < vantages->interfaces ? vantages->of_interface[packet->interface_id] : NOBODY;
-		count++;
+		bool taken = batch->esp && batch->esp[i].how ? take_behind_esp(item, packet, &batch->esp[i]) : take(item, packet);
+		count += taken;
+		no_ip += !taken;
 	}
-	*at = i;
-	return count;
+	batch->items->count = count;
+	batch->items->no_ip = no_ip;
+	return 0;
+}
+
+static int process(struct weir_stage *stage, struct weir_batch *batch, struct weir_fault *fault)
+{
+	(void)stage;
+	return flow_items_take(batch, fault);
+}
+
+static void close_stage(struct weir_stage *stage) { free(stage); }
+
+static const struct weir_stage_ops items_stage = {
+	.name = "flow-items",
+	.process = process,
+	.close = close_stage,
+	.parallel = true,
+};
+
+struct weir_stage *weir_flow_items_stage_new(void)
+{
+	struct weir_stage *stage = malloc(sizeof *stage);
+
+	if (stage)
+		stage->ops = &items_stage;
+	return stage;
 }

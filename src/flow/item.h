@@ -1,12 +1,11 @@
 /*
- * flow/item.h: what the flow stage needs of a packet, taken from its facts and headers once, small enough that some dozens stay in the first
- * cache while the table's lines for them are on their way.
+ * flow/item.h: what the flow stage needs of a packet, taken from its facts and headers once. That depends on the packet alone: it may be done for several
+ * batches at once, and what is left, which has to be done in order, touches neither packets nor facts, of which a batch has more than a cache holds.
  */
 #ifndef FLOW_ITEM_H
 #define FLOW_ITEM_H
 
 #include "flow/table.h"
-#include "flow/vantages.h"
 
 enum flow_item_bits {
 	FLOW_ITEM_HIGH = 1,      /* sent by the higher end of the key */
@@ -24,26 +23,32 @@ struct flow_item {
 	struct flow_key key;
 	uint64_t hash;
 	int64_t time_ns;
-	const struct weir_packet *packet;
-	uint32_t entry;         /* a guess: see flow_table_guess */
-	uint32_t ip_bytes;      /* of the datagram as it was on the wire */
-	uint32_t payload_bytes; /* TCP: likewise */
+	struct weir_packet *packet;
+	uint32_t entry;          /* a guess: see flow_table_guess */
+	uint32_t wire_bytes, captured_bytes;
+	uint32_t ip_bytes;       /* of the datagram as it was on the wire */
+	uint32_t payload_bytes;  /* TCP: likewise */
 	uint32_t sequence, acknowledged;
+	uint32_t interface_id;   /* of the packet */
 	uint16_t window;
 	uint8_t tcp_flags;
 	uint8_t ttl;
-	uint8_t vantage;
-	uint8_t bits;           /* enum flow_item_bits */
-	uint8_t reserved[6];
+	uint8_t vantage;         /* number of the interface's; left to the stage */
+	uint8_t bits;            /* enum flow_item_bits */
+	uint8_t reserved[2];
+};
+
+struct flow_items {
+	uint32_t count;
+	uint32_t no_ip; /* packets that belong to no flow: without an IP header with both addresses */
+	struct flow_item items[WEIR_BATCH_PACKETS];
 };
 
 /*
- * Takes what is needed of up to FLOW_BLOCK packets from *at on, and calls for the cache lines of their buckets; entry is left to the caller. The count.
- * Packets that were dropped are left out, and those without an IP header with both addresses, which belong to no flow: *no_ip counts these.
+ * Fills batch->items, which it makes at first use; entry and vantage are left to the caller. Opens the packets for which that was decided (batch->esp). Packets
+ * that were dropped are left out.
  */
-#define FLOW_BLOCK 64u /* long enough for memory to answer, short enough to stay in the first cache */
-unsigned flow_items_take(struct flow_item items[static FLOW_BLOCK], const struct weir_batch *batch, uint32_t *at,
-                         const struct flow_table *table, const struct flow_vantages *vantages, uint64_t *no_ip);
+int flow_items_take(struct weir_batch *batch, struct weir_fault *fault);
 
 /* Type and code of an ICMP packet. False when they were cut off. */
 bool flow_item_icmp(const struct weir_packet *packet, uint8_t *type, uint8_t *code);

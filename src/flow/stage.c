@@ -1,8 +1,8 @@
 /*
  * The flow stage: packets in, records out.
  *
- * It works through a batch in blocks of a few dozen packets, three times: takes what it needs of each packet and calls for its bucket's
- * cache line; looks into the bucket and calls for the entry's; counts. So that with a million flows the waits for memory overlap. What is
+ * What it needs of each packet has been taken before (flow/item.h). It goes through these in order, and calls ahead for the cache lines that each will want:
+ * first its bucket's, then, by a look into the bucket, the entry's. So that with a million flows the waits for memory overlap. What is
  * guessed early is checked when it is used, because a packet before it may have changed the table: the result is that of one packet after
  * the other.
  */
@@ -16,6 +16,8 @@
 #define BACK_NS INT64_C(60000000000) /* at least; by how much times may go back before the clock does */
 #define TICKS_A_TIMEOUT 256
 #define TICK_LEAST_NS 1000000
+#define BUCKET_AHEAD 48u /* items: long enough for memory to answer, short enough to stay in the first cache */
+#define ENTRY_AHEAD 24u
 
 static inline bool passed(int64_t now, int64_t since, int64_t limit)
 {
@@ -267,9 +269,9 @@ static inline void count_packet(struct flow_hot *hot, struct flow_cold *cold, co
 	if (d->packets == 0)
 		first_of_direction(hot, cold, item, side);
 	d->packets++;
-	d->wire_bytes += item->packet->length;
+	d->wire_bytes += item->wire_bytes;
 	d->ip_bytes += item->ip_bytes;
-	d->captured_bytes += item->packet->captured;
+	d->captured_bytes += item->captured_bytes;
 	d->tcp_flags |= item->tcp_flags;
 	if (item->ttl < d->ttl_min)
 		d->ttl_min = item->ttl;
@@ -444,29 +446,51 @@ static inline int take_packet(struct flow_stage *stage, struct flow_item *item, 
 
 /* ---- batches ---- */
 
+/* Guesses the entry of an item, and calls for what of it will be wanted. */
+static inline void fetch_entry(const struct flow_stage *stage, struct flow_item *item)
+{
+	item->entry = flow_table_guess(&stage->table, item->hash);
+	if (item->entry == FLOW_NONE)
+		return;
+	const struct flow_hot *hot = &stage->table.hot[item->entry];
+	__builtin_prefetch(hot, 1);
+	__builtin_prefetch(&hot->directions[item->bits & FLOW_ITEM_HIGH ? 1 : 0], 1);
+	if (item->tcp_flags & (FLOW_TCP_SYN | FLOW_TCP_FIN | FLOW_TCP_RST))
+		prefetch_cold(&stage->table, item->entry);
+}
+
+static int take_items(struct flow_stage *stage, struct flow_items *all, struct weir_fault *fault)
+{
+	struct flow_item *items = all->items;
+	uint32_t count = all->count;
+	int error = 0;
+
+	for (uint32_t i = 0; i < count && i < BUCKET_AHEAD; i++)
+		__builtin_prefetch(flow_bucket(&stage->table, items[i].hash));
+	for (uint32_t i = 0; i < count && i < ENTRY_AHEAD; i++)
+		fetch_entry(stage, &items[i]);
+	for (uint32_t i = 0; i < count && !error; i++) {
+		if (i + BUCKET_AHEAD < count)
+			__builtin_prefetch(flow_bucket(&stage->table, items[i + BUCKET_AHEAD].hash));
+		if (i + ENTRY_AHEAD < count)
+			fetch_entry(stage, &items[i + ENTRY_AHEAD]);
+		items[i].vantage = flow_vantage_of(&stage->vantages, items[i].interface_id);
+		error = take_packet(stage, &items[i], fault);
+	}
+	stage->statistics.packets += count;
+	stage->statistics.no_ip += all->no_ip;
+	return error;
+}
+
 static int process(struct weir_stage *generic, struct weir_batch *batch, struct weir_fault *fault)
 {
 	struct flow_stage *stage = (struct flow_stage *)generic;
-	struct flow_item items[FLOW_BLOCK];
-	uint32_t at = 0;
-	int error = flow_vantages_learn(&stage->vantages, batch, fault);
+	int error = stage->options.items_taken ? 0 : flow_items_take(batch, fault);
 
-	while (!error && at < batch->count) {
-		unsigned count = flow_items_take(items, batch, &at, &stage->table, &stage->vantages, &stage->statistics.no_ip);
-		for (unsigned i = 0; i < count; i++) {
-			items[i].entry = flow_table_guess(&stage->table, items[i].hash);
-			if (items[i].entry == FLOW_NONE)
-				continue;
-			const struct flow_hot *hot = &stage->table.hot[items[i].entry];
-			__builtin_prefetch(hot, 1);
-			__builtin_prefetch(&hot->directions[items[i].bits & FLOW_ITEM_HIGH ? 1 : 0], 1);
-			if (items[i].tcp_flags & (FLOW_TCP_SYN | FLOW_TCP_FIN | FLOW_TCP_RST))
-				prefetch_cold(&stage->table, items[i].entry);
-		}
-		for (unsigned i = 0; i < count && !error; i++)
-			error = take_packet(stage, &items[i], fault);
-		stage->statistics.packets += count;
-	}
+	if (!error)
+		error = flow_vantages_learn(&stage->vantages, batch, fault);
+	if (!error)
+		error = take_items(stage, batch->items, fault);
 	int flushed = flow_records_flush(stage, error ? NULL : fault);
 	return error ? error : flushed;
 }

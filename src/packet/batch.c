@@ -20,6 +20,8 @@ struct weir_batch *weir_batch_new(void)
 		return NULL;
 	}
 	batch->facts = NULL;
+	batch->esp = NULL;
+	batch->items = NULL;
 	batch->buffer_count = 0;
 	weir_batch_reset(batch);
 	return batch;
@@ -31,6 +33,8 @@ void weir_batch_free(struct weir_batch *batch)
 		return;
 	weir_batch_reset(batch);
 	arena_free(batch->arena);
+	free(batch->items);
+	free(batch->esp);
 	free(batch->facts);
 	free(batch);
 }

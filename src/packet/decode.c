@@ -6,6 +6,8 @@
 #include <weir/pipeline.h>
 
 #include "packet/decoding.h"
+#include "packet/esp.h"
+#include "packet/flow_hash.h"
 
 static const struct decoder_row linktypes[] = {
 	{1, decode_ethernet},
@@ -157,42 +159,6 @@ bool udp_ports_are_plain(uint16_t source, uint16_t destination)
 	return true;
 }
 
-/* The high and low half of a 128-bit product, folded: mixes every bit of both with every other. */
-static inline uint64_t mix(uint64_t a, uint64_t b)
-{
-	__extension__ typedef unsigned __int128 wide;
-	wide product = (wide)a * b;
-	return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
-#define HASH_KEY_1 UINT64_C(0xa0761d6478bd642f)
-#define HASH_KEY_2 UINT64_C(0xe7037ed1a0b428db)
-
-/* Ends are sorted before they are mixed, so that both directions of a flow hash alike. */
-static inline uint64_t hash_ends(uint64_t a, uint64_t b, uint8_t protocol)
-{
-	uint64_t low = a < b ? a : b, high = a < b ? b : a;
-	uint64_t hash = mix(low ^ HASH_KEY_1, mix(high ^ HASH_KEY_2, HASH_KEY_1 + protocol));
-	return hash ? hash : 1;
-}
-
-static inline uint64_t hash_ipv4(const uint8_t *data, const struct weir_network *network)
-{
-	uint64_t source = (uint64_t)weir_load_native32(data + network->source) << 16 | network->source_port;
-	uint64_t destination = (uint64_t)weir_load_native32(data + network->destination) << 16 | network->destination_port;
-	return hash_ends(source, destination, network->protocol);
-}
-
-static inline uint64_t hash_ipv6(const uint8_t *data, const struct weir_network *network)
-{
-	const uint8_t *s = data + network->source, *t = data + network->destination;
-	uint64_t source =
-		mix(weir_load_native64(s) ^ HASH_KEY_1, weir_load_native64(s + 8) ^ HASH_KEY_2) + network->source_port;
-	uint64_t destination = mix(weir_load_native64(t) ^ HASH_KEY_1, weir_load_native64(t + 8) ^ HASH_KEY_2) +
-	                       network->destination_port;
-	return hash_ends(source, destination, network->protocol);
-}
-
 static void finish(struct decoding *d)
 {
 	struct weir_facts *facts = d->facts;
@@ -201,7 +167,7 @@ static void finish(struct decoding *d)
 	if (facts->network_count == 0)
 		return;
 	const struct weir_network *innermost = &facts->networks[facts->network_count - 1];
-	facts->flow_hash = innermost->version == 4 ? hash_ipv4(d->data, innermost) : hash_ipv6(d->data, innermost);
+	facts->flow_hash = flow_hash(d->data, innermost);
 }
 
 static void decode_rest(struct decoding *d)
@@ -287,7 +253,17 @@ void decode_behind_esp(const struct weir_packet *packet, struct weir_facts *fact
 	facts->layers[facts->layer_count++] =
 		(struct weir_layer){protocol == 6 ? WEIR_LAYER_TCP : WEIR_LAYER_UDP, (uint8_t)(facts->network_count - 1), 0, at};
 	facts->payload = at + header;
-	facts->flow_hash = network->version == 4 ? hash_ipv4(packet->data, network) : hash_ipv6(packet->data, network);
+	facts->flow_hash = flow_hash(packet->data, network);
+}
+
+void esp_open(struct weir_packet *packet, const struct esp_decision *decision)
+{
+	struct weir_facts *facts = packet->facts;
+	uint32_t end = esp_payload_end(decision, &facts->networks[facts->network_count - 1]);
+
+	facts->trailer = esp_trailer(decision);
+	facts->flags |= WEIR_FACT_ESP_NULL;
+	decode_behind_esp(packet, facts, facts->payload, end, esp_protocol(decision));
 }
 
 /*
@@ -388,7 +364,7 @@ static bool decode_fast(const struct weir_packet *packet, struct weir_facts *fac
 	facts->ethertype = type;
 	facts->link_source = 6;
 	facts->link_destination = 0;
-	facts->flow_hash = four ? hash_ipv4(p, network) : hash_ipv6(p, network);
+	facts->flow_hash = four ? flow_hash_ipv4(p, network) : flow_hash_ipv6(p, network);
 	return true;
 }
 

@@ -14,6 +14,7 @@
 
 #include "os/files.h"
 #include "packet/decoding.h"
+#include "packet/esp.h"
 #include "stage/decapsulate.h"
 
 #define NULL_BITS 27
@@ -65,6 +66,7 @@ struct decapsulate {
 	struct weir_decapsulate_statistics statistics;
 	uint64_t icvs[ICV_KINDS]; /* by length / 4 */
 	uint8_t usual_icv;
+	bool defers; /* the stage behind it opens what is usual */
 };
 
 static inline uint64_t mix(uint64_t a, uint64_t b)
@@ -277,58 +279,58 @@ static void open_packet(struct weir_packet *packet, const struct esp_view *view,
 }
 
 /*
- * What most packets are: TCP or whole UDP in transport mode, of an association that is known. As the general way reads it, with few branches. False: not
- * so, or not certain.
+ * UDP of which the trailer was cut off: when its length and the least padding make up the rest, and its bytes are not those that read_cut would take for IP.
+ * More is to be decoded behind the ports of a tunnel.
  */
-static inline bool open_usual(struct weir_packet *packet, const struct association *a)
+static bool is_cut_udp(const uint8_t *p, uint32_t total, uint32_t icv)
 {
-	struct weir_facts *facts = packet->facts;
+	uint32_t length = weir_load_be16(p + 4), version = p[0] >> 4;
+
+	return length >= 8 && length + ((0u - length - 2) & 3) + 2 + icv == total && version != 4 && version != 6 && weir_load_native16(p) &&
+	       weir_load_native16(p + 2) && udp_ports_are_plain(weir_load_be16(p), weir_load_be16(p + 2));
+}
+
+/*
+ * What most packets are: TCP or UDP in transport mode, of an association that is known. As the general way reads it, with few branches. 0: not so, or not
+ * certain; else as in struct esp_decision.
+ */
+static inline uint32_t read_usual(const struct weir_packet *packet, const struct association *a, uint32_t *datagram_end)
+{
+	const struct weir_facts *facts = packet->facts;
 	const struct weir_network *network = &facts->networks[facts->network_count - 1];
 	uint32_t at = facts->payload, six = network->version >> 1 & 1, icv = a->icv;
 	const uint8_t *p = packet->data + at, *ip = packet->data + network->offset;
 	uint32_t end = network->offset + weir_load_be16(ip + 2 + six * 2) + six * 40, inside = end - icv - 2;
-	uint8_t protocol = 6;
 
+	*datagram_end = end;
 	if (a->state != NULL_ENCRYPTED || a->iv != 0 || icv == ESP_ICV_UNKNOWN || network->protocol != 50 || (network->flags & WEIR_NETWORK_FRAGMENT) ||
 	    end > packet->length || network->end < at + 20 || end < at + 22 + icv || ((end - at) & 3))
-		return false;
-	uint32_t trailer = icv + 2 + 3; /* cut off: up to 3 bytes of padding */
-	if (network->end >= inside + 2) {
-		const uint8_t *last = packet->data + inside;
-		uint32_t padding = last[0], bits = (padding & 3) * 8;
-		/* As many of the bytes 1, 2, 3 before it as there should be. */
-		if (padding > 3 || (weir_load_be32(last - 4) & ((1u << bits) - 1)) != 0x010203u >> (24 - bits))
-			return false;
-		protocol = last[1];
-		inside -= padding;
-		trailer -= 3 - padding;
+		return 0;
+	uint32_t header = (uint32_t)(p[12] >> 4) * 4;
+	bool tcp = esp_tcp_sound(p, inside - at), udp;
+	if (network->end < inside + 2) {
+		if (tcp)
+			return esp_how(6, icv + 2, 3);
+		return is_cut_udp(p, end - at, icv) ? esp_how(17, end - at - weir_load_be16(p + 4), 0) : 0;
 	}
-	if (protocol != 6) {
-		if (protocol != 17 || weir_load_be16(p + 4) != inside - at)
-			return false;
-	} else if (!esp_tcp_sound(p, inside - at)) {
-		return false;
-	}
-	facts->trailer = trailer;
-	facts->flags |= WEIR_FACT_ESP_NULL;
-	decode_behind_esp(packet, facts, at, inside < network->end ? inside : network->end, protocol);
-	return true;
+	const uint8_t *last = packet->data + inside;
+	uint32_t padding = last[0] & 3u;
+	/* As many of the bytes 1, 2, 3 before it as there should be. */
+	uint32_t wrong = (weir_load_be32(last - 4) ^ 0x010203u >> (24 - padding * 8)) & ((1u << padding * 8) - 1);
+	tcp &= (last[1] == 6) & (header <= inside - padding - at);
+	udp = (last[1] == 17) & (weir_load_be16(p + 4) == inside - padding - at);
+	if ((wrong != 0) | (last[0] > 3) | !(tcp | udp) || (udp && !udp_ports_are_plain(weir_load_be16(p), weir_load_be16(p + 2))))
+		return 0;
+	return esp_how(last[1], icv + 2 + padding, 0);
 }
 
-/* Opens what a packet ends at, if it is ESP that may be; true when it went on and may end at ESP again. */
-static bool process_one(struct decapsulate *stage, struct weir_packet *packet, uint64_t key)
+/* A packet that is not usual, or of an association that is not settled. True when it was opened and may end at ESP again. */
+static __attribute__((noinline)) bool process_odd(struct decapsulate *stage, struct association *a, struct weir_packet *packet, uint64_t key)
 {
-	struct association *a = associate(stage, key);
 	struct weir_decapsulate_statistics *statistics = &stage->statistics;
 	struct esp_reading reading = {0};
 	struct esp_view view;
 
-	statistics->esp++;
-	if (open_usual(packet, a)) {
-		a->misses = 0;
-		statistics->opened++;
-		return true;
-	}
 	esp_view_make(&view, packet);
 	bool known = a->state == NULL_ENCRYPTED && read_known(stage, a, &view, &reading);
 	if (a->state == NULL_ENCRYPTED && !known && ++a->misses >= FAILURES)
@@ -346,6 +348,26 @@ static bool process_one(struct decapsulate *stage, struct weir_packet *packet, u
 	return true;
 }
 
+/* What a packet ends at, if it is ESP that may be opened: opens it, or puts down how when another stage is to. True: it may end at ESP again. */
+static inline bool process_one(struct decapsulate *stage, struct weir_packet *packet, uint64_t key, struct esp_decision *decision)
+{
+	struct association *a = associate(stage, key);
+	uint32_t end, how = read_usual(packet, a, &end);
+
+	stage->statistics.esp++;
+	if (!how)
+		return process_odd(stage, a, packet, key);
+	a->misses = 0;
+	stage->statistics.opened++;
+	if (!decision) {
+		esp_open(packet, &(struct esp_decision){end, how});
+		return false;
+	}
+	decision->end = end;
+	decision->how = how;
+	return false;
+}
+
 /* The lines of a packet that tell whether it is ESP, and of which association. */
 static inline void fetch_first(const struct weir_packet *packet)
 {
@@ -353,33 +375,47 @@ static inline void fetch_first(const struct weir_packet *packet)
 	__builtin_prefetch(packet->facts, 1); /* of no facts: nothing happens */
 }
 
-/* Those that opening it wants. */
+/* Those that reading it wants. */
 static inline void fetch_rest(const struct weir_packet *packet)
 {
-	__builtin_prefetch(&packet->facts->layers[0], 1);
+	__builtin_prefetch(&packet->facts->layers[0]);
 	__builtin_prefetch(packet->data + 64);
 	__builtin_prefetch(packet->data + packet->captured - 1);
 }
 
-/* Opens a packet as far as that goes. */
-static inline void process_packet(struct decapsulate *stage, struct weir_packet *packet, uint64_t key)
+/* Goes as far as that goes. */
+static inline void process_packet(struct decapsulate *stage, struct weir_packet *packet, uint64_t key, struct esp_decision *decision)
 {
-	for (int depth = 0; process_one(stage, packet, key) && (packet->facts->flags & WEIR_FACT_ESP) && depth < NESTED; depth++)
+	for (int depth = 0; process_one(stage, packet, key, decision) && (packet->facts->flags & WEIR_FACT_ESP) && depth < NESTED; depth++)
 		key = key_of(packet);
 }
 
+/* Where the decisions on a batch are put down; NULL: nowhere, they are carried out at once. */
+static int decisions_of(const struct decapsulate *stage, struct weir_batch *batch, struct esp_decision **decisions, struct weir_fault *fault)
+{
+	*decisions = NULL;
+	if (!stage->defers)
+		return 0;
+	if (!batch->esp && !(batch->esp = malloc(WEIR_BATCH_PACKETS * sizeof *batch->esp)))
+		return weir_fail(fault, WEIR_E_MEMORY, "no memory to decapsulate packets");
+	memset(batch->esp, 0, batch->count * sizeof *batch->esp);
+	*decisions = batch->esp;
+	return 0;
+}
+
 /*
- * Blocks that the nearest cache holds, each gone through twice: once to find the packets and to have their associations fetched, once to open
+ * Blocks that the nearest cache holds, each gone through twice: once to find the packets and to have their associations fetched, once to read
  * them.
  */
 static int process(struct weir_stage *base, struct weir_batch *batch, struct weir_fault *fault)
 {
 	struct decapsulate *stage = (struct decapsulate *)base;
-	struct weir_packet *waiting[BLOCK];
+	struct esp_decision *decisions;
+	uint32_t waiting[BLOCK];
 	uint64_t keys[BLOCK];
+	int error = decisions_of(stage, batch, &decisions, fault);
 
-	(void)fault;
-	for (uint32_t from = 0; from < batch->count; from += BLOCK) {
+	for (uint32_t from = 0; !error && from < batch->count; from += BLOCK) {
 		uint32_t to = batch->count - from < BLOCK ? batch->count : from + BLOCK, count = 0;
 		for (uint32_t i = from; i < to; i++) {
 			struct weir_packet *packet = &batch->packets[i];
@@ -390,12 +426,12 @@ static int process(struct weir_stage *base, struct weir_batch *batch, struct wei
 			keys[count] = key_of(packet);
 			__builtin_prefetch(set_of(stage, keys[count]), 1);
 			fetch_rest(packet);
-			waiting[count++] = packet;
+			waiting[count++] = i;
 		}
 		for (uint32_t i = 0; i < count; i++)
-			process_packet(stage, waiting[i], keys[i]);
+			process_packet(stage, &batch->packets[waiting[i]], keys[i], decisions ? &decisions[waiting[i]] : NULL);
 	}
-	return 0;
+	return error;
 }
 
 void weir_decapsulate_statistics(const struct weir_stage *base, struct weir_decapsulate_statistics *statistics)
@@ -490,7 +526,7 @@ static const struct weir_stage_ops decapsulate_stage = {
 	.load = load,
 };
 
-int weir_decapsulate_stage_new(uint64_t memory_bytes, struct weir_stage **out, struct weir_fault *fault)
+static int stage_new(uint64_t memory_bytes, bool defers, struct weir_stage **out, struct weir_fault *fault)
 {
 	struct decapsulate *stage = calloc(1, sizeof *stage);
 	uint64_t sets = 1, most = (memory_bytes ? memory_bytes : UINT64_C(16) << 20) / (sizeof(struct table_set) + WAYS * sizeof(struct learning));
@@ -501,6 +537,7 @@ int weir_decapsulate_stage_new(uint64_t memory_bytes, struct weir_stage **out, s
 	while (sets * 2 <= most && sets < UINT64_C(1) << 32)
 		sets *= 2;
 	stage->stage.ops = &decapsulate_stage;
+	stage->defers = defers;
 	stage->most_mask = sets - 1;
 	stage->set_mask = sets < FIRST_SETS ? sets - 1 : FIRST_SETS - 1;
 	stage->usual_icv = 12;
@@ -512,4 +549,14 @@ int weir_decapsulate_stage_new(uint64_t memory_bytes, struct weir_stage **out, s
 	}
 	*out = &stage->stage;
 	return 0;
+}
+
+int weir_decapsulate_stage_new(uint64_t memory_bytes, struct weir_stage **stage, struct weir_fault *fault)
+{
+	return stage_new(memory_bytes, false, stage, fault);
+}
+
+int weir_decapsulate_deciding_stage_new(uint64_t memory_bytes, struct weir_stage **stage, struct weir_fault *fault)
+{
+	return stage_new(memory_bytes, true, stage, fault);
 }
