@@ -25,20 +25,19 @@ static inline uint64_t digest_of_address(const struct weir_packet *packet, uint3
 	/* Six bytes of eight: there is an IP header behind them, so that only what is no packet has less. */
 	if (offset > packet->captured || packet->captured - offset < 8)
 		return 0;
-	return weir_load_be64(packet->data + offset) >> 16;
+	return weir_load_le64(packet->data + offset) << 16;
 }
 
-static uint64_t digest_of_addresses(const struct weir_packet *packet, const struct weir_facts *facts)
+static inline uint64_t digest_of_addresses(const struct weir_packet *packet, const struct weir_facts *facts)
 {
 	if (facts->link_source == 0 && facts->link_destination == 0)
 		return 0;
-	/* Two products at once, and the upper halves of what can be told apart by them. */
-	uint64_t source = digest_of_address(packet, facts->link_source) * UINT64_C(0x9e3779b97f4a7c15);
-	uint64_t destination = digest_of_address(packet, facts->link_destination) * UINT64_C(0xc2b2ae3d27d4eb4f);
-	return (source ^ source >> 32) + (destination ^ destination >> 29);
+	return short_hash_fold(digest_of_address(packet, facts->link_source) ^ UINT64_C(0x9e3779b97f4a7c15),
+	                       digest_of_address(packet, facts->link_destination) ^ UINT64_C(0xc2b2ae3d27d4eb4f));
 }
 
-static uint64_t digest_of_vlans(const struct weir_facts *facts)
+/* 0: there are none. */
+static inline uint64_t digest_of_vlans(const struct weir_facts *facts)
 {
 	uint64_t hash = facts->vlan_count;
 
@@ -71,7 +70,7 @@ static inline void digest_identify(const struct digest_stage *stage, const struc
 		return;
 	uint64_t addresses = digest_of_addresses(packet, facts), vlans = digest_of_vlans(facts);
 	uint8_t ttl = facts->networks[0].hops;
-	facts->path = ((uint32_t)(digest_mix(addresses, vlans) >> 32) & ~255u) | ttl;
+	facts->path = ((uint32_t)((addresses + vlans) >> 32) & ~255u) | ttl;
 	if (stage->with_ttl || stage->with_mac || stage->with_vlan)
 		facts->identity = digest_narrow(stage, identity, ttl, addresses, vlans);
 }

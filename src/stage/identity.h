@@ -45,19 +45,22 @@ static inline uint64_t identity_first(const uint8_t at[static IDENTITY_IPV6_RUNG
 	return short_hash_finish(hash);
 }
 
-/* From the first rung on to `full`; of a shorter datagram than the second rung has, the last word again. */
+/*
+ * From the first rung on to `full`, which may be less than the second rung: three words from the one on, or the last again, and three up to the other, which are
+ * behind what routers change.
+ */
 static inline uint64_t identity_rest(const uint8_t *at, uint32_t rung, uint32_t full, uint64_t seed)
 {
-	uint64_t words[6], last = full - 8;
+	uint32_t last = full - 8, second = rung + 8 < last ? rung + 8 : last, third = rung + 16 < last ? rung + 16 : last;
+	const uint8_t *end = at + full - 24;
 
-	for (uint32_t i = 0; i < 6; i++)
-		words[i] = weir_load_le64(at + (rung + 8 * i < last ? rung + 8 * i : last));
-	uint64_t hash = short_hash_fold(words[0] ^ (UINT64_C(0x8e2443f7744608b8) - seed),
-	                                words[1] ^ (UINT64_C(0x4c263a81e69035e0) + seed)) +
-	                short_hash_fold(words[2] ^ (UINT64_C(0xcb00c391bb52283c) - seed),
-	                                words[3] ^ (UINT64_C(0xa32e531b8b65d088) + seed)) +
-	                short_hash_fold(words[4] ^ (UINT64_C(0x4ef90da297486471) - seed),
-	                                words[5] ^ (UINT64_C(0xd8acdea946ef1938) + seed));
+	uint64_t hash =
+		short_hash_fold(weir_load_le64(at + (rung < last ? rung : last)) ^ (UINT64_C(0x8e2443f7744608b8) - seed),
+	                    weir_load_le64(at + second) ^ (UINT64_C(0x4c263a81e69035e0) + seed)) +
+		short_hash_fold(weir_load_le64(at + third) ^ (UINT64_C(0xcb00c391bb52283c) - seed),
+	                    weir_load_le64(end) ^ (UINT64_C(0xa32e531b8b65d088) + seed)) +
+		short_hash_fold(weir_load_le64(end + 8) ^ (UINT64_C(0x4ef90da297486471) - seed),
+	                    weir_load_le64(end + 16) ^ (UINT64_C(0xd8acdea946ef1938) + seed));
 	return short_hash_finish(hash);
 }
 
