@@ -43,7 +43,7 @@ struct weir_dedup_options {
 	int64_t window_ns;
 	/*
 	 * Only packets of one interface are exact duplicates of each other, and `window` counts its packets alone: as if each interface had a file of its own, so that
-	 * merging does not draw duplicates apart. Windows of more than 8 packets remember 64 times as many for all interfaces together, at least 4,096 and at
+	 * merging does not draw duplicates apart. Windows of more than 9 packets remember 64 times as many for all interfaces together, at least 4,096 and at
 	 * most 2^20.
 	 */
 	bool each_interface;

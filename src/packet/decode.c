@@ -268,104 +268,90 @@ void esp_open(struct weir_packet *packet, const struct esp_decision *decision)
 
 /*
  * Most packets are Ethernet, perhaps with one VLAN tag, IPv4 without options or IPv6 without extension headers, and TCP, plain UDP or ESP, all headers
- * captured. One pass with no indirect call takes a quarter of the general loop's time. Whatever is the least unusual is left to that loop; a test holds the
+ * captured. One pass with no indirect call takes a fifth of the general loop's time. Whatever is the least unusual is left to that loop; a test holds the
  * two to the same facts.
  */
-static inline bool transport_fast(const uint8_t *p, uint32_t transport, uint32_t end, uint8_t protocol, struct weir_network *network,
-                                  struct weir_facts *facts, struct weir_layer *layer)
-{
-	uint8_t kind;
 
-	network->flags = WEIR_NETWORK_ADDRESSES | WEIR_NETWORK_PORTS;
-	network->source_port = weir_load_be16(p + transport);
-	network->destination_port = weir_load_be16(p + transport + 2);
-	facts->flags = 0;
-	if (protocol == 6) {
-		uint32_t header;
-		if (end < transport + 20 || (header = (uint32_t)(p[transport + 12] >> 4) * 4) < 20 || end < transport + header)
-			return false;
-		facts->payload = transport + header;
-		kind = WEIR_LAYER_TCP;
-	} else if (protocol == 17) {
-		if (weir_load_be16(p + transport + 4) < 8 || !udp_ports_are_plain(network->source_port, network->destination_port))
-			return false;
-		facts->payload = transport + 8;
-		kind = WEIR_LAYER_UDP;
-	} else if (protocol == 50) {
+/* The transport header at `at`, of which 8 bytes are here. What it writes does not harm when it says no. */
+static inline __attribute__((always_inline)) bool transport_fast(const uint8_t *p, uint32_t at, uint32_t end, uint8_t protocol, struct weir_network *network,
+                                                                 struct weir_facts *facts, struct weir_layer *layer)
+{
+	if (protocol == 50) {
 		network->flags = WEIR_NETWORK_ADDRESSES;
 		network->source_port = network->destination_port = 0;
 		facts->flags = WEIR_FACT_ESP;
-		facts->payload = transport + 8;
-		kind = WEIR_LAYER_ESP;
-	} else {
-		return false;
+		facts->payload = at + 8;
+		*layer = (struct weir_layer){WEIR_LAYER_ESP, 0, 0, at};
+		return true;
 	}
-	*layer = (struct weir_layer){kind, 0, 0, transport};
+	uint32_t header = plain_header(p + at, end - at, protocol);
+	network->flags = WEIR_NETWORK_ADDRESSES | WEIR_NETWORK_PORTS;
+	network->source_port = weir_load_be16(p + at);
+	network->destination_port = weir_load_be16(p + at + 2);
+	facts->flags = 0;
+	facts->payload = at + header;
+	if (header == 0)
+		return false;
+	*layer = (struct weir_layer){protocol == 6 ? WEIR_LAYER_TCP : WEIR_LAYER_UDP, 0, 0, at};
 	return true;
 }
 
-static bool decode_fast(const struct weir_packet *packet, struct weir_facts *facts)
+/* Made four times, by where IP is and its version, so that nearly all that it writes are constants. */
+static inline __attribute__((always_inline)) bool decode_fast_ip(const struct weir_packet *packet, struct weir_facts *facts, uint32_t ip, bool four)
 {
 	const uint8_t *p = packet->data;
-	uint32_t captured = packet->captured, ip = 14, layers = 1, transport, end;
-	uint8_t protocol;
+	uint32_t captured = packet->captured, tagged = ip == 18, at = ip + (four ? 20 : 40);
+	uint16_t type = four ? 0x0800 : 0x86dd, length = weir_load_be16(p + ip + (four ? 2 : 4));
+	uint8_t protocol = p[ip + (four ? 9 : 6)];
 	struct weir_network *network = &facts->networks[0];
 
-	if (packet->linktype != 1 || captured < 46)
+	/* IPv4 without options, no fragment; long enough for a UDP header. */
+	if (four ? p[ip] != 0x45 || (weir_load_be16(p + ip + 6) & 0x3fff) || length < 28 : captured < ip + 48 || p[ip] >> 4 != 6 || length < 8)
 		return false;
-	uint16_t outer = weir_load_be16(p + 12), type = outer;
-	if (outer == 0x8100) {
-		type = weir_load_be16(p + 16);
-		ip = 18;
-	}
-	if (type == 0x0800) {
-		uint32_t total = weir_load_be16(p + ip + 2);
-		/* Version 4, no options, no fragment, long enough for a UDP header. */
-		if (p[ip] != 0x45 || (weir_load_be16(p + ip + 6) & 0x3fff) || total < 28)
-			return false;
-		end = ip + total < captured ? ip + total : captured;
-		protocol = p[ip + 9];
-		transport = ip + 20;
-		network->hops = p[ip + 8];
-		network->source = ip + 12;
-		network->destination = ip + 16;
-	} else if (type == 0x86dd) {
-		if (captured < ip + 48 || p[ip] >> 4 != 6)
-			return false;
-		uint32_t total = weir_load_be16(p + ip + 4);
-		if (total < 8)
-			return false;
-		end = ip + 40 + total < captured ? ip + 40 + total : captured;
-		protocol = p[ip + 6];
-		transport = ip + 40;
-		network->hops = p[ip + 7];
-		network->source = ip + 8;
-		network->destination = ip + 24;
-	} else {
+	uint32_t end = ip + (four ? 0 : 40) + length < captured ? ip + (four ? 0 : 40) + length : captured;
+	if (!transport_fast(p, at, end, protocol, network, facts, &facts->layers[tagged + 2]))
 		return false;
-	}
-	if (ip == 18) {
-		facts->vlans[0] = weir_load_be16(p + 14) & 0xfff;
-		facts->layers[layers++] = (struct weir_layer){WEIR_LAYER_VLAN, NO_NETWORK, type, 14};
-	}
-	if (!transport_fast(p, transport, end, protocol, network, facts, &facts->layers[layers + 1]))
-		return false;
-	bool four = type == 0x0800;
 	network->version = four ? 4 : 6;
 	network->protocol = protocol;
+	network->hops = p[ip + (four ? 8 : 7)];
 	network->offset = ip;
-	network->transport = transport;
+	network->source = ip + (four ? 12 : 8);
+	network->destination = ip + (four ? 16 : 24);
+	network->transport = at;
 	network->end = end;
-	facts->layers[0] = (struct weir_layer){WEIR_LAYER_ETHERNET, NO_NETWORK, outer, 0};
-	facts->layers[layers] = (struct weir_layer){four ? WEIR_LAYER_IPV4 : WEIR_LAYER_IPV6, 0, protocol, ip};
-	facts->layer_count = (uint8_t)(layers + 2);
+	facts->layers[0] = (struct weir_layer){WEIR_LAYER_ETHERNET, NO_NETWORK, tagged ? 0x8100 : type, 0};
+	if (tagged) {
+		facts->layers[1] = (struct weir_layer){WEIR_LAYER_VLAN, NO_NETWORK, type, 14};
+		facts->vlans[0] = weir_load_be16(p + 14) & 0xfff;
+	}
+	facts->layers[tagged + 1] = (struct weir_layer){four ? WEIR_LAYER_IPV4 : WEIR_LAYER_IPV6, 0, protocol, ip};
+	facts->layer_count = (uint8_t)(tagged + 3);
 	facts->network_count = 1;
-	facts->vlan_count = ip == 18;
+	facts->vlan_count = (uint8_t)tagged;
 	facts->ethertype = type;
 	facts->link_source = 6;
 	facts->link_destination = 0;
 	facts->flow_hash = four ? flow_hash_ipv4(p, network) : flow_hash_ipv6(p, network);
 	return true;
+}
+
+static inline bool decode_fast(const struct weir_packet *packet, struct weir_facts *facts)
+{
+	const uint8_t *p = packet->data;
+
+	if (packet->linktype != 1 || packet->captured < 46)
+		return false;
+	switch (weir_load_be16(p + 12)) {
+	case 0x0800: return decode_fast_ip(packet, facts, 14, true);
+	case 0x86dd: return decode_fast_ip(packet, facts, 14, false);
+	case 0x8100: break;
+	default: return false;
+	}
+	switch (weir_load_be16(p + 16)) {
+	case 0x0800: return decode_fast_ip(packet, facts, 18, true);
+	case 0x86dd: return decode_fast_ip(packet, facts, 18, false);
+	default: return false;
+	}
 }
 
 void weir_decode(const struct weir_packet *packet, struct weir_facts *facts)

@@ -6,6 +6,7 @@
 
 #define MEMORY_BYTES (UINT64_C(128) << 20)
 #define SMALL_WINDOW 1024 /* packets whose entries are in the nearest caches anyway */
+#define LARGE 16384       /* instances that are not */
 
 struct dedup_stage {
 	struct weir_stage base;
@@ -22,38 +23,8 @@ static const struct weir_stage_ops dedup_stage;
 
 /* ---- packets ---- */
 
-/*
- * What a packet needs is on its way before its turn: its facts, then the heads that they lead to, then the entries that these lead to. Distances in packets.
- */
-#define FETCH_FACTS 32
-#define FETCH_HEADS 20
-#define FETCH_ENTRIES 10
-
-DEDUP_PREFETCH dedup_prefetch_heads(const struct dedup_stage *stage, const struct weir_packet *packet)
-{
-	const struct weir_facts *facts = packet->facts;
-
-	if (!facts)
-		return;
-	if (stage->fetch_exact)
-		dedup_exact_prefetch_head(&stage->exact, facts->digest);
-	if (stage->compare_routed)
-		dedup_routed_prefetch_head(&stage->routed, facts->identity);
-}
-
-DEDUP_PREFETCH dedup_prefetch_entries(const struct dedup_stage *stage, const struct weir_packet *packet)
-{
-	const struct weir_facts *facts = packet->facts;
-
-	if (!facts)
-		return;
-	if (stage->fetch_exact)
-		dedup_exact_prefetch_entry(&stage->exact, facts->digest);
-	if (stage->compare_routed)
-		dedup_routed_prefetch_entry(&stage->routed, facts->identity);
-}
-
-static void dedup_remove(struct dedup_stage *stage, struct weir_packet *packet, uint32_t first, int64_t first_ns, const struct instance *instance)
+static void dedup_remove(struct dedup_stage *stage, struct weir_packet *packet, uint32_t first, int64_t first_ns,
+                         const struct instance *instance)
 {
 	struct weir_dedup_pair *pair = dedup_pairs_of(&stage->pairs, first, packet->interface_id);
 
@@ -65,13 +36,15 @@ static void dedup_remove(struct dedup_stage *stage, struct weir_packet *packet, 
 		pair->exact++;
 		return;
 	}
-	unsigned hops = (unsigned)instance->sightings[0].ttl - (uint8_t)packet->facts->path; /* more than any when it is less than none */
+	unsigned hops = (unsigned)instance->sightings[0].ttl -
+	                (uint8_t)packet->facts->path; /* more than any when it is less than none */
 	pair->hops[hops < 7 ? hops : 7]++;
 	stage->statistics.routed++;
 	pair->routed++;
 }
 
-static void dedup_tell(const struct dedup_stage *stage, const struct weir_packet *packet, uint64_t number, const struct instance *instance)
+static void dedup_tell(const struct dedup_stage *stage, const struct weir_packet *packet, uint64_t number,
+                       const struct instance *instance)
 {
 	const struct weir_dedup_copy copy = {
 		.kept = (uint64_t)instance->number_high << 32 | instance->number,
@@ -83,42 +56,83 @@ static void dedup_tell(const struct dedup_stage *stage, const struct weir_packet
 	stage->options.on_copy(stage->options.context, &copy);
 }
 
-static void dedup_packet(struct dedup_stage *stage, struct weir_packet *packet, uint64_t number)
+/*
+ * Blocks that the nearest cache holds, each gone through twice: to find the packets that are compared and have the heads fetched that they lead to; to compare. Between, where the
+ * tables are large, to have the entries fetched that the heads lead to.
+ */
+#define BLOCK 32
+
+static void dedup_fetch(const struct dedup_stage *stage, struct weir_packet *const *waiting, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		if (stage->fetch_exact)
+			dedup_exact_prefetch_entry(&stage->exact, waiting[i]->facts->digest);
+		if (stage->compare_routed)
+			dedup_routed_prefetch_entry(&stage->routed, waiting[i]->facts->identity);
+	}
+}
+
+static inline __attribute__((always_inline)) void dedup_packet(struct dedup_stage *stage, struct weir_packet *packet,
+                                                               uint64_t number, bool usual)
 {
 	const struct weir_facts *facts = packet->facts;
 	const struct exact_entry *same = NULL;
+	const struct instance *instance = NULL;
 
-	stage->statistics.packets++;
-	if (stage->compare_exact)
+	if (usual)
+		same = dedup_recent_enter(&stage->exact.recent, facts->digest, packet);
+	else if (stage->compare_exact)
 		same = dedup_exact_enter(&stage->exact, facts->digest, packet);
-	if (stage->compare_routed && facts->identity) {
-		const struct instance *instance = dedup_routed_join(&stage->routed, packet, facts);
-		if (instance && stage->options.on_copy)
-			dedup_tell(stage, packet, number, instance);
-		if (!same && !instance)
-			dedup_routed_begin(&stage->routed, packet, facts, number);
-		else if (!same)
-			dedup_remove(stage, packet, instance->interface_id, instance->first_ns, instance);
-	}
+	if ((usual || stage->compare_routed) && facts->identity)
+		instance = dedup_routed_enter(&stage->routed, packet, number, !same);
+	if (__builtin_expect(!same && !instance, 1))
+		return;
+	if (instance && stage->options.on_copy)
+		dedup_tell(stage, packet, number, instance);
 	if (same)
 		dedup_remove(stage, packet, same->interface_id, same->time_ns, NULL);
+	else
+		dedup_remove(stage, packet, instance->interface_id, instance->first_ns, instance);
+}
+
+/* usual: as weir process has it, a small window of each interface and routed duplicates; said by the caller, so that the loop is made for it. */
+static inline __attribute__((always_inline)) void dedup_block(struct dedup_stage *stage, struct weir_batch *batch,
+                                                              uint32_t from, uint32_t to, bool usual)
+{
+	struct weir_packet *waiting[BLOCK];
+	uint32_t count = 0;
+
+	for (uint32_t i = from; i < to; i++) {
+		struct weir_packet *packet = &batch->packets[i];
+		if (i + BLOCK < batch->count)
+			__builtin_prefetch(packet[BLOCK].facts); /* of no facts: nothing happens */
+		if (packet->verdict != WEIR_KEEP || !packet->facts)
+			continue;
+		if (!usual && stage->fetch_exact)
+			dedup_exact_prefetch_head(&stage->exact, packet->facts->digest);
+		if (usual || stage->compare_routed)
+			dedup_routed_prefetch_head(&stage->routed, packet->facts->identity);
+		waiting[count++] = packet;
+	}
+	if ((!usual && stage->fetch_exact) || stage->routed.mask >= LARGE)
+		dedup_fetch(stage, waiting, count);
+	for (uint32_t i = 0; i < count; i++)
+		dedup_packet(stage, waiting[i], batch->first_number + (uint64_t)(waiting[i] - batch->packets), usual);
+	stage->statistics.packets += count;
 }
 
 static int dedup_process(struct weir_stage *base, struct weir_batch *batch, struct weir_fault *fault)
 {
 	struct dedup_stage *stage = (struct dedup_stage *)base;
-	struct weir_packet *packets = batch->packets;
+	bool usual = stage->exact.recent.ports && stage->compare_routed;
 
-	/* Begins before the first packet, so that it has what it needs too. */
-	for (int64_t i = -FETCH_FACTS; i < (int64_t)batch->count; i++) {
-		if (i + FETCH_FACTS < batch->count)
-			__builtin_prefetch(packets[i + FETCH_FACTS].facts);
-		if (i + FETCH_HEADS >= 0 && i + FETCH_HEADS < batch->count)
-			dedup_prefetch_heads(stage, &packets[i + FETCH_HEADS]);
-		if (i + FETCH_ENTRIES >= 0 && i + FETCH_ENTRIES < batch->count)
-			dedup_prefetch_entries(stage, &packets[i + FETCH_ENTRIES]);
-		if (i >= 0 && packets[i].verdict == WEIR_KEEP && packets[i].facts)
-			dedup_packet(stage, &packets[i], batch->first_number + (uint64_t)i);
+	(void)fault;
+	for (uint32_t from = 0; from < batch->count; from += BLOCK) {
+		uint32_t to = batch->count - from < BLOCK ? batch->count : from + BLOCK;
+		if (usual)
+			dedup_block(stage, batch, from, to, true);
+		else
+			dedup_block(stage, batch, from, to, false);
 	}
 	return 0;
 }
@@ -158,7 +172,7 @@ static void dedup_describe(const struct dedup_stage *stage, struct dedup_saved *
 		.memory_bytes = options->memory_bytes,
 		.seed = options->seed,
 		.ignored = (options->ignore_ttl ? 1u : 0) | (options->ignore_mac ? 2u : 0) | (options->ignore_vlan ? 4u : 0) |
-		           (options->each_interface ? 8u : 0),
+	               (options->each_interface ? 8u : 0),
 		.statistics = stage->statistics,
 	};
 }
@@ -225,8 +239,8 @@ static int dedup_check(const struct weir_dedup_options *options, struct weir_fau
 	return 0;
 }
 
-int weir_dedup_stages_new(const struct weir_dedup_options *options, struct weir_stage **digest, struct weir_stage **dedup,
-                          struct weir_fault *fault)
+int weir_dedup_stages_new(const struct weir_dedup_options *options, struct weir_stage **digest,
+                          struct weir_stage **dedup, struct weir_fault *fault)
 {
 	uint64_t memory = options->memory_bytes ? options->memory_bytes : MEMORY_BYTES;
 

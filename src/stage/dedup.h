@@ -15,6 +15,8 @@
 #include <weir/stage.h>
 #include <weir/state.h>
 
+#include "stage/identity.h"
+
 /* From one time to another: times of damaged files may be anywhere. */
 static inline int64_t dedup_delay(int64_t from_ns, int64_t to_ns)
 {
@@ -37,62 +39,92 @@ struct exact_entry {
 	uint32_t next; /* the next older entry of the bucket */
 };
 
-#define EXACT_PORTS 65536u /* interfaces whose low bits agree share a count, which finds less */
+#define EXACT_PORTS 65536u  /* interfaces whose low bits agree share a count, which finds less */
 #define EXACT_MOST 1000000u /* as editcap has it */
 
-/* Small windows of each interface: the packets before the one in hand, of each interface side by side. */
-#define RECENT_MOST 7
+/*
+ * Small windows of each interface: the packets before the one in hand, of each interface side by side. Halves of their digests stand by themselves, so that all are compared
+ * in a few instructions.
+ */
+#define RECENT_MOST 8
 
-struct recent_line {
-	uint64_t digests[RECENT_MOST]; /* with the rest of these in one cache line */
-	uint32_t next, count;          /* the place of the next packet; places in use */
-	int64_t times_ns[RECENT_MOST];
-	uint64_t unused;
+struct recent_entry {
+	uint64_t digest;
+	int64_t time_ns;
 };
-_Static_assert(sizeof(struct recent_line) == 128, "two cache lines, of which the second is only written");
+
+struct recent_port {
+	uint32_t halves[RECENT_MOST];
+	uint32_t next, count; /* the place of the next packet; places in use */
+	struct recent_entry entries[RECENT_MOST];
+};
 
 struct dedup_recent {
-	struct recent_line *lines; /* by the low bits of the interface; NULL: the window is not of this kind */
+	struct recent_port *ports; /* by the low bits of the interface; NULL: the window is not of this kind */
 	uint32_t mask;
-	uint32_t before;           /* how many packets before it a packet is compared with: 1 … RECENT_MOST */
-	struct exact_entry found;  /* what the caller is given */
+	uint32_t before;          /* how many packets before it a packet is compared with: 1 … RECENT_MOST */
+	struct exact_entry found; /* what the caller is given */
 };
 
-/* As those of dedup_exact, which call them. */
 int dedup_recent_open(struct dedup_recent *recent, uint32_t window, uint64_t *memory_bytes, struct weir_fault *fault);
 void dedup_recent_close(struct dedup_recent *recent);
-const struct exact_entry *dedup_recent_enter(struct dedup_recent *recent, uint64_t digest, const struct weir_packet *packet);
 int dedup_recent_save(const struct dedup_recent *recent, struct weir_state *state, struct weir_fault *fault);
 int dedup_recent_load(struct dedup_recent *recent, struct weir_state *state, struct weir_fault *fault);
+
+/* The newest entry of this digest, of one that has half of it; NULL when there is none. */
+const struct exact_entry *dedup_recent_find(struct dedup_recent *recent, const struct recent_port *port,
+                                            uint64_t digest, const struct weir_packet *packet);
+
+/* As dedup_exact_enter. */
+static inline const struct exact_entry *dedup_recent_enter(struct dedup_recent *recent, uint64_t digest,
+                                                           const struct weir_packet *packet)
+{
+	struct recent_port *port = &recent->ports[packet->interface_id & recent->mask];
+	const struct exact_entry *match = NULL;
+	uint32_t half = (uint32_t)digest, place = port->next;
+	unsigned same = 0;
+
+	for (unsigned i = 0; i < RECENT_MOST; i++)
+		same |= port->halves[i] == half;
+	if (__builtin_expect(same, 0))
+		match = dedup_recent_find(recent, port, digest, packet);
+	port->halves[place] = half;
+	port->entries[place] = (struct recent_entry){.digest = digest, .time_ns = packet->time_ns};
+	port->next = place + 1 < recent->before ? place + 1 : 0;
+	port->count += port->count < recent->before;
+	return match;
+}
 
 struct dedup_exact {
 	struct dedup_recent recent; /* instead of all that follows, where the window is small */
 	struct exact_entry *ring;
 	uint32_t *heads;
-	uint32_t *orders;       /* with each_interface: a ring, of each entry which one of its interface it is */
-	uint32_t *ports;        /* with each_interface: packets so far, by the low bits of the interface */
-	uint32_t window;        /* with each_interface: of these */
-	uint32_t *minima;       /* by time: a ring of numbers, see exact_boundary */
-	uint32_t first, after;  /* the minima that are in use: places [first, after), going round too */
-	uint32_t cursor;        /* the place that the last search ended at */
-	uint32_t mask;          /* of the rings */
+	uint32_t *orders;      /* with each_interface: a ring, of each entry which one of its interface it is */
+	uint32_t *ports;       /* with each_interface: packets so far, by the low bits of the interface */
+	uint32_t window;       /* with each_interface: of these */
+	uint32_t *minima;      /* by time: a ring of numbers, see exact_boundary */
+	uint32_t first, after; /* the minima that are in use: places [first, after), going round too */
+	uint32_t cursor;       /* the place that the last search ended at */
+	uint32_t mask;         /* of the rings */
 	uint32_t head_bits, most_head_bits;
-	uint32_t head_shift;    /* digest >> head_shift is the bucket: 64 less head_bits */
-	uint32_t back;          /* how many packets back a duplicate may be */
-	uint32_t reach;         /* for the packet in hand: not more than back */
-	uint32_t now;           /* the number of the next packet */
+	uint32_t head_shift; /* digest >> head_shift is the bucket: 64 less head_bits */
+	uint32_t back;       /* how many packets back a duplicate may be */
+	uint32_t reach;      /* for the packet in hand: not more than back */
+	uint32_t now;        /* the number of the next packet */
 	uint64_t seen;
-	int64_t window_ns;      /* 0: by count */
-	bool narrowed;          /* by time: memory allows less than EXACT_MOST */
+	int64_t window_ns; /* 0: by count */
+	bool narrowed;     /* by time: memory allows less than EXACT_MOST */
 	uint64_t forgotten;
 };
 
 /* Takes at most *memory_bytes and subtracts what it takes. */
-int dedup_exact_open(struct dedup_exact *exact, const struct weir_dedup_options *options, uint64_t *memory_bytes, struct weir_fault *fault);
+int dedup_exact_open(struct dedup_exact *exact, const struct weir_dedup_options *options, uint64_t *memory_bytes,
+                     struct weir_fault *fault);
 void dedup_exact_close(struct dedup_exact *exact);
 
 /* Enters a packet. The entry that it is a duplicate of, NULL when there is none; valid until the next. */
-const struct exact_entry *dedup_exact_enter(struct dedup_exact *exact, uint64_t digest, const struct weir_packet *packet);
+const struct exact_entry *dedup_exact_enter(struct dedup_exact *exact, uint64_t digest,
+                                            const struct weir_packet *packet);
 
 DEDUP_PREFETCH dedup_exact_prefetch_head(const struct dedup_exact *exact, uint64_t digest)
 {
@@ -128,32 +160,114 @@ struct instance {
 	int64_t first_ns;
 	uint32_t interface_id; /* of the first sighting */
 	uint32_t next;
-	uint32_t last;         /* the last sighting's time less the first's, in 1024 ns, saturated */
-	uint32_t number;       /* the low 40 bits of the number of its first packet */
+	uint32_t last;   /* the last sighting's time less the first's, in 1024 ns, saturated */
+	uint32_t number; /* the low 40 bits of the number of its first packet */
 	uint8_t number_high;
 	uint8_t count;
 	struct sighting sightings[SIGHTINGS_MOST];
 };
 _Static_assert(sizeof(struct instance) == 64, "an instance is a cache line");
 
+/*
+ * The newest instance of a bucket, and which kinds of identities its chain has: a bit for each, by bits of the identity that are not those of the bucket. Most packets are
+ * of none, so that to compare them ends here, without a look at strangers that could not be foretold.
+ */
+struct instance_head {
+	uint32_t number, kinds;
+};
+
 struct dedup_routed {
-	struct instance *ring; /* of most_bits; of which the first mask + 1 are in use */
-	uint32_t *heads;       /* four times as many */
+	struct instance *ring;       /* of most_bits; of which the first mask + 1 are in use */
+	struct instance_head *heads; /* twice as many */
 	uint32_t mask, head_shift;
-	uint32_t now;          /* the number of the next instance */
-	uint32_t filled;       /* so many before it are there */
+	uint32_t now;    /* the number of the next instance */
+	uint32_t filled; /* so many before it are there */
 	uint32_t bits, most_bits;
 	int64_t routed_ns, clock_ns;
 	uint64_t forgotten;
 };
 
-int dedup_routed_open(struct dedup_routed *routed, const struct weir_dedup_options *options, uint64_t memory_bytes, struct weir_fault *fault);
+int dedup_routed_open(struct dedup_routed *routed, const struct weir_dedup_options *options, uint64_t memory_bytes,
+                      struct weir_fault *fault);
 void dedup_routed_close(struct dedup_routed *routed);
 
-/* Joins the instance that the packet agrees with; NULL when there is none. */
-const struct instance *dedup_routed_join(struct dedup_routed *routed, const struct weir_packet *packet, const struct weir_facts *facts);
+/* Bits that two identities of one packet have in common, and that are not among those that a bucket is found by: those have 28 at most. */
+static inline uint32_t dedup_routed_kind(uint64_t identity)
+{
+	return UINT32_C(1) << (identity >> IDENTITY_LOW_BITS & 31);
+}
+
+static inline struct instance *dedup_routed_at(const struct dedup_routed *routed, uint32_t number)
+{
+	return &routed->ring[number & routed->mask];
+}
+
+static inline bool dedup_routed_has(const struct dedup_routed *routed, uint32_t number)
+{
+	return routed->now - number - 1 < routed->filled;
+}
+
+/* Joins the instance, of those from this number on in a chain, that the packet agrees with; NULL when there is none. */
+const struct instance *dedup_routed_join(struct dedup_routed *routed, uint32_t number,
+                                         const struct weir_packet *packet);
+
+/* Makes room for another instance in a table that is not full, or grows it when the oldest may still be joined, or forgets that for want of memory. */
+void dedup_routed_make_room(struct dedup_routed *routed, int64_t time_ns);
+
+/* Enters the instance with this number into its chain as the newest. */
+static inline void dedup_routed_link(struct dedup_routed *routed, struct instance *instance, uint32_t number)
+{
+	struct instance_head *head = &routed->heads[instance->identity >> routed->head_shift];
+
+	instance->next = head->number;
+	/* What only older instances had that are not there any more goes with them. Whether they are could not be foretold: no branch. */
+	head->kinds = (head->kinds & (0u - dedup_routed_has(routed, head->number))) | dedup_routed_kind(instance->identity);
+	head->number = number;
+}
+
+#define ROUTED_AHEAD 4 /* places of instances to come that are fetched */
+
 /* Begins an instance with the packet. */
-void dedup_routed_begin(struct dedup_routed *routed, const struct weir_packet *packet, const struct weir_facts *facts, uint64_t number);
+static inline void dedup_routed_begin(struct dedup_routed *routed, const struct weir_packet *packet,
+                                      const struct weir_facts *facts, uint64_t number)
+{
+	/* Whether the oldest is more than routed_ns away, before or after, in one comparison; times of damaged files may be anywhere. */
+	uint64_t away = (uint64_t)packet->time_ns - (uint64_t)dedup_routed_at(routed, routed->now)->first_ns +
+	                (uint64_t)routed->routed_ns;
+
+	if (__builtin_expect(routed->filled <= routed->mask || away <= 2 * (uint64_t)routed->routed_ns, 0))
+		dedup_routed_make_room(routed, packet->time_ns);
+	struct instance *instance = dedup_routed_at(routed, routed->now);
+	__builtin_prefetch(dedup_routed_at(routed, routed->now + ROUTED_AHEAD), 1);
+	*instance = (struct instance){
+		.identity = facts->identity,
+		.first_ns = packet->time_ns,
+		.interface_id = packet->interface_id,
+		.number = (uint32_t)number,
+		.number_high = (uint8_t)(number >> 32),
+		.count = 1,
+		.sightings = {{.vantage = (uint16_t)packet->interface_id,
+	                   .path = (uint16_t)(facts->path >> 8),
+	                   .ttl = (uint8_t)facts->path}},
+	};
+	dedup_routed_link(routed, instance, routed->now);
+	routed->now++;
+}
+
+/* Joins the instance that the packet agrees with. NULL: there is none; then, if it begins one, it does. */
+static inline const struct instance *dedup_routed_enter(struct dedup_routed *routed, const struct weir_packet *packet,
+                                                        uint64_t number, bool begins)
+{
+	const struct weir_facts *facts = packet->facts;
+	const struct instance_head *head = &routed->heads[facts->identity >> routed->head_shift];
+	const struct instance *instance = NULL;
+
+	if (__builtin_expect(head->kinds & dedup_routed_kind(facts->identity), 0))
+		instance = dedup_routed_join(routed, head->number, packet);
+	if (!instance && begins)
+		dedup_routed_begin(routed, packet, facts, number);
+	return instance;
+}
 
 DEDUP_PREFETCH dedup_routed_prefetch_head(const struct dedup_routed *routed, uint64_t identity)
 {
@@ -162,10 +276,10 @@ DEDUP_PREFETCH dedup_routed_prefetch_head(const struct dedup_routed *routed, uin
 
 DEDUP_PREFETCH dedup_routed_prefetch_entry(const struct dedup_routed *routed, uint64_t identity)
 {
-	uint32_t number = routed->heads[identity >> routed->head_shift];
+	const struct instance_head *head = &routed->heads[identity >> routed->head_shift];
 
-	if (routed->now - number - 1 < routed->filled)
-		__builtin_prefetch(&routed->ring[number & routed->mask], 1);
+	if (head->kinds & dedup_routed_kind(identity))
+		__builtin_prefetch(&routed->ring[head->number & routed->mask], 1);
 }
 
 int dedup_routed_save(const struct dedup_routed *routed, struct weir_state *state, struct weir_fault *fault);
@@ -174,7 +288,8 @@ int dedup_routed_load(struct dedup_routed *routed, struct weir_state *state, str
 /* ---- pairs of vantages ---- */
 
 struct dedup_pairs {
-	struct weir_dedup_pair *pairs;  /* in the order in which they came; the last one, pairs[WEIR_DEDUP_PAIRS], is for the others */
+	struct weir_dedup_pair
+		*pairs; /* in the order in which they came; the last one, pairs[WEIR_DEDUP_PAIRS], is for the others */
 	struct weir_dedup_pair *sorted; /* what callers are given */
 	uint32_t count, last;           /* last: the one that was found last */
 	bool others;

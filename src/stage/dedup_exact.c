@@ -261,7 +261,7 @@ static const struct exact_entry *exact_enter_by_port(struct dedup_exact *exact, 
 
 const struct exact_entry *dedup_exact_enter(struct dedup_exact *exact, uint64_t digest, const struct weir_packet *packet)
 {
-	if (exact->recent.lines)
+	if (exact->recent.ports)
 		return dedup_recent_enter(&exact->recent, digest, packet);
 	if (exact->window_ns)
 		return exact_enter_by_time(exact, digest, packet);
@@ -296,7 +296,7 @@ int dedup_exact_save(const struct dedup_exact *exact, struct weir_state *state, 
 	uint64_t room = (uint64_t)exact->mask + 1, count = exact->seen < room ? exact->seen : room;
 	uint64_t head[4] = {exact->seen, exact->forgotten, exact->ring ? count : 0, exact_ports_used(exact)};
 
-	if (exact->recent.lines)
+	if (exact->recent.ports)
 		return dedup_recent_save(&exact->recent, state, fault);
 	int error = weir_state_put(state, head, sizeof head, fault);
 	if (!error && head[3])
@@ -334,7 +334,7 @@ int dedup_exact_load(struct dedup_exact *exact, struct weir_state *state, struct
 {
 	uint64_t head[4];
 
-	if (exact->recent.lines)
+	if (exact->recent.ports)
 		return dedup_recent_load(&exact->recent, state, fault);
 	int error = weir_state_get(state, head, sizeof head, fault);
 	if (error)

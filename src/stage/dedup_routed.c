@@ -3,23 +3,11 @@
 #include <string.h>
 
 #include "stage/dedup.h"
-#include "stage/identity.h"
 
-#define LEAST_BITS 12
+#define LEAST_BITS 10
 #define MOST_BITS 27
-#define HEADS_BITS 2  /* four heads an instance: fewer strangers in the chains */
-#define AHEAD 4       /* places of instances to come that are fetched */
+#define HEADS_BITS 1  /* two heads an instance */
 #define LAST_SHIFT 10 /* of struct instance's last */
-
-static inline bool routed_has(const struct dedup_routed *routed, uint32_t number)
-{
-	return routed->now - number - 1 < routed->filled;
-}
-
-static inline struct instance *routed_at(const struct dedup_routed *routed, uint32_t number)
-{
-	return &routed->ring[number & routed->mask];
-}
 
 static void routed_size(struct dedup_routed *routed, uint32_t bits)
 {
@@ -28,9 +16,10 @@ static void routed_size(struct dedup_routed *routed, uint32_t bits)
 	routed->head_shift = 64 - (bits + HEADS_BITS);
 }
 
-int dedup_routed_open(struct dedup_routed *routed, const struct weir_dedup_options *options, uint64_t memory_bytes, struct weir_fault *fault)
+int dedup_routed_open(struct dedup_routed *routed, const struct weir_dedup_options *options, uint64_t memory_bytes,
+                      struct weir_fault *fault)
 {
-	uint64_t each = sizeof(struct instance) + (sizeof(uint32_t) << HEADS_BITS);
+	uint64_t each = sizeof(struct instance) + (sizeof(struct instance_head) << HEADS_BITS);
 	uint32_t bits = LEAST_BITS;
 
 	if (options->routed_ns == 0)
@@ -58,10 +47,13 @@ void dedup_routed_close(struct dedup_routed *routed)
 
 static inline struct sighting routed_sighting(const struct weir_packet *packet, const struct weir_facts *facts)
 {
-	return (struct sighting){.vantage = (uint16_t)packet->interface_id, .path = (uint16_t)(facts->path >> 8), .ttl = (uint8_t)facts->path};
+	return (struct sighting){.vantage = (uint16_t)packet->interface_id,
+	                         .path = (uint16_t)(facts->path >> 8),
+	                         .ttl = (uint8_t)facts->path};
 }
 
-static bool routed_agrees(const struct dedup_routed *routed, const struct instance *instance, const struct sighting *sighting, int64_t time_ns)
+static inline bool routed_agrees(const struct dedup_routed *routed, const struct instance *instance,
+                                 const struct sighting *sighting, int64_t time_ns)
 {
 	int64_t after_first = dedup_delay(instance->first_ns, time_ns);
 
@@ -82,7 +74,7 @@ static bool routed_agrees(const struct dedup_routed *routed, const struct instan
 	return true;
 }
 
-static void routed_add_sighting(struct instance *instance, const struct sighting *sighting, int64_t time_ns)
+static inline void routed_add_sighting(struct instance *instance, const struct sighting *sighting, int64_t time_ns)
 {
 	int64_t after_first = dedup_delay(instance->first_ns, time_ns) >> LAST_SHIFT;
 
@@ -92,16 +84,16 @@ static void routed_add_sighting(struct instance *instance, const struct sighting
 		instance->sightings[instance->count++] = *sighting;
 }
 
-const struct instance *dedup_routed_join(struct dedup_routed *routed, const struct weir_packet *packet, const struct weir_facts *facts)
+const struct instance *dedup_routed_join(struct dedup_routed *routed, uint32_t number, const struct weir_packet *packet)
 {
-	struct sighting sighting = routed_sighting(packet, facts);
-	uint32_t number = routed->heads[facts->identity >> routed->head_shift], age = 0;
+	struct sighting sighting = routed_sighting(packet, packet->facts);
+	uint32_t age = 0;
 
 	for (unsigned steps = 0, looked_at = 0; steps < INSTANCES_STEPS && looked_at < INSTANCES_LOOKED_AT; steps++) {
-		if (!routed_has(routed, number) || routed->now - number <= age)
+		if (!dedup_routed_has(routed, number) || routed->now - number <= age)
 			return NULL;
-		struct instance *instance = routed_at(routed, number);
-		if (identity_same(instance->identity, facts->identity)) {
+		struct instance *instance = dedup_routed_at(routed, number);
+		if (identity_same(instance->identity, packet->facts->identity)) {
 			if (routed_agrees(routed, instance, &sighting, packet->time_ns)) {
 				routed_add_sighting(instance, &sighting, packet->time_ns);
 				return instance;
@@ -112,16 +104,6 @@ const struct instance *dedup_routed_join(struct dedup_routed *routed, const stru
 		number = instance->next;
 	}
 	return NULL;
-}
-
-/* Enters the instance with this number into its chain as the newest. */
-static void routed_link(struct dedup_routed *routed, uint32_t number)
-{
-	struct instance *instance = routed_at(routed, number);
-	uint32_t *head = &routed->heads[instance->identity >> routed->head_shift];
-
-	instance->next = *head;
-	*head = number;
 }
 
 /* Twice as many instances: each stays or moves up by what there was, and the chains are made anew. */
@@ -137,44 +119,24 @@ static void routed_grow(struct dedup_routed *routed)
 	memset(routed->heads, 0, ((size_t)had << HEADS_BITS) * sizeof *routed->heads);
 	routed_size(routed, routed->bits + 1);
 	for (uint32_t i = had; i > 0; i--)
-		routed_link(routed, routed->now - i);
+		dedup_routed_link(routed, dedup_routed_at(routed, routed->now - i), routed->now - i);
 }
 
-/* A place for the next instance: that of the oldest, when nothing can join that any more, or when there is no memory for more. */
-static struct instance *routed_place(struct dedup_routed *routed, int64_t time_ns)
+void dedup_routed_make_room(struct dedup_routed *routed, int64_t time_ns)
 {
 	if (routed->filled <= routed->mask) {
 		routed->filled++;
-		return routed_at(routed, routed->now);
+		return;
 	}
-	int64_t delay = dedup_delay(routed_at(routed, routed->now)->first_ns, time_ns);
-	if (delay <= routed->routed_ns && delay >= -routed->routed_ns) {
-		if (routed->bits < routed->most_bits) {
-			routed_grow(routed);
-			routed->filled++;
-		} else {
-			routed->forgotten++;
-		}
+	int64_t delay = dedup_delay(dedup_routed_at(routed, routed->now)->first_ns, time_ns);
+	if (delay > routed->routed_ns || delay < -routed->routed_ns)
+		return;
+	if (routed->bits < routed->most_bits) {
+		routed_grow(routed);
+		routed->filled++;
+	} else {
+		routed->forgotten++;
 	}
-	return routed_at(routed, routed->now);
-}
-
-void dedup_routed_begin(struct dedup_routed *routed, const struct weir_packet *packet, const struct weir_facts *facts, uint64_t number)
-{
-	struct instance *instance = routed_place(routed, packet->time_ns);
-
-	__builtin_prefetch(routed_at(routed, routed->now + AHEAD), 1);
-	*instance = (struct instance){
-		.identity = facts->identity,
-		.first_ns = packet->time_ns,
-		.interface_id = packet->interface_id,
-		.number = (uint32_t)number,
-		.number_high = (uint8_t)(number >> 32),
-		.count = 1,
-		.sightings = {routed_sighting(packet, facts)},
-	};
-	routed_link(routed, routed->now);
-	routed->now++;
 }
 
 /* ---- state ---- */
@@ -185,7 +147,7 @@ int dedup_routed_save(const struct dedup_routed *routed, struct weir_state *stat
 
 	int error = weir_state_put(state, head, sizeof head, fault);
 	for (uint32_t i = routed->filled; i > 0 && !error; i--)
-		error = weir_state_put(state, routed_at(routed, routed->now - i), sizeof(struct instance), fault);
+		error = weir_state_put(state, dedup_routed_at(routed, routed->now - i), sizeof(struct instance), fault);
 	return error;
 }
 
@@ -201,13 +163,13 @@ int dedup_routed_load(struct dedup_routed *routed, struct weir_state *state, str
 	routed_size(routed, (uint32_t)head[0]);
 	routed->forgotten = head[2];
 	for (uint64_t i = 0; i < head[1]; i++) {
-		struct instance *instance = routed_at(routed, routed->now);
+		struct instance *instance = dedup_routed_at(routed, routed->now);
 		error = weir_state_get(state, instance, sizeof *instance, fault);
 		if (error)
 			return error;
 		if (instance->count > SIGHTINGS_MOST)
 			return weir_fail(fault, WEIR_E_FORMAT, "the state has an impossible packet among the routed duplicates");
-		routed_link(routed, routed->now);
+		dedup_routed_link(routed, instance, routed->now);
 		routed->now++;
 		routed->filled++;
 	}
