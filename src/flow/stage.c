@@ -16,7 +16,8 @@
 #define BACK_NS INT64_C(60000000000) /* at least; by how much times may go back before the clock does */
 #define TICKS_A_TIMEOUT 256
 #define TICK_LEAST_NS 1000000
-#define BLOCK 32u /* items: long enough for memory to answer, short enough to stay in the first cache */
+#define BUCKET_AHEAD 48u /* items: long enough for memory to answer, short enough to stay in the first cache */
+#define ENTRY_AHEAD 24u
 
 static inline bool passed(int64_t now, int64_t since, int64_t limit)
 {
@@ -214,6 +215,20 @@ static int look_at(struct flow_stage *stage, uint32_t entry, int64_t now_ns, str
 
 static int count_waiting(struct flow_stage *stage, const struct flow_datagram *given, uint32_t entry, struct weir_fault *fault);
 
+/* Calls for what ending these entries' flows wants: most that a timer fires for are over. */
+static void fetch_due(const struct flow_table *table, const uint32_t *entries, uint32_t count)
+{
+	for (uint32_t k = 0; k < count; k++) {
+		const struct flow_hot *hot = &table->hot[entries[k]];
+		prefetch_cold(table, entries[k]);
+		__builtin_prefetch(hot, 1);
+		__builtin_prefetch(&hot->directions[0], 1);
+		__builtin_prefetch(&hot->directions[1], 1);
+	}
+	for (uint32_t k = 0; k < count; k++)
+		__builtin_prefetch(flow_bucket(table, table->cold[entries[k]].hash), 1);
+}
+
 /* The time moved on to another tick, or far back. */
 static int set_clock(struct flow_stage *stage, int64_t now_ns, struct weir_fault *fault)
 {
@@ -225,10 +240,7 @@ static int set_clock(struct flow_stage *stage, int64_t now_ns, struct weir_fault
 	for (uint32_t i = 0; i < slots; i++) {
 		struct flow_wheel_slot taken = flow_wheel_take(&stage->wheel, (from + i) % FLOW_WHEEL_SLOTS);
 		while ((count = flow_wheel_next(&stage->wheel, &taken, entries)) > 0) {
-			for (uint32_t k = 0; k < count; k++) {
-				__builtin_prefetch(&stage->table.hot[entries[k]].first_ns, 1);
-				prefetch_cold(&stage->table, entries[k]);
-			}
+			fetch_due(&stage->table, entries, count);
 			for (uint32_t k = 0; k < count; k++) {
 				int error = look_at(stage, entries[k], now_ns, fault);
 				if (error)
@@ -445,30 +457,18 @@ static inline int take_packet(struct flow_stage *stage, struct flow_item *item, 
 
 /* ---- batches ---- */
 
-/*
- * Both are loops of a few instructions: calling for a line that is on a page which the processor has to look up holds it up, but for as long as others of the
- * kind follow it looks these up too. One by one among the counting they cost 8 ns a packet more.
- */
-static void fetch_buckets(const struct flow_table *table, const struct flow_item *items, uint32_t from, uint32_t to)
+/* Guesses the entry of an item, and calls for what of it will be wanted. */
+static inline void fetch_entry(const struct flow_stage *stage, struct flow_item *item)
 {
-	for (uint32_t i = from; i < to; i++)
-		__builtin_prefetch(flow_bucket(table, items[i].hash));
+	item->entry = flow_table_guess(&stage->table, item->hash);
+	if (item->entry == FLOW_NONE)
+		return;
+	const struct flow_hot *hot = &stage->table.hot[item->entry];
+	__builtin_prefetch(hot, 1);
+	__builtin_prefetch(&hot->directions[item->bits & FLOW_ITEM_HIGH ? 1 : 0], 1);
+	if (item->tcp_flags & (FLOW_TCP_SYN | FLOW_TCP_FIN | FLOW_TCP_RST))
+		prefetch_cold(&stage->table, item->entry);
 }
-
-static void fetch_entries(const struct flow_table *table, struct flow_item *items, uint32_t from, uint32_t to)
-{
-	for (uint32_t i = from; i < to; i++) {
-		uint32_t entry = items[i].entry = flow_table_guess(table, items[i].hash);
-		if (entry == FLOW_NONE)
-			continue;
-		__builtin_prefetch(&table->hot[entry], 1);
-		__builtin_prefetch(&table->hot[entry].directions[items[i].bits & FLOW_ITEM_HIGH ? 1 : 0], 1);
-		if (items[i].tcp_flags & (FLOW_TCP_SYN | FLOW_TCP_FIN | FLOW_TCP_RST))
-			prefetch_cold(table, entry);
-	}
-}
-
-static inline uint32_t least(uint32_t a, uint32_t b) { return a < b ? a : b; }
 
 static int take_items(struct flow_stage *stage, struct flow_items *all, struct weir_fault *fault)
 {
@@ -476,16 +476,17 @@ static int take_items(struct flow_stage *stage, struct flow_items *all, struct w
 	uint32_t count = all->count;
 	int error = 0;
 
-	fetch_buckets(&stage->table, items, 0, least(2 * BLOCK, count));
-	fetch_entries(&stage->table, items, 0, least(BLOCK, count));
-	for (uint32_t from = 0; from < count && !error; from += BLOCK) {
-		uint32_t next = least(from + BLOCK, count), after = least(from + 2 * BLOCK, count);
-		fetch_buckets(&stage->table, items, after, least(from + 3 * BLOCK, count));
-		fetch_entries(&stage->table, items, next, after);
-		for (uint32_t i = from; i < next && !error; i++) {
-			items[i].vantage = flow_vantage_of(&stage->vantages, items[i].interface_id);
-			error = take_packet(stage, &items[i], fault);
-		}
+	for (uint32_t i = 0; i < count && i < BUCKET_AHEAD; i++)
+		__builtin_prefetch(flow_bucket(&stage->table, items[i].hash));
+	for (uint32_t i = 0; i < count && i < ENTRY_AHEAD; i++)
+		fetch_entry(stage, &items[i]);
+	for (uint32_t i = 0; i < count && !error; i++) {
+		if (i + BUCKET_AHEAD < count)
+			__builtin_prefetch(flow_bucket(&stage->table, items[i + BUCKET_AHEAD].hash));
+		if (i + ENTRY_AHEAD < count)
+			fetch_entry(stage, &items[i + ENTRY_AHEAD]);
+		items[i].vantage = flow_vantage_of(&stage->vantages, items[i].interface_id);
+		error = take_packet(stage, &items[i], fault);
 	}
 	stage->statistics.packets += count;
 	stage->statistics.no_ip += all->no_ip;

@@ -426,11 +426,10 @@ static int process(struct weir_stage *base, struct weir_batch *batch, struct wei
 			if (!packet->facts || !(packet->facts->flags & WEIR_FACT_ESP) || packet->verdict == WEIR_DROP)
 				continue;
 			keys[count] = key_of(packet);
+			__builtin_prefetch(set_of(stage, keys[count]), 1);
 			fetch_rest(packet);
 			waiting[count++] = i;
 		}
-		for (uint32_t i = 0; i < count; i++)
-			__builtin_prefetch(set_of(stage, keys[i]), 1);
 		for (uint32_t i = 0; i < count; i++)
 			process_packet(stage, &batch->packets[waiting[i]], keys[i], decisions ? &decisions[waiting[i]] : NULL);
 	}
