@@ -101,14 +101,14 @@ static inline uint64_t first_four(uint32_t native) { return WEIR_NATIVE_BIG ? (u
  * Addresses and ports, in the order of the addresses' values. Which of the two is lower is as good as random from packet to packet: no branch
  * depends on it. True: the sender is the higher.
  */
-static inline bool take_ends(struct flow_key *restrict key, const uint8_t *data, const struct weir_network *network, uint16_t vlan, bool four)
+static inline bool take_ends(struct flow_key *restrict key, const uint8_t *s, const uint8_t *d, uint16_t source_port, uint16_t destination_port, uint16_t vlan,
+                             uint8_t protocol, bool four)
 {
-	uint16_t source_port = network->source_port, destination_port = network->destination_port;
 	bool high;
 
 	if (four) {
-		uint64_t source = (uint64_t)weir_load_native32(data + network->source) << 16 | source_port;
-		uint64_t destination = (uint64_t)weir_load_native32(data + network->destination) << 16 | destination_port;
+		uint64_t source = (uint64_t)weir_load_native32(s) << 16 | source_port;
+		uint64_t destination = (uint64_t)weir_load_native32(d) << 16 | destination_port;
 		high = source > destination;
 		uint64_t swap = (source ^ destination) & -(uint64_t)high, lower = source ^ swap, higher = destination ^ swap;
 		source_port = (uint16_t)lower;
@@ -117,7 +117,6 @@ static inline bool take_ends(struct flow_key *restrict key, const uint8_t *data,
 		key->high[0] = first_four((uint32_t)(higher >> 16));
 		key->low[1] = key->high[1] = 0;
 	} else {
-		const uint8_t *s = data + network->source, *d = data + network->destination;
 		uint64_t s0 = weir_load_native64(s), s1 = weir_load_native64(s + 8), d0 = weir_load_native64(d), d1 = weir_load_native64(d + 8);
 		high = s0 != d0 ? s0 > d0 : s1 != d1 ? s1 > d1 : source_port > destination_port;
 		uint64_t swap = -(uint64_t)high, x0 = (s0 ^ d0) & swap, x1 = (s1 ^ d1) & swap;
@@ -129,7 +128,7 @@ static inline bool take_ends(struct flow_key *restrict key, const uint8_t *data,
 		source_port ^= ports;
 		destination_port ^= ports;
 	}
-	uint64_t rest = flow_key_rest(source_port, destination_port, vlan, network->protocol, four ? 4 : 6);
+	uint64_t rest = flow_key_rest(source_port, destination_port, vlan, protocol, four ? 4 : 6);
 	memcpy(&key->low_port, &rest, sizeof rest);
 	return high;
 }
@@ -166,9 +165,10 @@ static __attribute__((noinline)) void take_odd(struct flow_item *item, const str
 	}
 }
 
+static inline uint16_t vlan_of(const struct weir_facts *facts) { return facts->vlan_count ? facts->vlans[0] : FLOW_NO_VLAN; }
+
 /* What every packet has. high: its sender is the higher end of the key, which is made already. */
-static inline void take_common(struct flow_item *restrict item, struct weir_packet *restrict packet, const struct weir_network *network, bool high,
-                               uint32_t ip_bytes, uint64_t hash)
+static inline void take_common(struct flow_item *restrict item, struct weir_packet *restrict packet, bool high, uint8_t ttl, uint32_t ip_bytes, uint64_t hash)
 {
 	item->packet = packet;
 	item->bits = (uint8_t)(high | (packet->verdict == WEIR_DUPLICATE) << 2);
@@ -178,7 +178,7 @@ static inline void take_common(struct flow_item *restrict item, struct weir_pack
 	item->captured_bytes = packet->captured;
 	item->ip_bytes = ip_bytes;
 	item->interface_id = packet->interface_id;
-	item->ttl = network->hops;
+	item->ttl = ttl;
 	item->tcp_flags = 0;
 }
 _Static_assert(FLOW_ITEM_HIGH == 1 && FLOW_ITEM_DUPLICATE == 1 << 2, "bits made of comparisons");
@@ -188,54 +188,74 @@ static inline void take_as(struct flow_item *restrict item, struct weir_packet *
                            const struct weir_network *network, bool four)
 {
 	uint8_t protocol = network->protocol;
-	bool high = take_ends(&item->key, packet->data, network, facts->vlan_count ? facts->vlans[0] : FLOW_NO_VLAN, four);
+	bool high = take_ends(&item->key, packet->data + network->source, packet->data + network->destination, network->source_port, network->destination_port,
+	                      vlan_of(facts), protocol, four);
 	uint32_t ip_bytes = ip_length(packet, network->offset, four);
 
-	take_common(item, packet, network, high, ip_bytes, facts->flow_hash);
+	take_common(item, packet, high, network->hops, ip_bytes, facts->flow_hash);
 	if (protocol == FLOW_PROTOCOL_TCP && network->transport && network->end >= network->transport + 20)
 		take_tcp(item, packet, facts, network, ip_bytes);
 	if ((protocol != FLOW_PROTOCOL_TCP && protocol != FLOW_PROTOCOL_UDP) || (network->flags & WEIR_NETWORK_FRAGMENT) || facts->vlan_count)
 		take_odd(item, packet, network->flags);
 }
 
-/* Opens a packet and takes what is behind its ESP header, in one go: esp_open and take_as. False, and nothing is done: its header was cut off, or goes on. */
-static inline __attribute__((always_inline)) bool take_opened(struct flow_item *restrict item, struct weir_packet *restrict packet, struct weir_facts *restrict facts,
-                               struct weir_network *restrict network, const struct esp_decision *decision, bool four)
+/*
+ * Opens a packet and takes what is behind its ESP header, in one go: esp_open and take_as, which one after the other take twice the time, since the second reads
+ * again what the first has found. False, and nothing is done: its header was cut off, or there is no room for another layer.
+ */
+static inline __attribute__((always_inline)) bool take_opened(struct flow_item *restrict item, struct weir_packet *restrict packet,
+                                                              struct weir_facts *restrict facts, struct weir_network *restrict network,
+                                                              const struct esp_decision *restrict decision, bool four)
 {
 	uint8_t protocol = esp_protocol(decision);
 	uint32_t at = facts->payload, end = esp_payload_end(decision, network), trailer = esp_trailer(decision), layer = facts->layer_count;
-	const uint8_t *p = packet->data + at;
-	bool tcp = protocol == FLOW_PROTOCOL_TCP;
-	uint32_t header = tcp ? (uint32_t)(p[12] >> 4) * 4 : 8;
-	uint32_t ip_bytes = decision->end - network->offset, headers = at - network->offset + header + trailer;
+	uint32_t offset = network->offset, ip_bytes = decision->end - offset;
+	const uint8_t *data = packet->data, *p = data + at, *source = data + network->source, *destination = data + network->destination;
+	bool tcp = protocol == FLOW_PROTOCOL_TCP, rough = packet->captured < packet->length;
+	uint32_t header = tcp ? (uint32_t)(p[12] >> 4) * 4 : 8, headers = at - offset + header + trailer;
+	uint16_t source_port = weir_load_be16(p), destination_port = weir_load_be16(p + 2);
 
 	if (end < at + header || layer == WEIR_LAYERS_MAX)
 		return false;
-	network->source_port = weir_load_be16(p);
-	network->destination_port = weir_load_be16(p + 2);
+	bool high = take_ends(&item->key, source, destination, source_port, destination_port, vlan_of(facts), protocol, four);
+	uint64_t hash = four ? flow_hash_four(source, destination, source_port, destination_port, protocol)
+	                     : flow_hash_six(source, destination, source_port, destination_port, protocol);
+	take_common(item, packet, high, network->hops, ip_bytes, hash);
+	/* Whatever it is: of UDP nobody looks at these, and which of the two it is could not be foretold. */
+	item->sequence = weir_load_be32(p + 4);
+	item->acknowledged = weir_load_be32(p + 8);
+	item->window = weir_load_be16(p + 14);
+	item->tcp_flags = tcp ? p[13] : 0;
+	item->bits |= tcp ? (uint8_t)(FLOW_ITEM_TCP | (rough ? FLOW_ITEM_ROUGH : 0)) : 0;
+	item->payload_bytes = ip_bytes > headers ? ip_bytes - headers : 0;
+	network->source_port = source_port;
+	network->destination_port = destination_port;
 	network->protocol = protocol;
 	network->flags |= WEIR_NETWORK_PORTS;
 	network->transport = at;
 	network->end = end;
-	bool high = take_ends(&item->key, packet->data, network, facts->vlan_count ? facts->vlans[0] : FLOW_NO_VLAN, four);
-	uint64_t hash = four ? flow_hash_ipv4(packet->data, network) : flow_hash_ipv6(packet->data, network);
 	facts->layers[layer] = (struct weir_layer){tcp ? WEIR_LAYER_TCP : WEIR_LAYER_UDP, (uint8_t)(facts->network_count - 1), 0, at};
 	facts->layer_count = (uint8_t)(layer + 1);
 	facts->flags = (uint8_t)((facts->flags & ~WEIR_FACT_ESP) | WEIR_FACT_ESP_NULL);
 	facts->payload = at + header;
 	facts->trailer = trailer;
 	facts->flow_hash = hash;
-	take_common(item, packet, network, high, ip_bytes, hash);
-	/* Whatever it is: of UDP nobody looks at these, and which of the two it is could not be foretold. */
-	item->sequence = weir_load_be32(p + 4);
-	item->acknowledged = weir_load_be32(p + 8);
-	item->window = weir_load_be16(p + 14);
-	item->tcp_flags = tcp ? p[13] : 0;
-	item->bits |= tcp ? (uint8_t)(FLOW_ITEM_TCP | (packet->captured < packet->length ? FLOW_ITEM_ROUGH : 0)) : 0;
-	item->payload_bytes = ip_bytes > headers ? ip_bytes - headers : 0;
 	if (facts->vlan_count)
 		take_odd(item, packet, network->flags);
 	return true;
+}
+
+/* Each has all registers to itself. */
+static __attribute__((noinline)) bool take_opened_four(struct flow_item *item, struct weir_packet *packet, struct weir_facts *facts,
+                                                       struct weir_network *network, const struct esp_decision *decision)
+{
+	return take_opened(item, packet, facts, network, decision, true);
+}
+
+static __attribute__((noinline)) bool take_opened_six(struct flow_item *item, struct weir_packet *packet, struct weir_facts *facts,
+                                                      struct weir_network *network, const struct esp_decision *decision)
+{
+	return take_opened(item, packet, facts, network, decision, false);
 }
 
 static inline bool take(struct flow_item *restrict item, struct weir_packet *restrict packet)
@@ -259,8 +279,8 @@ static inline bool take_behind_esp(struct flow_item *restrict item, struct weir_
 {
 	struct weir_facts *facts = packet->facts;
 	struct weir_network *network = &facts->networks[facts->network_count - 1];
-	bool taken = network->version == 4 ? take_opened(item, packet, facts, network, decision, true)
-	                                   : take_opened(item, packet, facts, network, decision, false);
+	bool taken = network->version == 4 ? take_opened_four(item, packet, facts, network, decision)
+	                                   : take_opened_six(item, packet, facts, network, decision);
 
 	if (taken)
 		return true;

@@ -23,21 +23,29 @@ static inline uint64_t flow_hash_ends(uint64_t a, uint64_t b, uint8_t protocol)
 	return hash ? hash : 1;
 }
 
+/* Of the addresses as they stand in the packet, and the ports. */
+static inline uint64_t flow_hash_four(const uint8_t *s, const uint8_t *t, uint16_t source_port, uint16_t destination_port, uint8_t protocol)
+{
+	uint64_t source = (uint64_t)weir_load_native32(s) << 16 | source_port;
+	uint64_t destination = (uint64_t)weir_load_native32(t) << 16 | destination_port;
+	return flow_hash_ends(source, destination, protocol);
+}
+
+static inline uint64_t flow_hash_six(const uint8_t *s, const uint8_t *t, uint16_t source_port, uint16_t destination_port, uint8_t protocol)
+{
+	uint64_t source = flow_hash_mix(weir_load_native64(s) ^ FLOW_HASH_KEY_1, weir_load_native64(s + 8) ^ FLOW_HASH_KEY_2) + source_port;
+	uint64_t destination = flow_hash_mix(weir_load_native64(t) ^ FLOW_HASH_KEY_1, weir_load_native64(t + 8) ^ FLOW_HASH_KEY_2) + destination_port;
+	return flow_hash_ends(source, destination, protocol);
+}
+
 static inline uint64_t flow_hash_ipv4(const uint8_t *data, const struct weir_network *network)
 {
-	uint64_t source = (uint64_t)weir_load_native32(data + network->source) << 16 | network->source_port;
-	uint64_t destination = (uint64_t)weir_load_native32(data + network->destination) << 16 | network->destination_port;
-	return flow_hash_ends(source, destination, network->protocol);
+	return flow_hash_four(data + network->source, data + network->destination, network->source_port, network->destination_port, network->protocol);
 }
 
 static inline uint64_t flow_hash_ipv6(const uint8_t *data, const struct weir_network *network)
 {
-	const uint8_t *s = data + network->source, *t = data + network->destination;
-	uint64_t source =
-		flow_hash_mix(weir_load_native64(s) ^ FLOW_HASH_KEY_1, weir_load_native64(s + 8) ^ FLOW_HASH_KEY_2) + network->source_port;
-	uint64_t destination = flow_hash_mix(weir_load_native64(t) ^ FLOW_HASH_KEY_1, weir_load_native64(t + 8) ^ FLOW_HASH_KEY_2) +
-	                       network->destination_port;
-	return flow_hash_ends(source, destination, network->protocol);
+	return flow_hash_six(data + network->source, data + network->destination, network->source_port, network->destination_port, network->protocol);
 }
 
 static inline uint64_t flow_hash(const uint8_t *data, const struct weir_network *network)
