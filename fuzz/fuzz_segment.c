@@ -45,6 +45,24 @@ static uint64_t walk(const uint8_t *data, size_t size, bool big, size_t window)
 	return packets;
 }
 
+/* As a query does of a chunk that it wants whole: many at once. */
+static uint64_t walk_many(const uint8_t *data, size_t size, bool big)
+{
+	const struct weir_interface interfaces[2] = {{.linktype = 1, .resolution = 9}, {.linktype = 1, .resolution = 0x95, .snaplen = 60}};
+	struct walk_interface table[2] = {walk_interface_of(&interfaces[0], 0), walk_interface_of(&interfaces[1], 1)};
+	struct chunk_walk walk = {.at = data, .end = data + size, .interfaces = table, .interface_count = 2, .big = big};
+	struct weir_packet packets[16];
+	uint64_t total = 0;
+
+	for (int last = 1; last == 1;) {
+		uint32_t count = chunk_walk_some(&walk, packets, 16, &last);
+		for (uint32_t i = 0; i < count; i++)
+			touch(&packets[i]);
+		total += count;
+	}
+	return total;
+}
+
 static int on_chunk(void *context, const struct segment_scan *scan, const uint8_t *raw, struct weir_fault *fault)
 {
 	touched += (unsigned)walk(raw, scan->chunks[scan->chunk_count - 1].raw_bytes, scan->big, SIZE_MAX);
@@ -65,7 +83,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	bool big = data[0] & 4;
 	data++;
 	size--;
-	if (walk(data, size, big, size) != walk(data, size, big, 100))
+	uint64_t packets = walk(data, size, big, size);
+	if (packets != walk(data, size, big, 100) || packets != walk_many(data, size, big))
 		abort();
 	file.descriptor = memfd_create("fuzz", MFD_CLOEXEC);
 	if (file.descriptor < 0 || write(file.descriptor, data, size) != (ssize_t)size)

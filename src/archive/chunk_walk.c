@@ -104,3 +104,74 @@ int chunk_walk_next(struct chunk_walk *walk, struct weir_packet *packet)
 	}
 	return walk->behind ? WALK_MORE : 0;
 }
+
+/*
+ * Blocks come in runs of about one size: what may be the 32nd from here is on its way, with the headers that stages will look at. One line of the eighth, as
+ * in chunk_walk_next, left most to be waited for: the walk was twice as slow. A wrong guess costs nothing.
+ */
+static inline void prefetch_ahead(const uint8_t *block, uint32_t length)
+{
+	const uint8_t *ahead = block + 32 * (size_t)(length & 0xffff);
+
+	__builtin_prefetch(ahead);
+	__builtin_prefetch(ahead + 64);
+	__builtin_prefetch(ahead + 128);
+}
+
+/*
+ * As long as blocks are what nearly all are: sound Enhanced Packet Blocks of a little-endian section whose interface counts in a power of ten. Stops before
+ * any other, which chunk_walk_next judges.
+ */
+static uint32_t walk_usual(struct chunk_walk *walk, struct weir_packet *packets, uint32_t most)
+{
+	const struct walk_interface *interfaces = walk->interfaces;
+	const uint8_t *p = walk->at, *end = walk->end;
+	uint32_t count = 0;
+
+	for (; count < most && (size_t)(end - p) >= PACKET_OVERHEAD; count++) {
+		uint32_t length = weir_load_le32(p + 4), id = weir_load_le32(p + 8), captured = weir_load_le32(p + 20);
+
+		prefetch_ahead(p, length);
+		if (weir_load_le32(p) != BLOCK_PACKET || length < PACKET_OVERHEAD || length % 4 || length > (size_t)(end - p) ||
+		    weir_load_le32(p + length - 4) != length || id >= walk->interface_count ||
+		    captured > length - PACKET_OVERHEAD)
+			break;
+		const struct walk_interface *interface = &interfaces[id];
+		uint64_t ticks = (uint64_t)weir_load_le32(p + 12) << 32 | weir_load_le32(p + 16);
+		if (!interface->multiplier || ticks > interface->ticks_most)
+			break;
+		packets[count] = (struct weir_packet){
+			.time_ns = (int64_t)(ticks * interface->multiplier),
+			.ticks = ticks,
+			.data = p + PACKET_HEAD,
+			.captured = captured,
+			.length = weir_load_le32(p + 24),
+			.interface_id = interface->number,
+			.linktype = interface->linktype,
+			.verdict = WEIR_KEEP,
+			.block = p,
+			.block_length = length,
+		};
+		p += length;
+	}
+	walk->at = p;
+	if (count)
+		walk->last_ns = packets[count - 1].time_ns;
+	return count;
+}
+
+uint32_t chunk_walk_some(struct chunk_walk *walk, struct weir_packet *packets, uint32_t most, int *last)
+{
+	uint32_t count = 0;
+
+	*last = 1;
+	while (*last == 1 && count < most) {
+		if (!walk->big)
+			count += walk_usual(walk, packets + count, most - count);
+		if (count == most)
+			break;
+		*last = chunk_walk_next(walk, &packets[count]);
+		count += *last == 1;
+	}
+	return count;
+}

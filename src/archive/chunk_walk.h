@@ -36,4 +36,7 @@ struct chunk_walk {
 #define WALK_MORE 2
 int chunk_walk_next(struct chunk_walk *walk, struct weir_packet *packet);
 
+/* The next packets, up to `most` of them: how many. *last is what chunk_walk_next gave behind them, or 1 when there may be more. */
+uint32_t chunk_walk_some(struct chunk_walk *walk, struct weir_packet *packets, uint32_t most, int *last);
+
 #endif

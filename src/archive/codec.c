@@ -6,6 +6,7 @@
 
 #define XXH_STATIC_LINKING_ONLY
 #include <xxhash.h>
+#define ZSTD_STATIC_LINKING_ONLY
 #include <zstd.h>
 
 #include "config.h"
@@ -17,6 +18,7 @@ struct codec_context {
 	ZSTD_CCtx *compress;
 	ZSTD_DCtx *decompress;
 	int level;
+	bool skip_checksums;
 #ifdef HAVE_LZ4
 	LZ4F_dctx *lz4_decompress;
 #endif
@@ -37,6 +39,11 @@ void codec_context_free(struct codec_context *context)
 	LZ4F_freeDecompressionContext(context->lz4_decompress);
 #endif
 	free(context);
+}
+
+void codec_skip_checksums(struct codec_context *context)
+{
+	context->skip_checksums = true;
 }
 
 int codec_available(enum weir_codec codec, struct weir_fault *fault)
@@ -102,6 +109,17 @@ static size_t compress_zstd(struct codec_context *context, int level, const void
 	return ZSTD_isError(n) ? 0 : n;
 }
 
+static ZSTD_DCtx *new_decompressor(bool skip_checksums)
+{
+	ZSTD_DCtx *decompressor = ZSTD_createDCtx();
+
+#ifdef ZSTD_d_forceIgnoreChecksum /* since 1.4.9 */
+	if (decompressor && skip_checksums)
+		ZSTD_DCtx_setParameter(decompressor, ZSTD_d_forceIgnoreChecksum, ZSTD_d_ignoreChecksum);
+#endif
+	return decompressor;
+}
+
 static int decompress_zstd(struct codec_context *context, const void *data, size_t size, void *out, size_t capacity,
                            size_t *used, size_t *got)
 {
@@ -110,7 +128,7 @@ static int decompress_zstd(struct codec_context *context, const void *data, size
 	if (ZSTD_isError(frame))
 		/* Cut short or damaged: in a frame of raw sizes the two look alike. */
 		return WEIR_E_TRUNCATED;
-	if (!context->decompress && !(context->decompress = ZSTD_createDCtx()))
+	if (!context->decompress && !(context->decompress = new_decompressor(context->skip_checksums)))
 		return WEIR_E_MEMORY;
 	size_t n = ZSTD_decompressDCtx(context->decompress, out, capacity, data, frame);
 	if (ZSTD_isError(n))

@@ -15,15 +15,12 @@
 #include <weir/filter.h>
 
 #include "archive/query.h"
-#include "archive/query_heap.h"
+#include "archive/query_merge.h"
 #include "core/clock.h"
 
 #define MEMORY_DEFAULT (UINT64_C(512) << 20)
 #define THREADS_MAX 64
 #define CHUNK_USUAL (UINT64_C(4352) << 10)
-#define COPY_BYTES (UINT64_C(1) << 20)
-/* With more chunks than this under way batches get packets copied: they can hold WEIR_BATCH_BUFFERS buffers only. */
-#define MERGE_WITHOUT_COPY 6
 
 struct query {
 	struct weir_source source;
@@ -48,11 +45,8 @@ struct query {
 	uint64_t not_compiled;
 
 	/* The consumer's own. */
-	struct load_heap heap;
-	struct weir_buffer *copies;
-	size_t copied;
+	struct query_merge merge;
 	uint64_t delivered;
-	uint32_t most; /* packets in the batch in hand */
 	bool ended;
 };
 
@@ -76,6 +70,39 @@ static bool has_room(const struct query *query, uint64_t memory)
 	       (query->memory_used == 0 && memory <= 2 * query->settings.memory_bytes);
 }
 
+/*
+ * How many chunks may be on their way or waiting, behind those of which packets go out. What is neither compressed nor filtered comes faster than it is used up:
+ * more of it would only push what is next out of the processor's cache.
+ */
+static unsigned most_ahead(const struct query *query, const struct query_task *task)
+{
+	unsigned threads = (unsigned)query->threads_wanted;
+
+	return task->segment->codec == WEIR_CODEC_NONE && !*query->filter ? threads : threads * 2 + 2;
+}
+
+/* Takes the task that is next. NULL: no memory, which ends the query. */
+static struct load *enter_load(struct query *query, const struct query_task *task)
+{
+	struct load *load = calloc(1, sizeof *load);
+
+	if (!load) {
+		weir_fail(&query->failure, WEIR_E_MEMORY, "no memory for a query");
+		pthread_cond_broadcast(&query->ready);
+		return NULL;
+	}
+	load->task = *task;
+	load->vantage = task->segment->vantage;
+	load->sequence = task->segment->sequence;
+	load->memory = memory_of(task);
+	query_tasks_take(query->tasks);
+	query->memory_used += load->memory;
+	*query->loads_end = load;
+	query->loads_end = &load->next;
+	query->load_count++;
+	return load;
+}
+
 /* Takes the next task when there is room; waits otherwise. NULL: nothing is left, or the end is near. With the lock. */
 static struct load *take_load(struct query *query)
 {
@@ -85,35 +112,18 @@ static struct load *take_load(struct query *query)
 
 		if (query->closing || query->failure.code || query->tasks_ended)
 			return NULL;
-		if (query->load_count < (unsigned)query->threads_wanted * 2 + 2) {
-			int code = query_tasks_peek(query->tasks, &task, &fault);
-
-			if (code <= 0) {
-				query->tasks_ended = true;
-				if (code < 0)
-					query->failure = fault;
-				pthread_cond_broadcast(&query->ready);
-				pthread_cond_broadcast(&query->room);
-				return NULL;
-			}
-			if (has_room(query, memory_of(task))) {
-				struct load *load = calloc(1, sizeof *load);
-				if (!load) {
-					weir_fail(&query->failure, WEIR_E_MEMORY, "no memory for a query");
-					pthread_cond_broadcast(&query->ready);
-					return NULL;
-				}
-				load->task = *task;
-				load->vantage = task->segment->vantage;
-				load->sequence = task->segment->sequence;
-				load->memory = memory_of(task);
-				query_tasks_take(query->tasks);
-				query->memory_used += load->memory;
-				*query->loads_end = load;
-				query->loads_end = &load->next;
-				query->load_count++;
-				return load;
-			}
+		int code = query_tasks_peek(query->tasks, &task, &fault);
+		if (code <= 0) {
+			query->tasks_ended = true;
+			if (code < 0)
+				query->failure = fault;
+			pthread_cond_broadcast(&query->ready);
+			pthread_cond_broadcast(&query->room);
+			return NULL;
+		}
+		if (query->load_count < most_ahead(query, task)) {
+			if (has_room(query, memory_of(task)))
+				return enter_load(query, task);
 			/* The consumer may be waiting for just this one. */
 			pthread_cond_signal(&query->ready);
 		}
@@ -271,9 +281,9 @@ static int advance(struct query *query, bool can_wait, int64_t *bound, struct we
 		}
 		if (!more)
 			*bound = INT64_MAX;
-		if (query->heap.count) {
-			const struct load *top = query->heap.loads[0];
-			if (!more || top->time_ns < *bound) {
+		if (query->merge.heap.count) {
+			const struct load *top = query->merge.heap.loads[0];
+			if (!more || load_packet(top)->time_ns < *bound) {
 				result = 1;
 				break;
 			}
@@ -291,11 +301,11 @@ static int advance(struct query *query, bool can_wait, int64_t *bound, struct we
 				first->loaded.ranges[i].file = first->loaded.damage.file;
 				query->settings.on_damage(query->settings.damage_context, &first->loaded.ranges[i]);
 			}
-			if (!load_begin(first)) {
+			if (!load_refill(first)) {
 				release(query, first);
 				continue;
 			}
-			result = load_heap_push(&query->heap, first) < 0 ? weir_fail(fault, WEIR_E_MEMORY, "no memory to merge the packets of a query") : 0;
+			result = load_heap_push(&query->merge.heap, first) < 0 ? weir_fail(fault, WEIR_E_MEMORY, "no memory to merge the packets of a query") : 0;
 			if (result < 0) {
 				release(query, first);
 				break;
@@ -316,87 +326,14 @@ static int advance(struct query *query, bool can_wait, int64_t *bound, struct we
 	return result;
 }
 
-/* Copies the packet's block into memory that the batch holds. */
-static int copy_packet(struct query *query, struct weir_batch *batch, struct weir_packet *packet)
+/* Lets go of a chunk of which all is out. */
+static void let_go(void *context, struct load *load)
 {
-	if (!query->copies || query->copies->size - query->copied < packet->block_length) {
-		if (query->copies)
-			weir_buffer_drop(query->copies);
-		query->copied = 0;
-		query->copies = buffer_take(query->pool, packet->block_length > COPY_BYTES ? packet->block_length : COPY_BYTES);
-		if (!query->copies)
-			return WEIR_E_MEMORY;
-	}
-	int code = weir_batch_hold(batch, query->copies);
-	if (code < 0)
-		return code;
-	uint8_t *copy = query->copies->data + query->copied;
-	memcpy(copy, packet->block, packet->block_length);
-	query->copied += packet->block_length;
-	packet->data = copy + (packet->data - packet->block);
-	packet->block = copy;
-	return 0;
-}
+	struct query *query = context;
 
-/* Puts the load's next packet into the batch. 0; WEIR_E_LIMIT when the batch can hold no more buffers; WEIR_E_MEMORY. */
-static inline int put_packet(struct query *query, struct weir_batch *batch, const struct load *load, bool copy)
-{
-	struct weir_packet *packet = &batch->packets[batch->count];
-
-	load_show(load, packet);
-	if (copy) {
-		int code = copy_packet(query, batch, packet);
-		if (code < 0)
-			return code;
-	}
-	batch->count++;
-	return 0;
-}
-
-/* The first chunk of the heap gives its packets as long as they are before the next chunk's and before bound. */
-static int put_run(struct query *query, struct weir_batch *batch, int64_t bound, bool last)
-{
-	struct load *load = query->heap.loads[0];
-	bool copy = query->heap.count > MERGE_WITHOUT_COPY, more = true;
-	const struct load *second = load_heap_second(&query->heap);
-	int code = 0;
-
-	if (!copy)
-		code = weir_batch_hold(batch, load->loaded.buffer);
-	while (code == 0 && more && batch->count < query->most) {
-		if ((!last && load->time_ns >= bound) || (second && load_compare(load, second) > 0))
-			break;
-		code = put_packet(query, batch, load, copy);
-		if (code == 0)
-			more = load_next(load);
-	}
-	if (more) {
-		load_heap_sink(&query->heap);
-		return code;
-	}
-	load_heap_pop(&query->heap);
 	pthread_mutex_lock(&query->lock);
 	release(query, load);
 	pthread_mutex_unlock(&query->lock);
-	return code;
-}
-
-/*
- * Gives packets up to bound: what advance found holds until then, whatever chunks take turns, so that it need not be asked (and its lock taken) at each turn,
- * which at two busy vantages is each packet.
- */
-static int put_until(struct query *query, struct weir_batch *batch, int64_t bound)
-{
-	bool last = bound == INT64_MAX;
-	int code = 0;
-
-	while (code == 0 && batch->count < query->most && query->heap.count) {
-		const struct load *top = query->heap.loads[0];
-		if (!last && top->time_ns >= bound)
-			break;
-		code = put_run(query, batch, bound, last);
-	}
-	return code;
 }
 
 /* All packets are out: tells what was damaged on the way. */
@@ -441,6 +378,7 @@ static int query_fill(struct weir_source *source, struct weir_batch *batch, stru
 {
 	struct query *query = (struct query *)source;
 	struct weir_fault own;
+	uint32_t most = WEIR_BATCH_PACKETS;
 	int64_t bound = 0;
 	int code = 0;
 
@@ -453,10 +391,9 @@ static int query_fill(struct weir_source *source, struct weir_batch *batch, stru
 	if (!query->thread_count)
 		start_threads(query);
 	batch->first_number = query->delivered + 1;
-	query->most = WEIR_BATCH_PACKETS;
-	if (query->settings.limit && query->settings.limit - query->delivered < query->most)
-		query->most = (uint32_t)(query->settings.limit - query->delivered);
-	while (code == 0 && batch->count < query->most) {
+	if (query->settings.limit && query->settings.limit - query->delivered < most)
+		most = (uint32_t)(query->settings.limit - query->delivered);
+	while (code == 0 && batch->count < most) {
 		int state = advance(query, batch->count == 0, &bound, fault);
 
 		if (state < 0) {
@@ -465,7 +402,7 @@ static int query_fill(struct weir_source *source, struct weir_batch *batch, stru
 		}
 		if (state != 1)
 			break;
-		code = put_until(query, batch, bound);
+		code = query_merge_put(&query->merge, batch, most, bound);
 	}
 	if (code == WEIR_E_LIMIT && batch->count) /* buffers, or memory: the error, if it is one, comes again */
 		code = 0;
@@ -495,21 +432,19 @@ static void query_close(struct weir_source *source)
 	pthread_mutex_unlock(&query->lock);
 	for (int i = 0; i < query->thread_count; i++)
 		pthread_join(query->threads[i], NULL);
-	for (uint32_t i = 0; i < query->heap.count; i++)
-		load_free(query->heap.loads[i]);
+	for (uint32_t i = 0; i < query->merge.heap.count; i++)
+		load_free(query->merge.heap.loads[i]);
 	while (query->loads) {
 		struct load *load = query->loads;
 		query->loads = load->next;
 		load_free(load);
 	}
-	if (query->copies)
-		weir_buffer_drop(query->copies);
+	query_merge_free(&query->merge);
 	buffer_pool_free(query->pool);
 	query_tasks_free(query->tasks);
 	pthread_cond_destroy(&query->room);
 	pthread_cond_destroy(&query->ready);
 	pthread_mutex_destroy(&query->lock);
-	free(query->heap.loads);
 	free(query->filter);
 	free(query);
 }
@@ -571,6 +506,7 @@ static int prepare(struct query *query, struct weir_fault *fault)
 	if (code < 0)
 		return code;
 	query->pool = buffer_pool_new(largest_chunk(first));
+	query->merge.pool = query->pool;
 	return query->pool ? 0 : weir_fail(fault, WEIR_E_MEMORY, "no memory for a query");
 }
 
@@ -587,6 +523,8 @@ int weir_query_open(struct weir_campaign *campaign, const struct weir_query *set
 	query->campaign = campaign;
 	query->settings = *settings;
 	query->loads_end = &query->loads;
+	query->merge.let_go = let_go;
+	query->merge.context = query;
 	query->threads_wanted = threads_of(settings);
 	if (!query->settings.memory_bytes)
 		query->settings.memory_bytes = MEMORY_DEFAULT;

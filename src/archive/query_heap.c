@@ -2,56 +2,39 @@
 
 #include <stdlib.h>
 
-/* The next packet of a whole chunk. False at its end. */
-static inline bool walk(struct load *load)
+/* A packet that was found, in the buffer into which it was put. */
+static void show(const struct loaded *loaded, const struct found *item, struct weir_packet *packet)
 {
-	int found = chunk_walk_next(&load->loaded.walk, &load->packet);
-
-	load->time_ns = load->packet.time_ns;
-	load->broken = found == WEIR_E_FORMAT;
-	return found == 1;
+	*packet = (struct weir_packet){
+		.time_ns = item->time_ns,
+		.ticks = item->ticks,
+		.data = loaded->buffer->data + item->data,
+		.captured = item->captured,
+		.length = item->length,
+		.interface_id = item->interface_id,
+		.linktype = item->linktype,
+		.flags = item->flags,
+		.verdict = WEIR_KEEP,
+		.block = loaded->buffer->data + item->block,
+		.block_length = item->block_length,
+	};
 }
 
-bool load_begin(struct load *load)
+bool load_refill(struct load *load)
 {
-	if (load->loaded.whole)
-		return walk(load);
-	if (!load->loaded.count)
-		return false;
-	load->time_ns = load->loaded.items[0].time_ns;
-	return true;
-}
+	struct loaded *loaded = &load->loaded;
 
-bool load_next(struct load *load)
-{
-	if (load->loaded.whole)
-		return walk(load);
-	if (++load->at == load->loaded.count)
-		return false;
-	load->time_ns = load->loaded.items[load->at].time_ns;
-	return true;
-}
-
-void load_show(const struct load *load, struct weir_packet *packet)
-{
-	if (load->loaded.whole) {
-		*packet = load->packet;
-		return;
+	load->at = load->ahead_count = 0;
+	if (loaded->whole && !load->walked) {
+		int last;
+		load->ahead_count = chunk_walk_some(&loaded->walk, load->ahead, LOAD_AHEAD, &last);
+		load->walked = last != 1;
+		load->broken = last == WEIR_E_FORMAT;
+	} else if (!loaded->whole) {
+		while (load->item < loaded->count && load->ahead_count < LOAD_AHEAD)
+			show(loaded, &loaded->items[load->item++], &load->ahead[load->ahead_count++]);
 	}
-	const struct found *item = &load->loaded.items[load->at];
-	packet->time_ns = item->time_ns;
-	packet->data = load->loaded.buffer->data + item->data;
-	packet->captured = item->captured;
-	packet->length = item->length;
-	packet->interface_id = item->interface_id;
-	packet->linktype = item->linktype;
-	packet->flags = item->flags;
-	packet->verdict = WEIR_KEEP;
-	packet->block = load->loaded.buffer->data + item->block;
-	packet->block_length = item->block_length;
-	packet->reserved = 0;
-	packet->ticks = item->ticks;
-	packet->facts = NULL;
+	return load->ahead_count > 0;
 }
 
 void load_heap_sink(struct load_heap *heap)
@@ -61,9 +44,9 @@ void load_heap_sink(struct load_heap *heap)
 	for (uint32_t at = 0;;) {
 		uint32_t least = at, left = 2 * at + 1, right = left + 1;
 
-		if (left < heap->count && load_compare(loads[left], loads[least]) < 0)
+		if (left < heap->count && load_before(loads[left], loads[least]))
 			least = left;
-		if (right < heap->count && load_compare(loads[right], loads[least]) < 0)
+		if (right < heap->count && load_before(loads[right], loads[least]))
 			least = right;
 		if (least == at)
 			return;
@@ -92,7 +75,7 @@ int load_heap_push(struct load_heap *heap, struct load *load)
 	}
 	uint32_t at = heap->count++;
 	heap->loads[at] = load;
-	while (at && load_compare(heap->loads[at], heap->loads[(at - 1) / 2]) < 0) {
+	while (at && load_before(heap->loads[at], heap->loads[(at - 1) / 2])) {
 		struct load *above = heap->loads[(at - 1) / 2];
 		heap->loads[(at - 1) / 2] = heap->loads[at];
 		heap->loads[at] = above;
@@ -105,5 +88,5 @@ const struct load *load_heap_second(const struct load_heap *heap)
 {
 	if (heap->count < 2)
 		return NULL;
-	return heap->count > 2 && load_compare(heap->loads[2], heap->loads[1]) < 0 ? heap->loads[2] : heap->loads[1];
+	return heap->count > 2 && load_before(heap->loads[2], heap->loads[1]) ? heap->loads[2] : heap->loads[1];
 }

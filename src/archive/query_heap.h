@@ -1,44 +1,58 @@
 /*
- * archive/query_heap.h: loaded chunks, each with the packet that is its next to go out, in a heap: the earliest is on top.
+ * archive/query_heap.h: loaded chunks, each with the packets that are its next to go out, in a heap: the earliest is on top.
  */
 #ifndef ARCHIVE_QUERY_HEAP_H
 #define ARCHIVE_QUERY_HEAP_H
 
 #include "archive/query_load.h"
 
+/* So many packets of a chunk are walked over at once: what is ahead of two chunks that are merged stays in the first-level cache. */
+#define LOAD_AHEAD 64u
+
 /* A task that was taken. */
 struct load {
-	struct load *next; /* in query->loads, by first time */
+	struct load *next;      /* in query->loads, by first time */
 	struct query_task task; /* its segment only until it is loaded */
 	uint32_t vantage;
 	uint64_t sequence;
 	struct loaded loaded;
-	uint64_t memory;   /* what it counts for in query->memory_used */
-	int64_t time_ns;   /* of the next packet to go out, which is … */
-	uint32_t at;       /* … this one of loaded.items, */
-	struct weir_packet packet; /* or, of a whole chunk, this one */
+	uint64_t memory;                      /* what it counts for in query->memory_used */
+	struct weir_packet ahead[LOAD_AHEAD]; /* the next packets to go out, in order, from `at` to before ahead_count */
+	uint32_t at, ahead_count;
+	uint32_t item;      /* of loaded.items, the one behind these */
+	bool walked;        /* nothing is behind these */
 	bool ready, broken; /* broken: of a whole chunk, there is no sound block behind the last packet */
 };
 
-/* The first packet is the next to go out. False: there is none. */
-bool load_begin(struct load *load);
+/* The packets that are next to go out, when none is ahead. False: there are none. */
+bool load_refill(struct load *load);
 
-/* … the one after that which went out. */
-bool load_next(struct load *load);
+/* The packet that is next to go out, its bytes in the load's buffer. One is ahead. */
+static inline const struct weir_packet *load_packet(const struct load *load) { return &load->ahead[load->at]; }
 
-/* The packet that is next in the load, its bytes in the load's buffer. */
-void load_show(const struct load *load, struct weir_packet *packet);
-
-/* Which of two goes first (negative: a): by time, then vantage, then the order in the archive. */
-static inline int load_compare(const struct load *a, const struct load *b)
+/* Goes on to the packet that is `count` further; so many are ahead. False: there is none. */
+static inline bool load_pass(struct load *load, uint32_t count)
 {
-	if (a->time_ns != b->time_ns)
-		return a->time_ns < b->time_ns ? -1 : 1;
+	load->at += count;
+	return load->at < load->ahead_count || load_refill(load);
+}
+
+/* Whether of packets of the same time that of a goes first: by vantage, then the order in the archive. */
+static inline bool load_precedes(const struct load *a, const struct load *b)
+{
 	if (a->vantage != b->vantage)
-		return a->vantage < b->vantage ? -1 : 1;
+		return a->vantage < b->vantage;
 	if (a->sequence != b->sequence)
-		return a->sequence < b->sequence ? -1 : 1;
-	return (int)a->task.number - (int)b->task.number;
+		return a->sequence < b->sequence;
+	return a->task.number < b->task.number;
+}
+
+/* Whether the packet of a goes before that of b: by time, then as load_precedes says. */
+static inline bool load_before(const struct load *a, const struct load *b)
+{
+	int64_t a_ns = load_packet(a)->time_ns, b_ns = load_packet(b)->time_ns;
+
+	return a_ns != b_ns ? a_ns < b_ns : load_precedes(a, b);
 }
 
 struct load_heap {

@@ -56,8 +56,8 @@ static int make_stages(struct run *run, struct weir_fault *fault)
 	uint64_t memory = run->plan.memory_bytes;
 	int error = 0;
 
-	run->decode = weir_decode_stage_new();
-	if (!run->decode)
+	/* Only these look at the facts: decoding is a fifth of a run that but verifies. */
+	if (wants(run, WEIR_RUN_DEDUP | WEIR_RUN_FLOWS) && !(run->decode = weir_decode_stage_new()))
 		return weir_fail(fault, WEIR_E_MEMORY, "no memory to decode packets");
 	if (wants(run, WEIR_RUN_DEDUP)) {
 		struct weir_dedup_options dedup = run->plan.dedup;

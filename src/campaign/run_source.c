@@ -142,6 +142,7 @@ struct renumbered {
 	struct weir_source *query;
 	uint32_t *numbers; /* by the query's */
 	uint32_t count;
+	bool differ;       /* not all are the query's own */
 };
 
 static bool same_interface(const struct weir_interface *a, const struct weir_interface *b)
@@ -202,8 +203,10 @@ static int learn_interfaces(struct renumbered *source, const struct weir_batch *
 	if (!numbers)
 		return weir_fail(fault, WEIR_E_MEMORY, "no memory for interfaces");
 	source->numbers = numbers;
-	for (; !error && source->count < batch->interface_count; source->count += !error)
+	for (; !error && source->count < batch->interface_count; source->count += !error) {
 		error = number_of(source->run, batch, source->count, &numbers[source->count], fault);
+		source->differ |= !error && numbers[source->count] != source->count;
+	}
 	return error;
 }
 
@@ -219,7 +222,7 @@ static int renumbered_fill(struct weir_source *base, struct weir_batch *batch, s
 		if (error)
 			return error;
 	}
-	for (uint32_t i = 0; i < batch->count; i++)
+	for (uint32_t i = 0; source->differ && i < batch->count; i++)
 		if (batch->packets[i].interface_id < source->count)
 			batch->packets[i].interface_id = source->numbers[batch->packets[i].interface_id];
 	batch->interfaces = (const struct weir_interface *const *)source->run->interfaces;

