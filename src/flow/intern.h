@@ -8,12 +8,12 @@
 
 /* One thread at a time. */
 struct intern {
-	uint32_t *slots;     /* number + 1 of what hashes there, 0: free */
-	uint32_t *hashes;    /* of each string */
+	uint64_t *slots;     /* half of the hash of what is there, and its number + 1; 0: free */
 	size_t *ends;        /* of each string in bytes: it begins where the one before it ends */
 	uint8_t *bytes;
 	size_t used, bytes_size;
 	uint32_t count, room, mask;
+	uint64_t seed;       /* of hashes: where memory happened to be, so that nobody outside can make strings that all hash alike */
 };
 
 #define INTERN_FULL UINT32_MAX /* no memory, or 2^31 strings */
@@ -35,7 +35,7 @@ static inline struct weir_bytes intern_bytes(const struct intern *intern, uint32
 /* What it takes. */
 static inline size_t intern_memory(const struct intern *intern)
 {
-	return intern->bytes_size + (size_t)intern->room * (sizeof *intern->hashes + sizeof *intern->ends) +
+	return intern->bytes_size + (size_t)intern->room * sizeof *intern->ends +
 	       (intern->slots ? ((size_t)intern->mask + 1) * sizeof *intern->slots : 0);
 }
 
