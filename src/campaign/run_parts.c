@@ -103,7 +103,9 @@ static int open_flows(struct run *run, struct weir_fault *fault)
 	part_name(run, "flows", ".parquet", name);
 	tee->records = 0;
 	int error = output_path(run, name, path, fault);
-	return error ? error : weir_flow_parquet_open(path, NULL, &tee->file, fault);
+	if (!error)
+		error = weir_flow_parquet_open(path, NULL, &tee->file, fault);
+	return error || run->threads < 2 ? error : weir_flow_background(&tee->file, fault);
 }
 
 static int open_packets(struct run *run, struct weir_fault *fault)

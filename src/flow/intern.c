@@ -51,6 +51,22 @@ static inline uint64_t hash_of(const uint8_t *data, size_t length, uint64_t seed
 	return mix(hash ^ weir_load_native64(data), weir_load_native64(data + length - 8) + seed);
 }
 
+/* memcmp(a, b, length) == 0, without the call for what is short. */
+static inline bool same(const uint8_t *a, const uint8_t *b, size_t length)
+{
+	if (length > 32 || length < 4)
+		return memcmp(a, b, length) == 0;
+	if (length < 8)
+		return weir_load_native32(a) == weir_load_native32(b) &&
+		       weir_load_native32(a + length - 4) == weir_load_native32(b + length - 4);
+	uint64_t differ = (weir_load_native64(a) ^ weir_load_native64(b)) |
+	                  (weir_load_native64(a + length - 8) ^ weir_load_native64(b + length - 8));
+	if (length > 16)
+		differ |= (weir_load_native64(a + 8) ^ weir_load_native64(b + 8)) |
+		          (weir_load_native64(a + length - 16) ^ weir_load_native64(b + length - 16));
+	return differ == 0;
+}
+
 /* Slots hold the upper half of a hash, which also says where to begin to look. */
 static inline uint64_t upper(uint64_t hash) { return hash & ~(uint64_t)UINT32_MAX; }
 static inline uint32_t place(const struct intern *intern, uint64_t hash)
@@ -118,7 +134,7 @@ uint32_t intern_number(struct intern *intern, const void *data, size_t length)
 			continue;
 		uint32_t number = (uint32_t)there - 1;
 		struct weir_bytes known = intern_bytes(intern, number);
-		if (known.length == length && memcmp(known.data, data, length) == 0)
+		if (known.length == length && same(known.data, data, length))
 			return number;
 	}
 	if (!make_room(intern, length))

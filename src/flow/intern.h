@@ -32,6 +32,13 @@ static inline struct weir_bytes intern_bytes(const struct intern *intern, uint32
 	return (struct weir_bytes){intern->bytes + begin, intern->ends[number] - begin};
 }
 
+/* Calls for what intern_bytes(number) reads into the cache: first where it ends, later, when that is there, the string. */
+static inline void intern_prefetch_end(const struct intern *intern, uint32_t number) { __builtin_prefetch(&intern->ends[number]); }
+static inline void intern_prefetch(const struct intern *intern, uint32_t number)
+{
+	__builtin_prefetch(intern->bytes + (number ? intern->ends[number - 1] : 0));
+}
+
 /* What it takes. */
 static inline size_t intern_memory(const struct intern *intern)
 {

@@ -230,27 +230,43 @@ static void gather_values(const struct parquet_column *column, const uint32_t *o
 }
 
 /*
- * Numbers as indexes into output->known, in order of first occurrence: how many different ones, at most `most`; 0: there are more. Those that are close together have a
- * slot each.
+ * Numbers as indexes into output->known, in order of first occurrence: how many different ones, at most `most`; 0: there are more. Those that are close together, as in
+ * most columns, have a slot each and are taken from where they are.
  */
-static uint32_t number_near(const struct parquet_column *column, uint32_t count, uint32_t most,
-                            struct parquet_output *output)
+static inline uint32_t number_sized(const struct parquet_column *column, const uint32_t *order, uint32_t rows,
+                                    uint32_t most, struct parquet_output *output, bool wide, bool all)
 {
 	uint64_t base = column->least ^ column->turn;
-	uint32_t *slots = output->slots, entries = 0;
+	uint32_t *slots = output->slots, *ids = output->ids, entries = 0;
 
-	memset(slots, 0, (column->most - column->least + 1) * sizeof *slots);
-	for (uint32_t i = 0; i < count; i++) {
-		uint32_t *slot = &slots[output->values[i] - base];
+	for (uint32_t i = 0; i < rows; i++) {
+		uint32_t row = order[i];
+		if (!all && !column->present[row])
+			continue;
+		uint64_t value = wide ? ((const uint64_t *)column->numbers)[row] : ((const uint32_t *)column->numbers)[row];
+		uint32_t *slot = &slots[value - base];
 		if (!*slot) {
 			if (entries == most)
 				return 0;
-			output->known[entries] = output->values[i];
+			output->known[entries] = value;
 			*slot = ++entries;
 		}
-		output->ids[i] = *slot - 1;
+		*ids++ = *slot - 1;
 	}
 	return entries;
+}
+
+static uint32_t number_near(const struct parquet_column *column, const uint32_t *order, uint32_t rows, uint32_t most,
+                            struct parquet_output *output)
+{
+	bool wide = column->wide, all = column->absent == 0;
+
+	memset(output->slots, 0, (column->most - column->least + 1) * sizeof *output->slots);
+	if (wide)
+		return all ? number_sized(column, order, rows, most, output, true, true)
+		           : number_sized(column, order, rows, most, output, true, false);
+	return all ? number_sized(column, order, rows, most, output, false, true)
+	           : number_sized(column, order, rows, most, output, false, false);
 }
 
 /* The same of any numbers, by hashing. */
@@ -287,17 +303,20 @@ static uint32_t number_far(uint32_t count, uint32_t most, struct parquet_output 
 static uint32_t number_dictionary(const struct parquet_column *column, const uint32_t *order, uint32_t rows,
                                   struct parquet_output *output)
 {
-	uint32_t count = rows - column->absent, entries;
+	uint32_t count = rows - column->absent, entries = 0;
 	uint32_t most = count / 4 < DICTIONARY_NUMBERS ? count / 4 : DICTIONARY_NUMBERS;
+	bool near = most && column->most - column->least < PARQUET_SLOTS;
 
-	if (column->least == column->most && most) {
+	if (most && column->least == column->most) {
 		output->known[0] = column->least ^ column->turn;
 		entries = 1;
-	} else {
-		gather_values(column, order, rows, output->values);
-		bool near = count && column->most - column->least < PARQUET_SLOTS;
-		entries = near ? number_near(column, count, most, output) : number_far(count, most, output);
+	} else if (near) {
+		entries = number_near(column, order, rows, most, output);
 	}
+	if (!entries)
+		gather_values(column, order, rows, output->values);
+	if (!entries && !near)
+		entries = number_far(count, most, output);
 	text_clear(&output->page);
 	put_plain_numbers(&output->page, output->known, entries, column->wide);
 	return entries;
@@ -337,6 +356,21 @@ static void put_levels(const struct parquet_column *column, uint32_t from, uint3
 		weir_store_le32(output->page.data + at, (uint32_t)(output->page.length - at - 4));
 }
 
+/* Strings were numbered as they came, so that in the order of rows each is somewhere else: called for ahead, they take half the time. */
+static void put_plain_strings(const struct parquet_column *column, const uint64_t *values, uint32_t count,
+                              struct parquet_output *output, struct parquet_chunk *chunk)
+{
+	enum { AHEAD = 8 };
+
+	for (uint32_t i = 0; i < count; i++) {
+		if (i + 2 * AHEAD < count)
+			intern_prefetch_end(&column->strings, (uint32_t)values[i + 2 * AHEAD]);
+		if (i + AHEAD < count)
+			intern_prefetch(&column->strings, (uint32_t)values[i + AHEAD]);
+		put_plain_string(&output->page, column, (uint32_t)values[i], chunk);
+	}
+}
+
 /* The values of a data page: `count` from the one numbered `from`, as they are (entries: 0) or as indexes into a dictionary. */
 static void put_values(const struct parquet_column *column, uint32_t from, uint32_t count, uint32_t entries,
                        struct parquet_output *output, struct parquet_chunk *chunk)
@@ -353,8 +387,7 @@ static void put_values(const struct parquet_column *column, uint32_t from, uint3
 	else if (value_is_number(column->column))
 		put_plain_numbers(&output->page, output->values + from, count, column->wide);
 	else
-		for (uint32_t i = 0; i < count; i++)
-			put_plain_string(&output->page, column, (uint32_t)output->values[from + i], chunk);
+		put_plain_strings(column, output->values + from, count, output, chunk);
 }
 
 static int write_data_pages(const struct parquet_column *column, const uint32_t *order, uint32_t rows, uint32_t entries,
