@@ -186,28 +186,47 @@ static void add_flow(struct tally_sum *sum, const struct weir_flow *flow)
 	sum->wire_bytes += flow->forward.wire_bytes + flow->reverse.wire_bytes;
 }
 
-static void copy_name(char *to, size_t size, struct weir_bytes from, const char *otherwise)
+static void copy_name(char *to, size_t size, struct weir_bytes from)
 {
-	if (!from.data)
-		snprintf(to, size, "%s", otherwise);
-	else
-		snprintf(to, size, "%.*s", (int)(from.length < size ? from.length : size - 1), (const char *)from.data);
+	snprintf(to, size, "%.*s", (int)(from.length < size ? from.length : size - 1), (const char *)from.data);
+}
+
+static bool is_name(const char *name, size_t size, struct weir_bytes text)
+{
+	return text.length < size && memcmp(name, text.data, text.length) == 0 && name[text.length] == '\0';
+}
+
+/* The sum of a name that is not where it was found last, or that is new. */
+static uint32_t find_name(struct run_tally *tally, struct weir_bytes application, struct weir_bytes category)
+{
+	struct tally_name name = {.sum = {0}};
+
+	copy_name(name.name, sizeof name.name, application);
+	copy_name(name.category, sizeof name.category, category);
+	for (uint32_t i = 0; i < tally->name_count; i++)
+		if (strcmp(tally->names[i].name, name.name) == 0 && strcmp(tally->names[i].category, name.category) == 0)
+			return i;
+	if (tally->name_count < TALLY_NAMES)
+		tally->names[tally->name_count++] = name;
+	return tally->name_count - 1;
 }
 
 static void add_name(struct run_tally *tally, const struct weir_flow *flow)
 {
-	struct tally_name name = {.sum = {0}};
+	static const char not_known[] = "not known";
+	struct weir_bytes application = flow->application, category = flow->category;
 
-	copy_name(name.name, sizeof name.name, flow->application, "not known");
-	copy_name(name.category, sizeof name.category, flow->category, "");
-	for (uint32_t i = 0; i < tally->name_count; i++)
-		if (strcmp(tally->names[i].name, name.name) == 0 && strcmp(tally->names[i].category, name.category) == 0) {
-			add_flow(&tally->names[i].sum, flow);
-			return;
-		}
-	if (tally->name_count < TALLY_NAMES)
-		tally->names[tally->name_count++] = name;
-	add_flow(&tally->names[tally->name_count - 1].sum, flow);
+	if (!application.data)
+		application = (struct weir_bytes){(const uint8_t *)not_known, sizeof not_known - 1};
+	if (!category.data)
+		category = (struct weir_bytes){(const uint8_t *)"", 0};
+	/* Looking through all the names takes a quarter of a microsecond, and a run has a few dozen. */
+	uint64_t hash = xxh3_seeded(application.data, application.length, category.length);
+	uint16_t *slot = &tally->name_slots[hash % TALLY_NAME_SLOTS];
+	const struct tally_name *last = *slot ? &tally->names[*slot - 1] : NULL;
+	if (!last || !is_name(last->name, sizeof last->name, application) || !is_name(last->category, sizeof last->category, category))
+		*slot = (uint16_t)(find_name(tally, application, category) + 1);
+	add_flow(&tally->names[*slot - 1].sum, flow);
 }
 
 /* NULL: there are as many as there is room for, and this is another. */
@@ -284,6 +303,7 @@ int run_tally_load(struct run_tally *tally, struct weir_state *state, struct wei
 		error = weir_fail(fault, WEIR_E_FORMAT, "the state of a run is not sound: start the run anew");
 	uint32_t hosts = error ? 0 : tally->host_count;
 	memset(tally->host_slots, 0, sizeof tally->host_slots);
+	memset(tally->name_slots, 0, sizeof tally->name_slots);
 	tally->host_count = 0;
 	for (uint32_t i = 0; !error && i < hosts; i++) {
 		struct tally_host host;

@@ -514,8 +514,6 @@ void weir_applications_free(struct weir_applications *a)
 void weir_applications_part(struct weir_applications *a)
 {
 	/* nDPI remembers from flow to flow in caches that can't be written down. */
-	if (!a->ndpi)
-		return;
-	application_ndpi_free(a->ndpi);
-	a->ndpi = application_ndpi_new();
+	if (a->ndpi)
+		application_ndpi_forget(a->ndpi);
 }
