@@ -103,7 +103,7 @@ struct run_tally {
 struct run_tally *run_tally_new(void);
 const char *run_tally_vantage(const struct run_tally *tally, uint32_t interface_id); /* its name, "" when not known */
 void run_tally_packets(struct run_tally *tally, const struct weir_batch *batch);
-void run_tally_flow(struct run_tally *tally, const struct weir_flow *flow);
+void run_tally_flows(struct run_tally *tally, const struct weir_flow *flows, size_t count);
 int run_tally_save(struct run_tally *tally, struct weir_state *state, struct weir_fault *fault);
 int run_tally_load(struct run_tally *tally, struct weir_state *state, struct weir_fault *fault);
 

@@ -23,8 +23,7 @@ static int part_flows_write(struct weir_flow_sink *sink, const struct weir_flow 
 	struct part_flows *part = (struct part_flows *)sink;
 
 	/* Perhaps on a thread of its own: of the tally it touches what is counted of flows, and nobody looks at that before the part is finished. */
-	for (size_t i = 0; i < count; i++)
-		run_tally_flow(part->run->tally, &flows[i]);
+	run_tally_flows(part->run->tally, flows, count);
 	part->records += count;
 	return part->file->ops->write(part->file, flows, count, fault);
 }

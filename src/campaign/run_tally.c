@@ -6,6 +6,7 @@
 #include "core/xxh3.h"
 
 #define SECOND_NS INT64_C(1000000000)
+#define TALLY_FLOWS 32 /* looked at at once */
 
 struct run_tally *run_tally_new(void)
 {
@@ -229,16 +230,19 @@ static void add_name(struct run_tally *tally, const struct weir_flow *flow)
 	add_flow(&tally->names[*slot - 1].sum, flow);
 }
 
-/* NULL: there are as many as there is room for, and this is another. */
-static struct tally_host *host_of(struct run_tally *tally, const struct weir_ip *address)
+static size_t slot_of(const struct weir_ip *address)
 {
-	uint64_t hash = xxh3_of(address, sizeof *address);
+	return xxh3_of(address, sizeof *address) % (2 * TALLY_HOSTS);
+}
 
-	for (size_t i = hash % (2 * TALLY_HOSTS);; i = (i + 1) % (2 * TALLY_HOSTS)) {
-		uint32_t slot = tally->host_slots[i];
-		if (slot && memcmp(&tally->hosts[slot - 1].address, address, sizeof *address) == 0)
-			return &tally->hosts[slot - 1];
-		if (slot)
+/* slot: of the address. NULL: there are as many hosts as there is room for, and this is another. */
+static struct tally_host *host_of(struct run_tally *tally, const struct weir_ip *address, size_t slot)
+{
+	for (size_t i = slot;; i = (i + 1) % (2 * TALLY_HOSTS)) {
+		uint32_t number = tally->host_slots[i];
+		if (number && memcmp(&tally->hosts[number - 1].address, address, sizeof *address) == 0)
+			return &tally->hosts[number - 1];
+		if (number)
 			continue;
 		if (tally->host_count == TALLY_HOSTS)
 			return NULL;
@@ -249,11 +253,10 @@ static struct tally_host *host_of(struct run_tally *tally, const struct weir_ip 
 	}
 }
 
-static void add_host(struct run_tally *tally, const struct weir_ip *address, const struct weir_flow *flow, bool is_source)
+static void add_host(struct run_tally *tally, const struct weir_ip *address, size_t slot, const struct weir_flow_direction *sent,
+                     const struct weir_flow_direction *received, const struct weir_flow *flow)
 {
-	struct tally_host *host = host_of(tally, address);
-	const struct weir_flow_direction *sent = is_source ? &flow->forward : &flow->reverse;
-	const struct weir_flow_direction *received = is_source ? &flow->reverse : &flow->forward;
+	struct tally_host *host = host_of(tally, address, slot);
 
 	if (!host) {
 		add_flow(&tally->other_hosts, flow);
@@ -266,13 +269,39 @@ static void add_host(struct run_tally *tally, const struct weir_ip *address, con
 	host->received_bytes += received->wire_bytes;
 }
 
-void run_tally_flow(struct run_tally *tally, const struct weir_flow *flow)
+/* What is read of the table of hosts is called for before any of it is: with many hosts each would wait for memory twice. */
+static void add_hosts(struct run_tally *tally, const struct weir_flow *flows, size_t count)
 {
-	tally->flows++;
-	add_flow(&tally->protocols[flow->protocol], flow);
-	add_name(tally, flow);
-	add_host(tally, &flow->source, flow, true);
-	add_host(tally, &flow->destination, flow, false);
+	size_t slots[TALLY_FLOWS][2];
+
+	for (size_t i = 0; i < count; i++) {
+		slots[i][0] = slot_of(&flows[i].source);
+		slots[i][1] = slot_of(&flows[i].destination);
+		__builtin_prefetch(&tally->host_slots[slots[i][0]]);
+		__builtin_prefetch(&tally->host_slots[slots[i][1]]);
+	}
+	for (size_t i = 0; i < count; i++)
+		for (size_t side = 0; side < 2; side++) {
+			uint32_t number = tally->host_slots[slots[i][side]];
+			if (number)
+				__builtin_prefetch(&tally->hosts[number - 1], 1);
+		}
+	for (size_t i = 0; i < count; i++) {
+		const struct weir_flow *flow = &flows[i];
+		add_host(tally, &flow->source, slots[i][0], &flow->forward, &flow->reverse, flow);
+		add_host(tally, &flow->destination, slots[i][1], &flow->reverse, &flow->forward, flow);
+	}
+}
+
+void run_tally_flows(struct run_tally *tally, const struct weir_flow *flows, size_t count)
+{
+	tally->flows += count;
+	for (size_t i = 0; i < count; i++) {
+		add_flow(&tally->protocols[flows[i].protocol], &flows[i]);
+		add_name(tally, &flows[i]);
+	}
+	for (size_t i = 0; i < count; i += TALLY_FLOWS)
+		add_hosts(tally, flows + i, count - i < TALLY_FLOWS ? count - i : TALLY_FLOWS);
 }
 
 /* ---- saved ---- */
@@ -309,7 +338,7 @@ int run_tally_load(struct run_tally *tally, struct weir_state *state, struct wei
 		struct tally_host host;
 		error = weir_state_get(state, &host, sizeof host, fault);
 		if (!error)
-			*host_of(tally, &host.address) = host;
+			*host_of(tally, &host.address, slot_of(&host.address)) = host;
 	}
 	return error;
 }

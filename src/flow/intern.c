@@ -123,12 +123,11 @@ static bool make_room(struct intern *intern, size_t length)
 	return true;
 }
 
-uint32_t intern_number(struct intern *intern, const void *data, size_t length)
+/* There is room for one more string. */
+static inline uint32_t number_of(struct intern *intern, const uint8_t *data, size_t length, uint64_t hash)
 {
-	if (intern->count == intern->room && !grow(intern))
-		return INTERN_FULL;
-	uint64_t hash = hash_of(data, length, intern->seed);
 	uint32_t slot = place(intern, hash);
+
 	for (uint64_t there; (there = intern->slots[slot]) != 0; slot = (slot + 1) & intern->mask) {
 		if (upper(there) != upper(hash))
 			continue;
@@ -144,4 +143,46 @@ uint32_t intern_number(struct intern *intern, const void *data, size_t length)
 	intern->ends[intern->count] = intern->used;
 	intern->slots[slot] = upper(hash) | ++intern->count;
 	return intern->count - 1;
+}
+
+uint32_t intern_number(struct intern *intern, const void *data, size_t length)
+{
+	if (intern->count == intern->room && !grow(intern))
+		return INTERN_FULL;
+	return number_of(intern, data, length, hash_of(data, length, intern->seed));
+}
+
+/* A few at a time, so that the waits for memory overlap: first all that is read of the table is called for, then it is read. */
+static void number_some(struct intern *intern, const struct weir_bytes *strings, size_t count, uint32_t *numbers)
+{
+	uint64_t hashes[INTERN_AT_ONCE];
+
+	for (size_t i = 0; i < count; i++) {
+		hashes[i] = hash_of(strings[i].data, strings[i].length, intern->seed);
+		__builtin_prefetch(&intern->slots[place(intern, hashes[i])]);
+	}
+	for (size_t i = 0; i < count; i++) {
+		uint64_t there = intern->slots[place(intern, hashes[i])];
+		if (there)
+			intern_prefetch_end(intern, (uint32_t)there - 1);
+	}
+	for (size_t i = 0; i < count; i++)
+		numbers[i] = number_of(intern, strings[i].data, strings[i].length, hashes[i]);
+}
+
+bool intern_numbers(struct intern *intern, const struct weir_bytes *strings, size_t count, uint32_t *numbers)
+{
+	bool all = true;
+
+	for (size_t from = 0; from < count; from += INTERN_AT_ONCE) {
+		size_t some = count - from < INTERN_AT_ONCE ? count - from : INTERN_AT_ONCE;
+		bool room = intern->room - intern->count >= some || grow(intern);
+		if (room)
+			number_some(intern, strings + from, some, numbers + from);
+		for (size_t i = from; i < from + some; i++) {
+			numbers[i] = room ? numbers[i] : INTERN_FULL;
+			all &= numbers[i] != INTERN_FULL;
+		}
+	}
+	return all;
 }

@@ -25,6 +25,10 @@ void intern_free(struct intern *intern);
 /* The number of these bytes, which are copied when they are new. INTERN_FULL when they could not be. */
 uint32_t intern_number(struct intern *intern, const void *data, size_t length);
 
+/* The numbers of several, in their order. False: of some it is INTERN_FULL. */
+#define INTERN_AT_ONCE 32
+bool intern_numbers(struct intern *intern, const struct weir_bytes *strings, size_t count, uint32_t *numbers);
+
 /* Valid until the next new one. */
 static inline struct weir_bytes intern_bytes(const struct intern *intern, uint32_t number)
 {

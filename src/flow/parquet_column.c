@@ -99,14 +99,21 @@ static void keep_numbers(struct parquet_column *column, uint32_t row, const stru
 static void keep_strings(struct parquet_column *column, uint32_t row, const struct weir_flow *flows, size_t count)
 {
 	const struct weir_flow_column of = *column->column;
-	uint32_t *numbers = (uint32_t *)column->numbers + row;
+	uint32_t *to = (uint32_t *)column->numbers + row, rows[INTERN_AT_ONCE], numbers[INTERN_AT_ONCE];
+	struct weir_bytes strings[INTERN_AT_ONCE];
+	size_t some = 0;
 
 	for (size_t i = 0; i < count; i++) {
-		if (column->present && !column->present[row + i])
-			continue;
-		struct weir_bytes bytes = value_bytes(&of, &flows[i]);
-		numbers[i] = intern_number(&column->strings, bytes.data, bytes.length);
-		column->failed |= numbers[i] == INTERN_FULL;
+		if (!column->present || column->present[row + i]) {
+			rows[some] = (uint32_t)i;
+			strings[some++] = value_bytes(&of, &flows[i]);
+		}
+		if (some == INTERN_AT_ONCE || (some && i + 1 == count)) {
+			column->failed |= !intern_numbers(&column->strings, strings, some, numbers);
+			for (size_t k = 0; k < some; k++)
+				to[rows[k]] = numbers[k];
+			some = 0;
+		}
 	}
 }
 

@@ -228,6 +228,9 @@ static int set_clock(struct flow_stage *stage, int64_t now_ns, struct weir_fault
 				__builtin_prefetch(&stage->table.hot[entries[k]].first_ns, 1);
 				prefetch_cold(&stage->table, entries[k]);
 			}
+			for (uint32_t k = 0; k < count; k++)
+				if (passed(now_ns, stage->table.hot[entries[k]].last_ns, stage->options.idle_ns))
+					flow_name_expect(stage, entries[k]);
 			for (uint32_t k = 0; k < count; k++) {
 				int error = look_at(stage, entries[k], now_ns, fault);
 				if (error)

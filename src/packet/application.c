@@ -313,6 +313,8 @@ void weir_application_see(struct weir_applications *a, struct weir_application *
 	s.tcp = flow->protocol == 6;
 	s.reversed = reversed;
 	s.first = application->seen == 1;
+	if (s.first)
+		weir_application_expect(a, flow); /* what its payload is takes as long to find out as memory to answer */
 	s.name = s.carrier = 0;
 	s.evidence = EVIDENCE_NONE;
 	s.goes_on = s.unfinished = s.nameless = false;

@@ -166,6 +166,8 @@ struct pairs {
 };
 int pairs_new(struct pairs *pairs, uint64_t bytes);
 void pairs_free(struct pairs *pairs);
+/* Calls for what a look at this key reads. */
+static inline void pairs_prefetch(const struct pairs *pairs, uint64_t key) { __builtin_prefetch(pairs->buckets[key >> 32 & pairs->mask], 1); }
 /* The pair of this key, now the first of its bucket; NULL: none. */
 struct pair *pairs_find(struct pairs *pairs, uint64_t key);
 /* Likewise, with value 0 when it is new; *out gets what was pushed out for it (key 0: nothing). */
