@@ -27,8 +27,10 @@ int parquet_column_new(struct parquet_column *column, const struct weir_flow_col
 	column->turn = parquet_signed(of) ? UINT64_C(1) << 63 : 0;
 	column->numbers = malloc((size_t)rows * (column->wide ? 8 : 4));
 	column->present = value_optional(of) ? malloc(rows) : NULL;
+	column->texts = of->type == WEIR_COLUMN_TEXT ? malloc((size_t)rows * of->size) : NULL;
 	empty(column);
-	if (!column->numbers || (value_optional(of) && !column->present))
+	if (!column->numbers || (value_optional(of) && !column->present) ||
+	    (of->type == WEIR_COLUMN_TEXT && !column->texts))
 		return weir_fail(fault, WEIR_E_MEMORY, "no memory for %u rows of flows", rows);
 	return 0;
 }
@@ -37,6 +39,7 @@ void parquet_column_free(struct parquet_column *column)
 {
 	free(column->numbers);
 	free(column->present);
+	free(column->texts);
 	intern_free(&column->strings);
 }
 
@@ -96,7 +99,17 @@ static void keep_numbers(struct parquet_column *column, uint32_t row, const stru
 	}
 }
 
-static void keep_strings(struct parquet_column *column, uint32_t row, const struct weir_flow *flows, size_t count)
+/* Community IDs are nearly all different: to look for each among a hundred thousand while flows are made would push all else out of the cache. */
+static void keep_texts(struct parquet_column *column, uint32_t row, const struct weir_flow *flows, size_t count)
+{
+	const struct weir_flow_column *of = column->column;
+
+	for (size_t i = 0; i < count; i++)
+		memcpy(column->texts + (row + i) * of->size, value_member(of, &flows[i]), of->size);
+}
+
+/* Numbers the strings of `row` and the rows after it: those of flows, or (NULL) the texts that were kept. */
+static void number_strings(struct parquet_column *column, uint32_t row, const struct weir_flow *flows, size_t count)
 {
 	const struct weir_flow_column of = *column->column;
 	uint32_t *to = (uint32_t *)column->numbers + row, rows[INTERN_AT_ONCE], numbers[INTERN_AT_ONCE];
@@ -105,8 +118,10 @@ static void keep_strings(struct parquet_column *column, uint32_t row, const stru
 
 	for (size_t i = 0; i < count; i++) {
 		if (!column->present || column->present[row + i]) {
+			const char *text = flows ? NULL : column->texts + (row + i) * of.size;
 			rows[some] = (uint32_t)i;
-			strings[some++] = value_bytes(&of, &flows[i]);
+			strings[some++] =
+				text ? (struct weir_bytes){(const uint8_t *)text, strnlen(text, of.size)} : value_bytes(&of, &flows[i]);
 		}
 		if (some == INTERN_AT_ONCE || (some && i + 1 == count)) {
 			column->failed |= !intern_numbers(&column->strings, strings, some, numbers);
@@ -123,8 +138,10 @@ void parquet_column_keep(struct parquet_column *column, uint32_t row, const stru
 		keep_presence(column, row, flows, count);
 	if (value_is_number(column->column))
 		keep_numbers(column, row, flows, count);
+	else if (column->texts)
+		keep_texts(column, row, flows, count);
 	else
-		keep_strings(column, row, flows, count);
+		number_strings(column, row, flows, count);
 }
 
 /* ---- pages ---- */
@@ -441,6 +458,8 @@ int parquet_column_write(struct parquet_column *column, const uint32_t *order, u
 	bool numbers = value_is_number(column->column);
 	int error = 0;
 
+	if (column->texts)
+		number_strings(column, 0, NULL, rows);
 	if (column->failed)
 		return weir_fail(fault, WEIR_E_MEMORY, "no memory for the strings of %u flows", rows);
 	struct text least = chunk->least, most = chunk->most;

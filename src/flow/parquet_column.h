@@ -33,6 +33,7 @@ struct parquet_column {
 	bool wide;
 	uint64_t turn, least, most; /* of numbers, turned so that signed ones are ordered as unsigned ones are (value ^ turn) */
 	struct intern strings;   /* as value_bytes has them */
+	char *texts;             /* of a column of TEXT each row's, which are numbered when the group is written; else NULL */
 	bool failed;             /* no memory for a string */
 };
 
