@@ -165,26 +165,42 @@ static size_t read_whole(const char *path, uint8_t **bytes)
 	return (size_t)size;
 }
 
+/*
+ * The record numbered `number`: of columns of numbers some that are the same in all records, close together, far apart, each its own, missing in some and in all; of
+ * strings likewise.
+ */
+static void make_varied(struct weir_flow *flow, uint64_t number)
+{
+	static const char *const names[] = {"some.example", "other.example", "", "caf\xc3\xa9.example"};
+	const char *name = names[number % 4];
+
+	make(flow, number, name, strlen(name));
+	flow->forward.first_ns = number % 11 ? (int64_t)(number * 7919 % MANY) * 1000 - 5000000 : WEIR_NO_TIME;
+	flow->forward.wire_bytes = number % 17 * UINT64_C(1000000007);
+	flow->forward.ip_bytes = number * UINT64_C(0x9e3779b97f4a7c15);
+	flow->forward.captured_bytes = UINT64_MAX - number % 300;
+	flow->rtt_ns = number % 3 ? -(int64_t)(number % 500) : WEIR_NO_TIME;
+	flow->source_port = (uint16_t)(number * 31);
+	flow->destination_port = 443;
+	flow->vlan = number % 5 ? 100 + (uint32_t)number % 7 : WEIR_NO_VALUE;
+	flow->spi = number % 2 ? (uint32_t)number * 2654435761u : 0;
+	flow->has_spi = number % 2;
+	flow->source = (struct weir_ip){.bytes = {10, 0, (uint8_t)(number >> 8), (uint8_t)number}, .version = 4};
+	flow->destination = (struct weir_ip){.bytes = {0x20, 1, 0xd, 0xb8, [15] = (uint8_t)number}, .version = 6};
+	snprintf(flow->community_id, sizeof flow->community_id, "1:%u", (unsigned)number * 7);
+}
+
 /* Row groups of a few thousand, given a few or all at a time, by this thread or another. */
-static size_t write_parquet(bool background, size_t at_once, uint8_t **bytes)
+static void write_parquet(bool background, size_t at_once, const char *path)
 {
 	struct weir_parquet_options options = {.row_group_rows = 3000};
 	struct weir_flow *flows = malloc(MANY * sizeof *flows);
 	struct weir_flow_sink *sink;
 	struct weir_fault fault = {0};
-	char path[64];
 
-	snprintf(path, sizeof path, "/tmp/weir-background-%u.parquet", (unsigned)getpid());
 	assert_non_null(flows);
-	for (size_t i = 0; i < MANY; i++) {
-		make(&flows[i], i + 1, i % 3 ? "some.example" : "other.example", i % 3 ? 12 : 13);
-		flows[i].forward.first_ns = i % 11 ? (int64_t)(i * 7919 % MANY) * 1000 : WEIR_NO_TIME;
-		flows[i].forward.wire_bytes = i % 17 * UINT64_C(1000000007);
-		flows[i].spi = (uint32_t)i;
-		flows[i].has_spi = i % 2;
-		flows[i].source = (struct weir_ip){.bytes = {10, 0, (uint8_t)(i >> 8), (uint8_t)i}, .version = 4};
-		snprintf(flows[i].community_id, sizeof flows[i].community_id, "1:%u", (unsigned)i * 7);
-	}
+	for (size_t i = 0; i < MANY; i++)
+		make_varied(&flows[i], i + 1);
 	assert_int_equal(weir_flow_parquet_open(path, &options, &sink, &fault), 0);
 	if (background)
 		assert_int_equal(weir_flow_background(&sink, &fault), 0);
@@ -193,18 +209,74 @@ static size_t write_parquet(bool background, size_t at_once, uint8_t **bytes)
 	assert_int_equal(sink->ops->finish(sink, &fault), 0);
 	sink->ops->close(sink);
 	free(flows);
-	size_t length = read_whole(path, bytes);
-	unlink(path);
+}
+
+static const char *path_of_test(void)
+{
+	static char path[64];
+
+	snprintf(path, sizeof path, "/tmp/weir-background-%u.parquet", (unsigned)getpid());
+	return path;
+}
+
+static size_t parquet_bytes(bool background, size_t at_once, uint8_t **bytes)
+{
+	write_parquet(background, at_once, path_of_test());
+	size_t length = read_whole(path_of_test(), bytes);
+	unlink(path_of_test());
 	return length;
+}
+
+static void values_come_back_from_parquet(void **state)
+{
+	static bool seen[MANY + 1];
+	struct weir_flow_source *source;
+	struct weir_flow flows[100], expected;
+	struct weir_fault fault = {0};
+	size_t all = 0;
+	int count;
+
+	write_parquet(true, 50, path_of_test());
+	assert_int_equal(weir_flow_parquet_read(path_of_test(), &source, &fault), 0);
+	while ((count = source->ops->fill(source, flows, 100, &fault)) > 0)
+		for (int i = 0; i < count; i++, all++) {
+			assert_in_range(flows[i].sequence, 1, MANY);
+			assert_false(seen[flows[i].sequence]);
+			seen[flows[i].sequence] = true;
+			make_varied(&expected, flows[i].sequence);
+			assert_int_equal(flows[i].server_name.length, expected.server_name.length);
+			assert_non_null(flows[i].server_name.data);
+			assert_memory_equal(flows[i].server_name.data, expected.server_name.data, expected.server_name.length);
+			assert_null(flows[i].application.data);
+			flows[i].server_name = expected.server_name;
+			/* Everything else is memory: both were made from a cleared record. */
+			assert_memory_equal(&flows[i].forward, &expected.forward, sizeof expected.forward);
+			assert_memory_equal(&flows[i].reverse, &expected.reverse, sizeof expected.reverse);
+			assert_memory_equal(&flows[i].source, &expected.source, sizeof expected.source);
+			assert_memory_equal(&flows[i].destination, &expected.destination, sizeof expected.destination);
+			assert_int_equal(flows[i].rtt_ns, expected.rtt_ns);
+			assert_int_equal(flows[i].source_port, expected.source_port);
+			assert_int_equal(flows[i].destination_port, 443);
+			assert_int_equal(flows[i].vlan, expected.vlan);
+			assert_int_equal(flows[i].has_spi, expected.has_spi);
+			assert_int_equal(flows[i].spi, expected.spi);
+			assert_int_equal(flows[i].icmp_type, WEIR_NO_VALUE);
+			assert_int_equal(flows[i].outer_source.version, 0);
+			assert_string_equal(flows[i].community_id, expected.community_id);
+		}
+	assert_int_equal(count, 0);
+	assert_int_equal(all, MANY);
+	source->ops->close(source);
+	unlink(path_of_test());
 }
 
 static void bytes_do_not_depend_on_threads_or_portions(void **state)
 {
 	uint8_t *bytes, *others;
-	size_t length = write_parquet(false, MANY, &bytes);
+	size_t length = parquet_bytes(false, MANY, &bytes);
 
 	for (int round = 0; round < 3; round++) {
-		size_t other = write_parquet(round != 0, round == 1 ? MANY : 7, &others);
+		size_t other = parquet_bytes(round != 0, round == 1 ? MANY : 7, &others);
 		assert_int_equal(other, length);
 		assert_memory_equal(bytes, others, length);
 		free(others);
@@ -215,11 +287,9 @@ static void bytes_do_not_depend_on_threads_or_portions(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(records_come_through_in_order),
-		cmocka_unit_test(an_error_is_told_by_a_later_write),
-		cmocka_unit_test(an_error_is_told_by_finish),
-		cmocka_unit_test(what_is_not_finished_is_dropped),
-		cmocka_unit_test(bytes_do_not_depend_on_threads_or_portions),
+		cmocka_unit_test(records_come_through_in_order), cmocka_unit_test(an_error_is_told_by_a_later_write),
+		cmocka_unit_test(an_error_is_told_by_finish),    cmocka_unit_test(what_is_not_finished_is_dropped),
+		cmocka_unit_test(values_come_back_from_parquet), cmocka_unit_test(bytes_do_not_depend_on_threads_or_portions),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
