@@ -51,6 +51,12 @@ void weir_application_see(struct weir_applications *applications, struct weir_ap
                           const struct weir_application_flow *flow, const struct weir_packet *packet, const struct weir_facts *facts,
                           bool reversed);
 
+/*
+ * Changes nothing: calls what will be looked up of this flow into the cache. For who settles many flows, one after the other, and can say which some time
+ * before.
+ */
+void weir_application_expect(const struct weir_applications *applications, const struct weir_application_flow *flow);
+
 /* The flow's record is about to be written: decides with what there is. More may be shown after it when the flow goes on. */
 void weir_application_settle(struct weir_applications *applications, struct weir_application *application,
                              const struct weir_application_flow *flow);

@@ -160,6 +160,13 @@ int weir_flow_parquet_open(const char *path, const struct weir_parquet_options *
  */
 int weir_flow_parquet_read(const char *path, struct weir_flow_source **source, struct weir_fault *fault);
 
+/*
+ * Gives *sink a thread of its own, so that who makes records goes on while they are written: *sink becomes a sink that copies records (up to 16,384 wait, in some
+ * 8 MiB; then its write waits too) and hands them in their order to the one that was there, which it finishes and closes. An error of that one is returned by a later
+ * write, or by finish. 0, also where no thread could be had and *sink is what it was; or WEIR_E_MEMORY, likewise.
+ */
+int weir_flow_background(struct weir_flow_sink **sink, struct weir_fault *fault);
+
 enum weir_export_protocol { WEIR_EXPORT_IPFIX, WEIR_EXPORT_NETFLOW9 };
 /* target: a file's path, "-", or "udp:HOST:PORT" / "tcp:HOST:PORT" (NetFlow v9: UDP or a file of datagrams). */
 int weir_flow_export_open(const char *target, enum weir_export_protocol protocol, struct weir_flow_sink **sink, struct weir_fault *fault);

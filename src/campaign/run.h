@@ -80,7 +80,9 @@ struct tally_vantage {
 	int64_t first_ns, last_ns;
 };
 
-/* Plain memory: saved and loaded as it is. */
+#define TALLY_NAME_SLOTS 256
+
+/* Plain memory: saved and loaded as it is, up to the slots, which are made again. */
 struct run_tally {
 	uint64_t packets, captured_bytes, wire_bytes, kept, kept_bytes, duplicates, dropped;
 	int64_t first_ns, last_ns;
@@ -94,13 +96,14 @@ struct run_tally {
 	struct tally_name names[TALLY_NAMES];
 	struct tally_sum other_hosts;
 	uint32_t host_slots[TALLY_HOSTS * 2]; /* open addressing: index + 1 into hosts */
+	uint16_t name_slots[TALLY_NAME_SLOTS]; /* where a name of this hash was found last: index + 1 into names */
 	struct tally_host hosts[TALLY_HOSTS];
 };
 
 struct run_tally *run_tally_new(void);
 const char *run_tally_vantage(const struct run_tally *tally, uint32_t interface_id); /* its name, "" when not known */
 void run_tally_packets(struct run_tally *tally, const struct weir_batch *batch);
-void run_tally_flow(struct run_tally *tally, const struct weir_flow *flow);
+void run_tally_flows(struct run_tally *tally, const struct weir_flow *flows, size_t count);
 int run_tally_save(struct run_tally *tally, struct weir_state *state, struct weir_fault *fault);
 int run_tally_load(struct run_tally *tally, struct weir_state *state, struct weir_fault *fault);
 

@@ -11,42 +11,79 @@
 
 /* ---- where flow records go: counted for the report, and into the part's file ---- */
 
-struct flow_tee {
+struct part_flows {
 	struct weir_flow_sink base;
 	struct run *run;
 	struct weir_flow_sink *file;
 	uint64_t records;
 };
 
-static int tee_write(struct weir_flow_sink *sink, const struct weir_flow *flows, size_t count, struct weir_fault *fault)
+static int part_flows_write(struct weir_flow_sink *sink, const struct weir_flow *flows, size_t count, struct weir_fault *fault)
 {
-	struct flow_tee *tee = (struct flow_tee *)sink;
+	struct part_flows *part = (struct part_flows *)sink;
 
-	for (size_t i = 0; i < count; i++)
-		run_tally_flow(tee->run->tally, &flows[i]);
-	tee->records += count;
-	return tee->file->ops->write(tee->file, flows, count, fault);
+	/* Perhaps on a thread of its own: of the tally it touches what is counted of flows, and nobody looks at that before the part is finished. */
+	run_tally_flows(part->run->tally, flows, count);
+	part->records += count;
+	return part->file->ops->write(part->file, flows, count, fault);
 }
 
-static void tee_close(struct weir_flow_sink *sink)
+static int part_flows_finish(struct weir_flow_sink *sink, struct weir_fault *fault)
 {
-	struct flow_tee *tee = (struct flow_tee *)sink;
+	struct part_flows *part = (struct part_flows *)sink;
 
-	if (tee->file)
-		tee->file->ops->close(tee->file);
-	free(tee);
+	return part->file->ops->finish(part->file, fault);
 }
 
-static const struct weir_flow_sink_ops tee_ops = {.name = "run", .write = tee_write, .close = tee_close};
+static void part_flows_close(struct weir_flow_sink *sink)
+{
+	struct part_flows *part = (struct part_flows *)sink;
+
+	if (part->file)
+		part->file->ops->close(part->file);
+	free(part);
+}
+
+static const struct weir_flow_sink_ops part_flows_ops = {"part", part_flows_write, part_flows_finish, part_flows_close};
+
+/* What the flow stage writes to in all parts: the sink of the part at hand. */
+struct run_flows {
+	struct weir_flow_sink base;
+	struct weir_flow_sink *to; /* part, or what hands to it; NULL between parts */
+	struct part_flows *part;
+};
+
+static int run_flows_write(struct weir_flow_sink *sink, const struct weir_flow *flows, size_t count, struct weir_fault *fault)
+{
+	struct run_flows *run_flows = (struct run_flows *)sink;
+
+	return run_flows->to->ops->write(run_flows->to, flows, count, fault);
+}
+
+static void close_part_flows(struct run_flows *run_flows)
+{
+	if (run_flows->to)
+		run_flows->to->ops->close(run_flows->to);
+	run_flows->to = NULL;
+	run_flows->part = NULL;
+}
+
+static void run_flows_close(struct weir_flow_sink *sink)
+{
+	close_part_flows((struct run_flows *)sink);
+	free(sink);
+}
+
+static const struct weir_flow_sink_ops run_flows_ops = {.name = "run", .write = run_flows_write, .close = run_flows_close};
 
 struct weir_flow_sink *run_flow_sink_new(struct run *run)
 {
-	struct flow_tee *tee = calloc(1, sizeof *tee);
+	struct run_flows *run_flows = calloc(1, sizeof *run_flows);
 
-	if (!tee)
+	if (!run_flows)
 		return NULL;
-	*tee = (struct flow_tee){.base = {&tee_ops}, .run = run};
-	return &tee->base;
+	run_flows->base.ops = &run_flows_ops;
+	return &run_flows->base;
 }
 
 /* ---- where packets go ---- */
@@ -97,13 +134,20 @@ static void part_name(const struct run *run, const char *folder, const char *end
 
 static int open_flows(struct run *run, struct weir_fault *fault)
 {
-	struct flow_tee *tee = (struct flow_tee *)run->flow_sink;
+	struct run_flows *run_flows = (struct run_flows *)run->flow_sink;
+	struct part_flows *part = calloc(1, sizeof *part);
 	char name[64], path[PATH_MAX];
 
+	if (!part)
+		return weir_fail(fault, WEIR_E_MEMORY, "no memory for the flows of a part");
+	*part = (struct part_flows){.base = {&part_flows_ops}, .run = run};
+	run_flows->part = part;
+	run_flows->to = &part->base;
 	part_name(run, "flows", ".parquet", name);
-	tee->records = 0;
 	int error = output_path(run, name, path, fault);
-	return error ? error : weir_flow_parquet_open(path, NULL, &tee->file, fault);
+	if (!error)
+		error = weir_flow_parquet_open(path, NULL, &part->file, fault);
+	return error || run->threads < 2 ? error : weir_flow_background(&run_flows->to, fault);
 }
 
 static int open_packets(struct run *run, struct weir_fault *fault)
@@ -152,14 +196,14 @@ static int enter_output(struct run *run, const char *name, uint64_t records, str
 
 static int finish_flows(struct run *run, struct weir_fault *fault)
 {
-	struct flow_tee *tee = (struct flow_tee *)run->flow_sink;
+	struct run_flows *run_flows = (struct run_flows *)run->flow_sink;
 	char name[64];
 
-	int error = tee->file->ops->finish(tee->file, fault);
-	tee->file->ops->close(tee->file);
-	tee->file = NULL;
+	int error = run_flows->to->ops->finish(run_flows->to, fault);
+	uint64_t records = run_flows->part->records;
+	close_part_flows(run_flows);
 	part_name(run, "flows", ".parquet", name);
-	return error ? error : enter_output(run, name, tee->records, fault);
+	return error ? error : enter_output(run, name, records, fault);
 }
 
 static int finish_packets(struct run *run, struct weir_fault *fault)
@@ -188,12 +232,8 @@ int run_part_finish(struct run *run, struct weir_fault *fault)
 
 void run_part_abandon(struct run *run)
 {
-	struct flow_tee *tee = (struct flow_tee *)run->flow_sink;
-
-	if (tee && tee->file) {
-		tee->file->ops->close(tee->file);
-		tee->file = NULL;
-	}
+	if (run->flow_sink)
+		close_part_flows((struct run_flows *)run->flow_sink);
 	weir_sink_close(run->packet_sink);
 	run->packet_sink = NULL;
 }

@@ -6,6 +6,7 @@
 #include "core/xxh3.h"
 
 #define SECOND_NS INT64_C(1000000000)
+#define TALLY_FLOWS 32 /* looked at at once */
 
 struct run_tally *run_tally_new(void)
 {
@@ -208,40 +209,62 @@ static void add_flow(struct tally_sum *sum, const struct weir_flow *flow)
 	sum->wire_bytes += flow->forward.wire_bytes + flow->reverse.wire_bytes;
 }
 
-static void copy_name(char *to, size_t size, struct weir_bytes from, const char *otherwise)
+static void copy_name(char *to, size_t size, struct weir_bytes from)
 {
-	if (!from.data)
-		snprintf(to, size, "%s", otherwise);
-	else
-		snprintf(to, size, "%.*s", (int)(from.length < size ? from.length : size - 1), (const char *)from.data);
+	snprintf(to, size, "%.*s", (int)(from.length < size ? from.length : size - 1), (const char *)from.data);
+}
+
+static bool is_name(const char *name, size_t size, struct weir_bytes text)
+{
+	return text.length < size && memcmp(name, text.data, text.length) == 0 && name[text.length] == '\0';
+}
+
+/* The sum of a name that is not where it was found last, or that is new. */
+static uint32_t find_name(struct run_tally *tally, struct weir_bytes application, struct weir_bytes category)
+{
+	struct tally_name name = {.sum = {0}};
+
+	copy_name(name.name, sizeof name.name, application);
+	copy_name(name.category, sizeof name.category, category);
+	for (uint32_t i = 0; i < tally->name_count; i++)
+		if (strcmp(tally->names[i].name, name.name) == 0 && strcmp(tally->names[i].category, name.category) == 0)
+			return i;
+	if (tally->name_count < TALLY_NAMES)
+		tally->names[tally->name_count++] = name;
+	return tally->name_count - 1;
 }
 
 static void add_name(struct run_tally *tally, const struct weir_flow *flow)
 {
-	struct tally_name name = {.sum = {0}};
+	static const char not_known[] = "not known";
+	struct weir_bytes application = flow->application, category = flow->category;
 
-	copy_name(name.name, sizeof name.name, flow->application, "not known");
-	copy_name(name.category, sizeof name.category, flow->category, "");
-	for (uint32_t i = 0; i < tally->name_count; i++)
-		if (strcmp(tally->names[i].name, name.name) == 0 && strcmp(tally->names[i].category, name.category) == 0) {
-			add_flow(&tally->names[i].sum, flow);
-			return;
-		}
-	if (tally->name_count < TALLY_NAMES)
-		tally->names[tally->name_count++] = name;
-	add_flow(&tally->names[tally->name_count - 1].sum, flow);
+	if (!application.data)
+		application = (struct weir_bytes){(const uint8_t *)not_known, sizeof not_known - 1};
+	if (!category.data)
+		category = (struct weir_bytes){(const uint8_t *)"", 0};
+	/* Looking through all the names takes a quarter of a microsecond, and a run has a few dozen. */
+	uint64_t hash = xxh3_seeded(application.data, application.length, category.length);
+	uint16_t *slot = &tally->name_slots[hash % TALLY_NAME_SLOTS];
+	const struct tally_name *last = *slot ? &tally->names[*slot - 1] : NULL;
+	if (!last || !is_name(last->name, sizeof last->name, application) || !is_name(last->category, sizeof last->category, category))
+		*slot = (uint16_t)(find_name(tally, application, category) + 1);
+	add_flow(&tally->names[*slot - 1].sum, flow);
 }
 
-/* NULL: there are as many as there is room for, and this is another. */
-static struct tally_host *host_of(struct run_tally *tally, const struct weir_ip *address)
+static size_t slot_of(const struct weir_ip *address)
 {
-	uint64_t hash = xxh3_of(address, sizeof *address);
+	return xxh3_of(address, sizeof *address) % (2 * TALLY_HOSTS);
+}
 
-	for (size_t i = hash % (2 * TALLY_HOSTS);; i = (i + 1) % (2 * TALLY_HOSTS)) {
-		uint32_t slot = tally->host_slots[i];
-		if (slot && memcmp(&tally->hosts[slot - 1].address, address, sizeof *address) == 0)
-			return &tally->hosts[slot - 1];
-		if (slot)
+/* slot: of the address. NULL: there are as many hosts as there is room for, and this is another. */
+static struct tally_host *host_of(struct run_tally *tally, const struct weir_ip *address, size_t slot)
+{
+	for (size_t i = slot;; i = (i + 1) % (2 * TALLY_HOSTS)) {
+		uint32_t number = tally->host_slots[i];
+		if (number && memcmp(&tally->hosts[number - 1].address, address, sizeof *address) == 0)
+			return &tally->hosts[number - 1];
+		if (number)
 			continue;
 		if (tally->host_count == TALLY_HOSTS)
 			return NULL;
@@ -252,11 +275,10 @@ static struct tally_host *host_of(struct run_tally *tally, const struct weir_ip 
 	}
 }
 
-static void add_host(struct run_tally *tally, const struct weir_ip *address, const struct weir_flow *flow, bool is_source)
+static void add_host(struct run_tally *tally, const struct weir_ip *address, size_t slot, const struct weir_flow_direction *sent,
+                     const struct weir_flow_direction *received, const struct weir_flow *flow)
 {
-	struct tally_host *host = host_of(tally, address);
-	const struct weir_flow_direction *sent = is_source ? &flow->forward : &flow->reverse;
-	const struct weir_flow_direction *received = is_source ? &flow->reverse : &flow->forward;
+	struct tally_host *host = host_of(tally, address, slot);
 
 	if (!host) {
 		add_flow(&tally->other_hosts, flow);
@@ -269,13 +291,39 @@ static void add_host(struct run_tally *tally, const struct weir_ip *address, con
 	host->received_bytes += received->wire_bytes;
 }
 
-void run_tally_flow(struct run_tally *tally, const struct weir_flow *flow)
+/* What is read of the table of hosts is called for before any of it is: with many hosts each would wait for memory twice. */
+static void add_hosts(struct run_tally *tally, const struct weir_flow *flows, size_t count)
 {
-	tally->flows++;
-	add_flow(&tally->protocols[flow->protocol], flow);
-	add_name(tally, flow);
-	add_host(tally, &flow->source, flow, true);
-	add_host(tally, &flow->destination, flow, false);
+	size_t slots[TALLY_FLOWS][2];
+
+	for (size_t i = 0; i < count; i++) {
+		slots[i][0] = slot_of(&flows[i].source);
+		slots[i][1] = slot_of(&flows[i].destination);
+		__builtin_prefetch(&tally->host_slots[slots[i][0]]);
+		__builtin_prefetch(&tally->host_slots[slots[i][1]]);
+	}
+	for (size_t i = 0; i < count; i++)
+		for (size_t side = 0; side < 2; side++) {
+			uint32_t number = tally->host_slots[slots[i][side]];
+			if (number)
+				__builtin_prefetch(&tally->hosts[number - 1], 1);
+		}
+	for (size_t i = 0; i < count; i++) {
+		const struct weir_flow *flow = &flows[i];
+		add_host(tally, &flow->source, slots[i][0], &flow->forward, &flow->reverse, flow);
+		add_host(tally, &flow->destination, slots[i][1], &flow->reverse, &flow->forward, flow);
+	}
+}
+
+void run_tally_flows(struct run_tally *tally, const struct weir_flow *flows, size_t count)
+{
+	tally->flows += count;
+	for (size_t i = 0; i < count; i++) {
+		add_flow(&tally->protocols[flows[i].protocol], &flows[i]);
+		add_name(tally, &flows[i]);
+	}
+	for (size_t i = 0; i < count; i += TALLY_FLOWS)
+		add_hosts(tally, flows + i, count - i < TALLY_FLOWS ? count - i : TALLY_FLOWS);
 }
 
 /* ---- saved ---- */
@@ -306,12 +354,13 @@ int run_tally_load(struct run_tally *tally, struct weir_state *state, struct wei
 		error = weir_fail(fault, WEIR_E_FORMAT, "the state of a run is not sound: start the run anew");
 	uint32_t hosts = error ? 0 : tally->host_count;
 	memset(tally->host_slots, 0, sizeof tally->host_slots);
+	memset(tally->name_slots, 0, sizeof tally->name_slots);
 	tally->host_count = 0;
 	for (uint32_t i = 0; !error && i < hosts; i++) {
 		struct tally_host host;
 		error = weir_state_get(state, &host, sizeof host, fault);
 		if (!error)
-			*host_of(tally, &host.address) = host;
+			*host_of(tally, &host.address, slot_of(&host.address)) = host;
 	}
 	return error;
 }

@@ -109,11 +109,27 @@ size_t utf8_length(const void *data, size_t left)
 	return length;
 }
 
+/* How many bytes at the front are ASCII, as nearly all are: eight at a time. */
+static size_t ascii_length(const unsigned char *s, size_t length)
+{
+	size_t i = 0;
+	uint64_t eight;
+
+	for (; i + sizeof eight <= length; i += sizeof eight) {
+		memcpy(&eight, s + i, sizeof eight);
+		if (eight & UINT64_C(0x8080808080808080))
+			break;
+	}
+	while (i < length && s[i] < 0x80)
+		i++;
+	return i;
+}
+
 void text_add_utf8(struct text *text, const void *data, size_t length)
 {
 	const unsigned char *s = data;
 
-	for (size_t from = 0, i = 0; i < length || from < i;) {
+	for (size_t from = 0, i = ascii_length(s, length); i < length || from < i;) {
 		size_t n = i < length ? utf8_length(s + i, length - i) : 0;
 		if (n) {
 			i += n;

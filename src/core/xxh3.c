@@ -34,6 +34,11 @@ uint64_t xxh3_keyed(const void *data, size_t length, const struct xxh3_key *key)
 	return XXH3_64bits_withSecret(data, length, key->secret, sizeof key->secret);
 }
 
+uint64_t xxh3_seeded(const void *data, size_t length, uint64_t seed)
+{
+	return XXH3_64bits_withSeed(data, length, seed);
+}
+
 struct xxh3 {
 	XXH3_state_t state;
 };

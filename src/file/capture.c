@@ -41,13 +41,19 @@ static int make_room(struct capture *capture, size_t need, struct weir_fault *fa
 	size_t left = capture_left(capture);
 	struct weir_buffer *buffer = capture->buffer;
 
-	/* Acquire: whoever dropped the other reference is done reading what is overwritten now. */
-	bool ours = buffer && atomic_load_explicit(&buffer->references, memory_order_acquire) == 1;
-	if (ours && (need <= buffer->size || capture->at != buffer->data)) {
+	/* A claim alone gets no memory: it doubles as the bytes really come. */
+	size_t size = need < 2 * left ? need : 2 * left;
+	if (size < capture->options.window_bytes)
+		size = capture->options.window_bytes;
+	/*
+	 * Acquire: whoever dropped the other reference is done reading what is overwritten now. Only a buffer like the one that would be taken otherwise: whether others
+	 * have let go of it yet must not show in how long the batches are, which is where the parts of a run end; and what had grown for one record
+	 * is given back.
+	 */
+	bool ours = buffer && buffer->size == size && atomic_load_explicit(&buffer->references, memory_order_acquire) == 1;
+	if (ours) {
 		memmove(buffer->data, capture->at, left);
 	} else {
-		/* A claim alone gets no memory: it doubles as the bytes really come. */
-		size_t size = need < 2 * left ? need : 2 * left;
 		buffer = buffer_take(capture->pool, size);
 		if (!buffer)
 			return capture_fail(capture, fault, WEIR_E_MEMORY, "no memory for a record of %zu bytes", need);

@@ -23,6 +23,17 @@ void flow_name_packet(struct flow_stage *stage, uint32_t entry, const struct flo
 		hot->state &= (uint16_t)~FLOW_UNDECIDED;
 }
 
+void flow_name_expect(const struct flow_stage *stage, uint32_t entry)
+{
+	const struct flow_hot *hot = &stage->table.hot[entry];
+	struct weir_ip source, destination;
+
+	if (!(hot->state & FLOW_UNDECIDED))
+		return;
+	struct weir_application_flow flow = named_flow(hot, &source, &destination);
+	weir_application_expect(stage->options.applications, &flow);
+}
+
 /* Copies a string into the stage's text: the namer's own lives until its next call only. What does not fit is cut. */
 static struct weir_bytes copied(struct flow_stage *stage, struct weir_bytes string)
 {

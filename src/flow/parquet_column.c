@@ -6,17 +6,31 @@
 #include "flow/rle.h"
 #include "flow/thrift.h"
 
-#define PAGE_ROWS 32768u          /* so a reader holds little of each column at a time */
+#define PAGE_ROWS 32768u                                 /* so a reader holds little of each column at a time */
 #define DICTIONARY_NUMBERS ((uint32_t)PARQUET_SLOTS / 4) /* more different numbers are better off as they are */
-#define BOUND_BYTES 256           /* a longer string is no good as a bound: what it was cut to would need to be rounded up */
+#define BOUND_BYTES 256 /* a longer string is no good as a bound: what it was cut to would need to be rounded up */
 
-int parquet_column_new(struct parquet_column *column, const struct weir_flow_column *of, uint32_t rows, struct weir_fault *fault)
+/* Of no rows. */
+static void empty(struct parquet_column *column)
+{
+	column->absent = 0;
+	column->least = UINT64_MAX;
+	column->most = 0;
+	intern_clear(&column->strings);
+}
+
+int parquet_column_new(struct parquet_column *column, const struct weir_flow_column *of, uint32_t rows,
+                       struct weir_fault *fault)
 {
 	column->column = of;
 	column->wide = parquet_type_of(of) == PARQUET_INT64;
+	column->turn = parquet_signed(of) ? UINT64_C(1) << 63 : 0;
 	column->numbers = malloc((size_t)rows * (column->wide ? 8 : 4));
 	column->present = value_optional(of) ? malloc(rows) : NULL;
-	if (!column->numbers || (value_optional(of) && !column->present))
+	column->texts = of->type == WEIR_COLUMN_TEXT ? malloc((size_t)rows * of->size) : NULL;
+	empty(column);
+	if (!column->numbers || (value_optional(of) && !column->present) ||
+	    (of->type == WEIR_COLUMN_TEXT && !column->texts))
 		return weir_fail(fault, WEIR_E_MEMORY, "no memory for %u rows of flows", rows);
 	return 0;
 }
@@ -25,33 +39,116 @@ void parquet_column_free(struct parquet_column *column)
 {
 	free(column->numbers);
 	free(column->present);
+	free(column->texts);
 	intern_free(&column->strings);
 }
 
-void parquet_column_keep(struct parquet_column *column, uint32_t row, const struct weir_flow *flow)
-{
-	const struct weir_flow_column *of = column->column;
+/* ---- taking values ---- */
 
-	if (column->present) {
-		column->present[row] = value_present(of, flow);
-		if (!column->present[row])
-			return;
-	}
-	if (column->wide) {
-		((uint64_t *)column->numbers)[row] = weir_load_native64(value_member(of, flow));
-	} else if (value_is_number(of)) {
-		((uint32_t *)column->numbers)[row] = (uint32_t)value_number(of, flow);
-	} else {
-		struct weir_bytes bytes = value_bytes(of, flow);
-		uint32_t number = intern_number(&column->strings, bytes.data, bytes.length);
-		column->failed |= number == INTERN_FULL;
-		((uint32_t *)column->numbers)[row] = number;
+static void keep_presence(struct parquet_column *column, uint32_t row, const struct weir_flow *flows, size_t count)
+{
+	const struct weir_flow_column of = *column->column;
+
+	for (size_t i = 0; i < count; i++) {
+		bool there = value_present(&of, &flows[i]);
+		column->present[row + i] = there;
+		column->absent += !there;
 	}
 }
 
+/* For each of these sizes a loop of its own: what is asked of a column is asked once, not once a value. */
+static inline void keep_sized(struct parquet_column *column, uint32_t row, const struct weir_flow *flows, size_t count,
+                              uint8_t size)
+{
+	const struct weir_flow_column of = {.size = size, .offset = column->column->offset};
+	const uint8_t *present = column->present ? column->present + row : NULL;
+	uint64_t turn = column->turn, least = column->least, most = column->most;
+	uint64_t *wide = column->wide ? (uint64_t *)column->numbers + row : NULL;
+	uint32_t *narrow = column->wide ? NULL : (uint32_t *)column->numbers + row;
+
+	for (size_t i = 0; i < count; i++) {
+		uint64_t value = value_number(&of, &flows[i]);
+		if (size == 8)
+			wide[i] = value;
+		else
+			narrow[i] = (uint32_t)value;
+		if (present && !present[i])
+			continue;
+		value ^= turn;
+		least = value < least ? value : least;
+		most = value > most ? value : most;
+	}
+	column->least = least;
+	column->most = most;
+}
+
+static void keep_numbers(struct parquet_column *column, uint32_t row, const struct weir_flow *flows, size_t count)
+{
+	switch (column->column->size) {
+	case 1:
+		keep_sized(column, row, flows, count, 1);
+		break;
+	case 2:
+		keep_sized(column, row, flows, count, 2);
+		break;
+	case 4:
+		keep_sized(column, row, flows, count, 4);
+		break;
+	default:
+		keep_sized(column, row, flows, count, 8);
+	}
+}
+
+/* Community IDs are nearly all different: to look for each among a hundred thousand while flows are made would push all else out of the cache. */
+static void keep_texts(struct parquet_column *column, uint32_t row, const struct weir_flow *flows, size_t count)
+{
+	const struct weir_flow_column *of = column->column;
+
+	for (size_t i = 0; i < count; i++)
+		memcpy(column->texts + (row + i) * of->size, value_member(of, &flows[i]), of->size);
+}
+
+/* Numbers the strings of `row` and the rows after it: those of flows, or (NULL) the texts that were kept. */
+static void number_strings(struct parquet_column *column, uint32_t row, const struct weir_flow *flows, size_t count)
+{
+	const struct weir_flow_column of = *column->column;
+	uint32_t *to = (uint32_t *)column->numbers + row, rows[INTERN_AT_ONCE], numbers[INTERN_AT_ONCE];
+	struct weir_bytes strings[INTERN_AT_ONCE];
+	size_t some = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (!column->present || column->present[row + i]) {
+			const char *text = flows ? NULL : column->texts + (row + i) * of.size;
+			rows[some] = (uint32_t)i;
+			strings[some++] =
+				text ? (struct weir_bytes){(const uint8_t *)text, strnlen(text, of.size)} : value_bytes(&of, &flows[i]);
+		}
+		if (some == INTERN_AT_ONCE || (some && i + 1 == count)) {
+			column->failed |= !intern_numbers(&column->strings, strings, some, numbers);
+			for (size_t k = 0; k < some; k++)
+				to[rows[k]] = numbers[k];
+			some = 0;
+		}
+	}
+}
+
+void parquet_column_keep(struct parquet_column *column, uint32_t row, const struct weir_flow *flows, size_t count)
+{
+	if (column->present)
+		keep_presence(column, row, flows, count);
+	if (value_is_number(column->column))
+		keep_numbers(column, row, flows, count);
+	else if (column->texts)
+		keep_texts(column, row, flows, count);
+	else
+		number_strings(column, row, flows, count);
+}
+
+/* ---- pages ---- */
+
 /* Writes a page: header and body, which stands in output->page. header has what comes before the sizes' fields are known. */
-static int write_page(struct parquet_output *output, struct parquet_chunk *chunk, enum parquet_page kind, enum parquet_encoding encoding,
-                      uint32_t values, struct weir_fault *fault)
+static int write_page(struct parquet_output *output, struct parquet_chunk *chunk, enum parquet_page kind,
+                      enum parquet_encoding encoding, uint32_t values, struct weir_fault *fault)
 {
 	struct thrift_writer thrift = thrift_into(&output->header);
 	size_t raw = output->page.length, bound = ZSTD_compressBound(raw);
@@ -84,49 +181,123 @@ static int write_page(struct parquet_output *output, struct parquet_chunk *chunk
 	return error ? error : stream_writer_write(output->out, output->packed.data, length, fault);
 }
 
-static void put_plain_number(struct text *out, uint64_t value, bool wide)
+/* Numbers in PLAIN form: of 8 bytes (wide) or 4. */
+static void put_plain_numbers(struct text *out, const uint64_t *values, uint32_t count, bool wide)
 {
-	uint8_t bytes[8];
+	size_t bytes = (size_t)count * (wide ? 8 : 4);
 
-	weir_store_le64(bytes, value);
-	text_add_bytes(out, bytes, wide ? 8 : 4);
+	if (!text_reserve(out, bytes + 4))
+		return;
+	char *at = out->data + out->length;
+	for (uint32_t i = 0; wide && i < count; i++)
+		weir_store_le64(at + 8 * (size_t)i, values[i]);
+	for (uint32_t i = 0; !wide && i < count; i++)
+		weir_store_le32(at + 4 * (size_t)i, (uint32_t)values[i]);
+	out->length += bytes;
+	out->data[out->length] = '\0';
 }
 
-static void put_plain_string(struct text *out, const struct parquet_column *column, uint32_t number)
+static int compare(const char *data, size_t length, const struct text *with)
+{
+	int order = memcmp(data, text_string(with), length < with->length ? length : with->length);
+
+	return order ? order : (length > with->length) - (length < with->length);
+}
+
+static void set_bound(struct parquet_chunk *chunk, struct text *bound, const char *data, size_t length)
+{
+	text_clear(bound);
+	text_add_bytes(bound, data, length);
+	chunk->failed |= bound->failed;
+}
+
+/* A string in PLAIN form: its length, then itself. It counts for the chunk's bounds. */
+static void put_plain_string(struct text *out, const struct parquet_column *column, uint32_t number,
+                             struct parquet_chunk *chunk)
 {
 	uint8_t bytes[4] = {0};
 	size_t at = out->length;
 
 	text_add_bytes(out, bytes, 4);
 	value_put_bytes(out, column->column, intern_bytes(&column->strings, number));
-	if (!out->failed)
-		weir_store_le32(out->data + at, (uint32_t)(out->length - at - 4));
+	if (out->failed)
+		return;
+	size_t length = out->length - at - 4;
+	const char *data = out->data + at + 4;
+	weir_store_le32(out->data + at, (uint32_t)length);
+	if (!chunk->bounds || compare(data, length, &chunk->least) < 0)
+		set_bound(chunk, &chunk->least, data, length);
+	if (!chunk->bounds || compare(data, length, &chunk->most) > 0)
+		set_bound(chunk, &chunk->most, data, length);
+	chunk->bounds = true;
 }
 
-/* The values that are there in their order into output->values, levels into output->levels. How many. */
-static uint32_t gather(const struct parquet_column *column, const uint32_t *order, uint32_t rows, struct parquet_output *output)
+/* The values that are there into output->values, in their order. */
+static void gather_values(const struct parquet_column *column, const uint32_t *order, uint32_t rows, uint64_t *values)
 {
+	const uint64_t *wide = column->numbers;
+	const uint32_t *narrow = column->numbers;
 	uint32_t count = 0;
 
-	if (column->present)
+	if (column->absent == 0 && column->wide)
 		for (uint32_t i = 0; i < rows; i++)
-			output->levels[i] = column->present[order[i]];
-	for (uint32_t i = 0; i < rows; i++) {
+			values[i] = wide[order[i]];
+	else if (column->absent == 0)
+		for (uint32_t i = 0; i < rows; i++)
+			values[i] = narrow[order[i]];
+	else
 		/* Written always and overwritten where there is none: cheaper than a branch that nobody can foretell. */
-		output->values[count] = column->wide ? ((const uint64_t *)column->numbers)[order[i]] : ((const uint32_t *)column->numbers)[order[i]];
-		count += column->present ? output->levels[i] : 1;
-	}
-	return count;
+		for (uint32_t i = 0; i < rows; i++) {
+			values[count] = column->wide ? wide[order[i]] : narrow[order[i]];
+			count += column->present[order[i]];
+		}
 }
 
 /*
- * Numbers as indexes into output->page, which becomes the dictionary in PLAIN form, in order of first occurrence. The number of entries, or 0:
- * it does not pay.
+ * Numbers as indexes into output->known, in order of first occurrence: how many different ones, at most `most`; 0: there are more. Those that are close together, as in
+ * most columns, have a slot each and are taken from where they are.
  */
-static uint32_t number_dictionary(const struct parquet_column *column, uint32_t count, struct parquet_output *output)
+static inline uint32_t number_sized(const struct parquet_column *column, const uint32_t *order, uint32_t rows,
+                                    uint32_t most, struct parquet_output *output, bool wide, bool all)
 {
-	uint32_t entries = 0, most = count / 4 < DICTIONARY_NUMBERS ? count / 4 : DICTIONARY_NUMBERS;
+	uint64_t base = column->least ^ column->turn;
+	uint32_t *slots = output->slots, *ids = output->ids, entries = 0;
+
+	for (uint32_t i = 0; i < rows; i++) {
+		uint32_t row = order[i];
+		if (!all && !column->present[row])
+			continue;
+		uint64_t value = wide ? ((const uint64_t *)column->numbers)[row] : ((const uint32_t *)column->numbers)[row];
+		uint32_t *slot = &slots[value - base];
+		if (!*slot) {
+			if (entries == most)
+				return 0;
+			output->known[entries] = value;
+			*slot = ++entries;
+		}
+		*ids++ = *slot - 1;
+	}
+	return entries;
+}
+
+static uint32_t number_near(const struct parquet_column *column, const uint32_t *order, uint32_t rows, uint32_t most,
+                            struct parquet_output *output)
+{
+	bool wide = column->wide, all = column->absent == 0;
+
+	memset(output->slots, 0, (column->most - column->least + 1) * sizeof *output->slots);
+	if (wide)
+		return all ? number_sized(column, order, rows, most, output, true, true)
+		           : number_sized(column, order, rows, most, output, true, false);
+	return all ? number_sized(column, order, rows, most, output, false, true)
+	           : number_sized(column, order, rows, most, output, false, false);
+}
+
+/* The same of any numbers, by hashing. */
+static uint32_t number_far(uint32_t count, uint32_t most, struct parquet_output *output)
+{
 	uint64_t *known = output->known;
+	uint32_t entries = 0;
 
 	memset(output->slots, 0, PARQUET_SLOTS * sizeof *output->slots);
 	for (uint32_t i = 0; i < count; i++) {
@@ -139,146 +310,167 @@ static uint32_t number_dictionary(const struct parquet_column *column, uint32_t 
 		while (output->slots[slot] && known[output->slots[slot] - 1] != value)
 			slot = (slot + 1) & (PARQUET_SLOTS - 1);
 		if (!output->slots[slot]) {
-			if (entries == most) {
-				entries = 0;
-				break;
-			}
+			if (entries == most)
+				return 0;
 			known[entries] = value;
 			output->slots[slot] = ++entries;
 		}
 		output->ids[i] = output->slots[slot] - 1;
 	}
-	text_clear(&output->page);
-	for (uint32_t i = 0; i < entries; i++)
-		put_plain_number(&output->page, known[i], column->wide);
 	return entries;
 }
 
-/* The same of strings, which are numbered already; renumbered, so that there is none in it that no row has. */
-static uint32_t string_dictionary(const struct parquet_column *column, uint32_t count, struct parquet_output *output)
+/*
+ * Gathers the numbers and makes a dictionary of them in output->page, in PLAIN form. The number of entries, 0: it does not pay. Where all are the same, as in
+ * every other column, it does without looking at them again.
+ */
+static uint32_t number_dictionary(const struct parquet_column *column, const uint32_t *order, uint32_t rows,
+                                  struct parquet_output *output)
 {
-	if (column->strings.count > count / 2 + 16)
-		return 0;
+	uint32_t count = rows - column->absent, entries = 0;
+	uint32_t most = count / 4 < DICTIONARY_NUMBERS ? count / 4 : DICTIONARY_NUMBERS;
+	bool near = most && column->most - column->least < PARQUET_SLOTS;
+
+	if (most && column->least == column->most) {
+		output->known[0] = column->least ^ column->turn;
+		entries = 1;
+	} else if (near) {
+		entries = number_near(column, order, rows, most, output);
+	}
+	if (!entries)
+		gather_values(column, order, rows, output->values);
+	if (!entries && !near)
+		entries = number_far(count, most, output);
 	text_clear(&output->page);
-	for (uint32_t i = 0; i < column->strings.count; i++)
-		put_plain_string(&output->page, column, i);
-	for (uint32_t i = 0; i < count; i++)
-		output->ids[i] = (uint32_t)output->values[i];
-	return column->strings.count;
+	put_plain_numbers(&output->page, output->known, entries, column->wide);
+	return entries;
 }
 
-/* The levels of a data page: their length, then themselves. */
-static void put_levels(struct parquet_output *output, uint32_t from, uint32_t rows)
+/* The same of strings, which are numbered already, in the order in which they came; there is none among them that no row has. */
+static uint32_t string_dictionary(const struct parquet_column *column, const uint32_t *order, uint32_t rows,
+                                  struct parquet_output *output, struct parquet_chunk *chunk)
+{
+	uint32_t count = rows - column->absent, entries = column->strings.count;
+
+	if (entries != 1)
+		gather_values(column, order, rows, output->values);
+	if (entries > count / 2 + 16)
+		return 0;
+	text_clear(&output->page);
+	for (uint32_t i = 0; i < entries; i++)
+		put_plain_string(&output->page, column, i, chunk);
+	for (uint32_t i = 0; i < count && entries > 1; i++)
+		output->ids[i] = (uint32_t)output->values[i];
+	return entries;
+}
+
+/* The levels of a data page, their length before them: of all rows the same (output->levels is not looked at), or as they are. */
+static void put_levels(const struct parquet_column *column, uint32_t from, uint32_t rows, bool same,
+                       struct parquet_output *output)
 {
 	uint8_t length[4] = {0};
 	size_t at = output->page.length;
 
 	text_add_bytes(&output->page, length, 4);
-	rle_put(&output->page, output->levels + from, rows, 1);
+	if (same)
+		rle_put_run(&output->page, column->absent == 0, rows, 1);
+	else
+		rle_put(&output->page, output->levels + from, rows, 1);
 	if (!output->page.failed)
 		weir_store_le32(output->page.data + at, (uint32_t)(output->page.length - at - 4));
 }
 
-static int write_data_pages(const struct parquet_column *column, uint32_t rows, uint32_t entries, struct parquet_output *output,
-                            struct parquet_chunk *chunk, struct weir_fault *fault)
+/* Strings were numbered as they came, so that in the order of rows each is somewhere else: called for ahead, they take half the time. */
+static void put_plain_strings(const struct parquet_column *column, const uint64_t *values, uint32_t count,
+                              struct parquet_output *output, struct parquet_chunk *chunk)
+{
+	enum { AHEAD = 8 };
+
+	for (uint32_t i = 0; i < count; i++) {
+		if (i + 2 * AHEAD < count)
+			intern_prefetch_end(&column->strings, (uint32_t)values[i + 2 * AHEAD]);
+		if (i + AHEAD < count)
+			intern_prefetch(&column->strings, (uint32_t)values[i + AHEAD]);
+		put_plain_string(&output->page, column, (uint32_t)values[i], chunk);
+	}
+}
+
+/* The values of a data page: `count` from the one numbered `from`, as they are (entries: 0) or as indexes into a dictionary. */
+static void put_values(const struct parquet_column *column, uint32_t from, uint32_t count, uint32_t entries,
+                       struct parquet_output *output, struct parquet_chunk *chunk)
 {
 	/* A dictionary of one entry would do with no bits at all, but not every reader does. */
 	unsigned width = entries > 1 ? rle_width(entries - 1) : 1;
+
+	if (entries)
+		text_add_char(&output->page, (char)width);
+	if (entries == 1)
+		rle_put_run(&output->page, 0, count, width);
+	else if (entries)
+		rle_put(&output->page, output->ids + from, count, width);
+	else if (value_is_number(column->column))
+		put_plain_numbers(&output->page, output->values + from, count, column->wide);
+	else
+		put_plain_strings(column, output->values + from, count, output, chunk);
+}
+
+static int write_data_pages(const struct parquet_column *column, const uint32_t *order, uint32_t rows, uint32_t entries,
+                            struct parquet_output *output, struct parquet_chunk *chunk, struct weir_fault *fault)
+{
+	bool same = column->absent == 0 || column->absent == rows;
 	uint32_t taken = 0;
 	int error = 0;
 
+	for (uint32_t i = 0; !same && i < rows; i++)
+		output->levels[i] = column->present[order[i]];
 	for (uint32_t from = 0; from < rows && !error; from += PAGE_ROWS) {
-		uint32_t here = rows - from < PAGE_ROWS ? rows - from : PAGE_ROWS, values = here;
-		text_clear(&output->page);
-		if (column->present) {
+		uint32_t here = rows - from < PAGE_ROWS ? rows - from : PAGE_ROWS, values = column->absent == rows ? 0 : here;
+		if (!same) {
 			values = 0;
 			for (uint32_t i = 0; i < here; i++)
 				values += output->levels[from + i];
-			put_levels(output, from, here);
 		}
-		if (entries) {
-			text_add_char(&output->page, (char)width);
-			rle_put(&output->page, output->ids + taken, values, width);
-		} else {
-			for (uint32_t i = 0; i < values; i++) {
-				if (value_is_number(column->column))
-					put_plain_number(&output->page, output->values[taken + i], column->wide);
-				else
-					put_plain_string(&output->page, column, (uint32_t)output->values[taken + i]);
-			}
-		}
+		text_clear(&output->page);
+		if (column->present)
+			put_levels(column, from, here, same, output);
+		put_values(column, taken, values, entries, output, chunk);
 		taken += values;
 		chunk->data_pages++;
-		error = write_page(output, chunk, PARQUET_DATA_PAGE, entries ? PARQUET_RLE_DICTIONARY : PARQUET_PLAIN, here, fault);
+		error =
+			write_page(output, chunk, PARQUET_DATA_PAGE, entries ? PARQUET_RLE_DICTIONARY : PARQUET_PLAIN, here, fault);
 	}
 	return error;
 }
 
-static void number_bounds(const struct parquet_column *column, uint32_t count, const uint64_t *values, struct parquet_chunk *chunk)
+static void number_bounds(const struct parquet_column *column, struct parquet_chunk *chunk)
 {
-	/* Turned so that signed numbers are ordered as unsigned ones are. */
-	uint64_t turn = parquet_signed(column->column) ? UINT64_C(1) << 63 : 0, least = UINT64_MAX, most = 0;
+	uint64_t least = column->least ^ column->turn, most = column->most ^ column->turn;
 
-	for (uint32_t i = 0; i < count; i++) {
-		uint64_t value = values[i] ^ turn;
-		least = value < least ? value : least;
-		most = value > most ? value : most;
-	}
-	put_plain_number(&chunk->least, least ^ turn, column->wide);
-	put_plain_number(&chunk->most, most ^ turn, column->wide);
+	put_plain_numbers(&chunk->least, &least, 1, column->wide);
+	put_plain_numbers(&chunk->most, &most, 1, column->wide);
 	chunk->bounds = true;
 	chunk->failed |= chunk->least.failed || chunk->most.failed;
 }
 
-static int compare_texts(const struct text *a, const struct text *b)
-{
-	int order = memcmp(text_string(a), text_string(b), a->length < b->length ? a->length : b->length);
-
-	return order ? order : (a->length > b->length) - (a->length < b->length);
-}
-
-static void string_bounds(const struct parquet_column *column, struct parquet_output *output, struct parquet_chunk *chunk)
-{
-	struct text *text = &output->page;
-
-	for (uint32_t i = 0; i < column->strings.count; i++) {
-		text_clear(text);
-		value_put_bytes(text, column->column, intern_bytes(&column->strings, i));
-		bool lower = i == 0 || compare_texts(text, &chunk->least) < 0, higher = i == 0 || compare_texts(text, &chunk->most) > 0;
-		if (lower) {
-			text_clear(&chunk->least);
-			text_add_bytes(&chunk->least, text_string(text), text->length);
-		}
-		if (higher) {
-			text_clear(&chunk->most);
-			text_add_bytes(&chunk->most, text_string(text), text->length);
-		}
-		chunk->failed |= text->failed || chunk->least.failed || chunk->most.failed;
-	}
-	chunk->bounds = chunk->least.length <= BOUND_BYTES && chunk->most.length <= BOUND_BYTES;
-}
-
-int parquet_column_write(struct parquet_column *column, const uint32_t *order, uint32_t rows, struct parquet_output *output,
-                         struct parquet_chunk *chunk, struct weir_fault *fault)
+int parquet_column_write(struct parquet_column *column, const uint32_t *order, uint32_t rows,
+                         struct parquet_output *output, struct parquet_chunk *chunk, struct weir_fault *fault)
 {
 	bool numbers = value_is_number(column->column);
-	uint32_t count = gather(column, order, rows, output), entries;
 	int error = 0;
 
+	if (column->texts)
+		number_strings(column, 0, NULL, rows);
 	if (column->failed)
 		return weir_fail(fault, WEIR_E_MEMORY, "no memory for the strings of %u flows", rows);
 	struct text least = chunk->least, most = chunk->most;
 	text_clear(&least);
 	text_clear(&most);
-	*chunk = (struct parquet_chunk){.least = least, .most = most, .values = rows, .nulls = rows - count};
-	if (count && numbers)
-		number_bounds(column, count, output->values, chunk);
-	else if (count)
-		string_bounds(column, output, chunk);
-	if (chunk->failed)
-		return weir_fail(fault, WEIR_E_MEMORY, "no memory for the bounds of %u flows", rows);
+	*chunk = (struct parquet_chunk){.least = least, .most = most, .values = rows, .nulls = column->absent};
+	if (numbers && column->absent < rows)
+		number_bounds(column, chunk);
 	chunk->begin = stream_writer_position(output->out);
-	entries = numbers ? number_dictionary(column, count, output) : string_dictionary(column, count, output);
+	uint32_t entries = numbers ? number_dictionary(column, order, rows, output)
+	                           : string_dictionary(column, order, rows, output, chunk);
 	if (entries) {
 		chunk->dictionary = chunk->begin;
 		chunk->in_dictionary = true;
@@ -286,7 +478,11 @@ int parquet_column_write(struct parquet_column *column, const uint32_t *order, u
 	}
 	chunk->data = stream_writer_position(output->out);
 	if (!error)
-		error = write_data_pages(column, rows, entries, output, chunk, fault);
-	intern_clear(&column->strings);
+		error = write_data_pages(column, order, rows, entries, output, chunk, fault);
+	if (!error && chunk->failed)
+		error = weir_fail(fault, WEIR_E_MEMORY, "no memory for the bounds of %u flows", rows);
+	if (!numbers && (chunk->least.length > BOUND_BYTES || chunk->most.length > BOUND_BYTES))
+		chunk->bounds = false;
+	empty(column);
 	return error;
 }

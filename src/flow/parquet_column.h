@@ -1,5 +1,5 @@
 /*
- * flow/parquet_column.h: the values of one column of a row group: gathered row by row, then written as a column chunk.
+ * flow/parquet_column.h: the values of one column of a row group: gathered a few rows at a time, then written as a column chunk.
  */
 #ifndef FLOW_PARQUET_COLUMN_H
 #define FLOW_PARQUET_COLUMN_H
@@ -28,9 +28,12 @@ struct parquet_output {
 struct parquet_column {
 	const struct weir_flow_column *column;
 	uint8_t *present;        /* of each row; NULL: always */
+	uint32_t absent;         /* rows that have no value */
 	void *numbers;           /* of each row, uint32_t or uint64_t; of what is no number its number among the strings */
 	bool wide;
+	uint64_t turn, least, most; /* of numbers, turned so that signed ones are ordered as unsigned ones are (value ^ turn) */
 	struct intern strings;   /* as value_bytes has them */
+	char *texts;             /* of a column of TEXT each row's, which are numbered when the group is written; else NULL */
 	bool failed;             /* no memory for a string */
 };
 
@@ -50,8 +53,8 @@ struct parquet_chunk {
 int parquet_column_new(struct parquet_column *column, const struct weir_flow_column *of, uint32_t rows, struct weir_fault *fault);
 void parquet_column_free(struct parquet_column *column);
 
-/* Keeps the record's value as that of this row. */
-void parquet_column_keep(struct parquet_column *column, uint32_t row, const struct weir_flow *flow);
+/* Keeps the records' values as those of `row` and the rows after it. */
+void parquet_column_keep(struct parquet_column *column, uint32_t row, const struct weir_flow *flows, size_t count);
 
 /* Writes the chunk, its rows in this order, and empties the column. chunk's texts are reused. */
 int parquet_column_write(struct parquet_column *column, const uint32_t *order, uint32_t rows, struct parquet_output *output,

@@ -96,7 +96,8 @@ static int write_group(struct parquet *parquet, struct weir_fault *fault)
 		return 0;
 	sort_rows(parquet);
 	for (size_t c = 0; c < parquet->column_count && !error; c++)
-		error = parquet_column_write(&parquet->columns[c], parquet->order, parquet->rows, &parquet->output, &parquet->chunks[c], fault);
+		error = parquet_column_write(&parquet->columns[c], parquet->order, parquet->rows, &parquet->output,
+		                             &parquet->chunks[c], fault);
 	if (error)
 		return error;
 	parquet_footer_group(&parquet->groups, parquet->chunks, parquet->rows, parquet->group_count++);
@@ -114,18 +115,29 @@ static size_t strings_memory(const struct parquet *parquet)
 	return bytes;
 }
 
-static int parquet_write(struct weir_flow_sink *sink, const struct weir_flow *flows, size_t count, struct weir_fault *fault)
+static int parquet_write(struct weir_flow_sink *sink, const struct weir_flow *flows, size_t count,
+                         struct weir_fault *fault)
 {
 	struct parquet *parquet = (struct parquet *)sink;
 	int error = 0;
 
-	for (size_t i = 0; i < count && !error; i++) {
-		uint32_t row = parquet->rows++;
-		int64_t start = flows[i].forward.first_ns;
-		parquet->keys[row] = (struct sort_key){start == WEIR_NO_TIME ? UINT64_MAX : (uint64_t)start ^ UINT64_C(1) << 63, flows[i].sequence, row};
+	while (count && !error) {
+		/* Column by column, up to the row at which it is seen whether the group is full: that does not depend on how records come. */
+		uint32_t row = parquet->rows, some = STRINGS_CHECK - row % STRINGS_CHECK;
+		some = some < parquet->room - row ? some : parquet->room - row;
+		some = some < count ? some : (uint32_t)count;
 		for (size_t c = 0; c < parquet->column_count; c++)
-			parquet_column_keep(&parquet->columns[c], row, &flows[i]);
-		if (parquet->rows == parquet->room || (parquet->rows % STRINGS_CHECK == 0 && strings_memory(parquet) > STRINGS_MOST))
+			parquet_column_keep(&parquet->columns[c], row, flows, some);
+		for (uint32_t i = 0; i < some; i++) {
+			int64_t start = flows[i].forward.first_ns;
+			uint64_t time = start == WEIR_NO_TIME ? UINT64_MAX : (uint64_t)start ^ UINT64_C(1) << 63;
+			parquet->keys[row + i] = (struct sort_key){time, flows[i].sequence, row + i};
+		}
+		parquet->rows += some;
+		flows += some;
+		count -= some;
+		if (parquet->rows == parquet->room ||
+		    (parquet->rows % STRINGS_CHECK == 0 && strings_memory(parquet) > STRINGS_MOST))
 			error = write_group(parquet, fault);
 	}
 	return error;
@@ -194,8 +206,9 @@ static int allocate(struct parquet *parquet, const char *path, struct weir_fault
 	parquet->order = malloc(rows * sizeof *parquet->order);
 	parquet->columns = calloc(parquet->column_count, sizeof *parquet->columns);
 	parquet->chunks = calloc(parquet->column_count, sizeof *parquet->chunks);
-	if (!parquet->output.zstd || !parquet->output.levels || !parquet->output.ids || !parquet->output.values || !parquet->output.slots ||
-	    !parquet->output.known || !parquet->keys || !parquet->spare || !parquet->order || !parquet->columns || !parquet->chunks)
+	if (!parquet->output.zstd || !parquet->output.levels || !parquet->output.ids || !parquet->output.values ||
+	    !parquet->output.slots || !parquet->output.known || !parquet->keys || !parquet->spare || !parquet->order ||
+	    !parquet->columns || !parquet->chunks)
 		return weir_fail(fault, WEIR_E_MEMORY, "no memory to write %s", path);
 	for (size_t c = 0; c < parquet->column_count && !error; c++)
 		error = parquet_column_new(&parquet->columns[c], &columns[c], parquet->room, fault);

@@ -2,7 +2,7 @@
 #include "flow/rle.h"
 #include "flow/thrift.h"
 
-#define RUN_LEAST 16  /* shorter ones are packed: a run costs its header, and ends the packed group before it */
+#define RUN_LEAST 16 /* shorter ones are packed: a run costs its header, and ends the packed group before it */
 #define GROUP 8
 
 /* groups of eight values; what is missing of the last is zero. */
@@ -17,23 +17,28 @@ static void put_packed(struct text *out, const uint32_t *values, size_t count, u
 	thrift_put_varint(out, (uint64_t)groups << 1 | 1);
 	if (!text_reserve(out, groups * width + 8))
 		return;
+	/* Four bytes at a time: nearly all columns come through here. */
 	uint8_t *at = (uint8_t *)out->data + out->length;
 	for (size_t i = 0; i < groups * GROUP; i++) {
 		bits |= (uint64_t)(i < count ? values[i] : 0) << filled;
 		filled += width;
-		while (filled >= 8) {
-			*at++ = (uint8_t)bits;
-			bits >>= 8;
-			filled -= 8;
+		if (filled >= 32) {
+			weir_store_le32(at, (uint32_t)bits);
+			at += 4;
+			bits >>= 32;
+			filled -= 32;
 		}
 	}
+	weir_store_le32(at, (uint32_t)bits); /* the rest, and what the next bytes are written over */
 	out->length += groups * width;
 }
 
-static void put_run(struct text *out, uint32_t value, size_t count, unsigned width)
+void rle_put_run(struct text *out, uint32_t value, size_t count, unsigned width)
 {
 	uint8_t bytes[4];
 
+	if (count == 0)
+		return;
 	thrift_put_varint(out, (uint64_t)count << 1);
 	weir_store_le32(bytes, value);
 	text_add_bytes(out, bytes, (width + 7) / 8);
@@ -49,7 +54,7 @@ void rle_put(struct text *out, const uint32_t *values, size_t count, unsigned wi
 			run++;
 		if (run >= RUN_LEAST) {
 			put_packed(out, values + packed_from, i - packed_from, width);
-			put_run(out, values[i], run, width);
+			rle_put_run(out, values[i], run, width);
 			i += run;
 			packed_from = i;
 		} else {

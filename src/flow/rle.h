@@ -11,6 +11,9 @@
 /* Appends values of `width` (0 … 32) bits each. */
 void rle_put(struct text *out, const uint32_t *values, size_t count, unsigned width);
 
+/* The same of one value, count times. */
+void rle_put_run(struct text *out, uint32_t value, size_t count, unsigned width);
+
 /* Walks over encoded values. */
 struct rle_reader {
 	struct weir_cursor cursor;

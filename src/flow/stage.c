@@ -241,6 +241,9 @@ static int set_clock(struct flow_stage *stage, int64_t now_ns, struct weir_fault
 		struct flow_wheel_slot taken = flow_wheel_take(&stage->wheel, (from + i) % FLOW_WHEEL_SLOTS);
 		while ((count = flow_wheel_next(&stage->wheel, &taken, entries)) > 0) {
 			fetch_due(&stage->table, entries, count);
+			for (uint32_t k = 0; k < count; k++)
+				if (passed(now_ns, stage->table.hot[entries[k]].last_ns, stage->options.idle_ns))
+					flow_name_expect(stage, entries[k]);
 			for (uint32_t k = 0; k < count; k++) {
 				int error = look_at(stage, entries[k], now_ns, fault);
 				if (error)

@@ -313,6 +313,8 @@ void weir_application_see(struct weir_applications *a, struct weir_application *
 	s.tcp = flow->protocol == 6;
 	s.reversed = reversed;
 	s.first = application->seen == 1;
+	if (s.first)
+		weir_application_expect(a, flow); /* what its payload is takes as long to find out as memory to answer */
 	s.name = s.carrier = 0;
 	s.evidence = EVIDENCE_NONE;
 	s.goes_on = s.unfinished = s.nameless = false;
@@ -514,8 +516,6 @@ void weir_applications_free(struct weir_applications *a)
 void weir_applications_part(struct weir_applications *a)
 {
 	/* nDPI remembers from flow to flow in caches that can't be written down. */
-	if (!a->ndpi)
-		return;
-	application_ndpi_free(a->ndpi);
-	a->ndpi = application_ndpi_new();
+	if (a->ndpi)
+		application_ndpi_forget(a->ndpi);
 }

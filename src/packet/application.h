@@ -166,6 +166,8 @@ struct pairs {
 };
 int pairs_new(struct pairs *pairs, uint64_t bytes);
 void pairs_free(struct pairs *pairs);
+/* Calls for what a look at this key reads. */
+static inline void pairs_prefetch(const struct pairs *pairs, uint64_t key) { __builtin_prefetch(pairs->buckets[key >> 32 & pairs->mask], 1); }
 /* The pair of this key, now the first of its bucket; NULL: none. */
 struct pair *pairs_find(struct pairs *pairs, uint64_t key);
 /* Likewise, with value 0 when it is new; *out gets what was pushed out for it (key 0: nothing). */
@@ -224,6 +226,8 @@ struct application_ndpi_verdict {
 /* NULL: not built in, or another version than it was built with. */
 struct application_ndpi *application_ndpi_new(void);
 void application_ndpi_free(struct application_ndpi *ndpi);
+/* Forgets what it learned of flows. */
+void application_ndpi_forget(struct application_ndpi *ndpi);
 const char *application_ndpi_version(void); /* "" when it is not built in */
 /* Feeds it the packets that were kept of one flow. */
 void application_ndpi_look(struct application_ndpi *ndpi, const struct weir_application_flow *flow, struct weir_bytes kept, int64_t time_ns,
@@ -232,6 +236,6 @@ uint16_t application_ndpi_host(struct application_ndpi *ndpi, struct weir_bytes 
 /* The service whose own address this is, 0: none that is known. */
 uint16_t application_ndpi_address(struct application_ndpi *ndpi, const struct weir_ip *address);
 /* Of numbers from APPLICATIONS on. */
-struct application_entry application_ndpi_entry(const struct application_ndpi *ndpi, uint16_t number);
+struct application_entry application_ndpi_entry(struct application_ndpi *ndpi, uint16_t number);
 
 #endif

@@ -27,10 +27,30 @@ bool application_source_serves(const struct weir_application_flow *flow)
 	                                      !application_of_port(tcp, flow->destination_port);
 }
 
+static uint64_t endpoint_of(const struct weir_application_flow *flow, bool source_serves)
+{
+	return source_serves ? endpoint_key(flow->source, flow->source_port, flow->protocol)
+	                     : endpoint_key(flow->destination, flow->destination_port, flow->protocol);
+}
+
+static uint64_t answer_of(const struct weir_application_flow *flow, bool source_serves)
+{
+	return source_serves ? address_key(flow->destination, flow->source) : address_key(flow->source, flow->destination);
+}
+
 uint64_t application_endpoint_key(const struct weir_application_flow *flow)
 {
-	return application_source_serves(flow) ? endpoint_key(flow->source, flow->source_port, flow->protocol)
-	                                       : endpoint_key(flow->destination, flow->destination_port, flow->protocol);
+	return endpoint_of(flow, application_source_serves(flow));
+}
+
+/* Both tables are far larger than the caches: two of three lookups waited for memory. */
+void weir_application_expect(const struct weir_applications *a, const struct weir_application_flow *flow)
+{
+	if (flow->protocol != 6 && flow->protocol != 17)
+		return;
+	bool source_serves = application_source_serves(flow);
+	pairs_prefetch(&a->endpoints, endpoint_of(flow, source_serves));
+	pairs_prefetch(&a->answers, answer_of(flow, source_serves));
 }
 
 void application_learn_endpoint(struct weir_applications *a, uint64_t key, uint16_t name, uint16_t carrier)
@@ -134,9 +154,7 @@ static void learn_answer(void *context, const struct weir_ip *address, uint32_t 
 /* The name by which the client had asked for the server's address, 0: not seen. */
 uint32_t application_resolved_name(struct weir_applications *a, const struct weir_application_flow *flow)
 {
-	bool turned = application_source_serves(flow);
-	const struct pair *pair =
-		pairs_find(&a->answers, turned ? address_key(flow->destination, flow->source) : address_key(flow->source, flow->destination));
+	const struct pair *pair = pairs_find(&a->answers, answer_of(flow, application_source_serves(flow)));
 
 	return pair && pair->value >> 32 >= (uint64_t)a->seconds ? (uint32_t)pair->value : 0;
 }

@@ -1,6 +1,7 @@
 /* What the namer learns and keeps, in memory that is taken once: pairs, names of servers, copies of payloads. */
 #include <stdlib.h>
 
+#include "os/files.h"
 #include "packet/application.h"
 #include "packet/application_memory.h"
 
@@ -12,13 +13,13 @@ int pairs_new(struct pairs *pairs, uint64_t bytes)
 
 	while (count * 2 * sizeof *pairs->buckets <= bytes)
 		count *= 2;
-	/* Pages that are never touched cost nothing. */
-	pairs->buckets = calloc(count, sizeof *pairs->buckets);
+	/* Pages that are never touched cost nothing. A bucket is a cache line, and looked for anywhere: on large pages where there are any. */
+	pairs->buckets = os_pages_new(count * sizeof *pairs->buckets, false);
 	pairs->mask = count - 1;
 	return pairs->buckets ? 0 : WEIR_E_MEMORY;
 }
 
-void pairs_free(struct pairs *pairs) { free(pairs->buckets); }
+void pairs_free(struct pairs *pairs) { os_pages_free(pairs->buckets, (pairs->mask + 1) * sizeof *pairs->buckets); }
 
 struct pair *pairs_find(struct pairs *pairs, uint64_t key)
 {

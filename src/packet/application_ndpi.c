@@ -16,7 +16,8 @@
 #include <ndpi_api.h>
 
 struct application_ndpi {
-	struct ndpi_detection_module_struct *module;
+	struct ndpi_detection_module_struct *module; /* NULL: not asked anything since it was made, or was told to forget */
+	bool failed;                                 /* there was no memory for a module: it knows nothing */
 	struct ndpi_flow_struct *flow;
 	uint32_t flow_size;
 	unsigned protocols;
@@ -113,8 +114,6 @@ static uint16_t number_of(const struct application_ndpi *ndpi, unsigned id)
 
 struct application_ndpi *application_ndpi_new(void)
 {
-	NDPI_PROTOCOL_BITMASK all;
-
 	if (ndpi_get_api_version() != NDPI_API_VERSION)
 		return NULL;
 	struct application_ndpi *ndpi = calloc(1, sizeof *ndpi);
@@ -122,11 +121,24 @@ struct application_ndpi *application_ndpi_new(void)
 		return NULL;
 	ndpi->flow_size = ndpi_detection_get_sizeof_ndpi_flow_struct();
 	ndpi->flow = calloc(1, ndpi->flow_size);
-	ndpi->module = ndpi_init_detection_module(ndpi_no_prefs);
-	if (!ndpi->flow || !ndpi->module) {
-		application_ndpi_free(ndpi);
+	if (!ndpi->flow) {
+		free(ndpi);
 		return NULL;
 	}
+	return ndpi;
+}
+
+/* Makes the module when it is first needed: that takes 40 ms, of which a run with nothing to ask, or that ends, is spared. False: there is none to be had. */
+static bool ready(struct application_ndpi *ndpi)
+{
+	NDPI_PROTOCOL_BITMASK all;
+
+	if (ndpi->module || ndpi->failed)
+		return !ndpi->failed;
+	ndpi->module = ndpi_init_detection_module(ndpi_no_prefs);
+	ndpi->failed = !ndpi->module;
+	if (ndpi->failed)
+		return false;
 	NDPI_BITMASK_SET_ALL(all);
 	ndpi_set_protocol_detection_bitmask2(ndpi->module, &all);
 	ndpi_finalize_initialization(ndpi->module);
@@ -135,15 +147,22 @@ struct application_ndpi *application_ndpi_new(void)
 		ndpi->protocols = NDPI_MAX_SUPPORTED_PROTOCOLS;
 	for (unsigned id = 0; id < ndpi->protocols; id++)
 		ndpi->numbers[id] = number_of(ndpi, id);
-	return ndpi;
+	return true;
+}
+
+void application_ndpi_forget(struct application_ndpi *ndpi)
+{
+	if (ndpi->module)
+		ndpi_exit_detection_module(ndpi->module);
+	ndpi->module = NULL;
+	ndpi->failed = false;
 }
 
 void application_ndpi_free(struct application_ndpi *ndpi)
 {
 	if (!ndpi)
 		return;
-	if (ndpi->module)
-		ndpi_exit_detection_module(ndpi->module);
+	application_ndpi_forget(ndpi);
 	free(ndpi->flow);
 	free(ndpi);
 }
@@ -196,6 +215,8 @@ void application_ndpi_look(struct application_ndpi *ndpi, const struct weir_appl
 	struct kept kept;
 	u_int8_t guessed = 0;
 
+	if (!ready(ndpi))
+		return;
 	memset(ndpi->flow, 0, ndpi->flow_size);
 	for (size_t at = 0; at + sizeof kept <= whole.length; at += sizeof kept + kept.length) {
 		memcpy(&kept, whole.data + at, sizeof kept);
@@ -236,7 +257,7 @@ uint16_t application_ndpi_host(struct application_ndpi *ndpi, struct weir_bytes 
 	char text[256];
 	ndpi_protocol_match_result match = {0};
 
-	if (name.length == 0 || name.length >= sizeof text)
+	if (name.length == 0 || name.length >= sizeof text || !ready(ndpi))
 		return APPLICATION_NONE;
 	memcpy(text, name.data, name.length);
 	text[name.length] = '\0';
@@ -248,18 +269,18 @@ uint16_t application_ndpi_address(struct application_ndpi *ndpi, const struct we
 {
 	struct in_addr in;
 
-	if (address->version != 4)
+	if (address->version != 4 || !ready(ndpi))
 		return APPLICATION_NONE;
 	memcpy(&in, address->bytes, sizeof in);
 	u_int16_t id = ndpi_network_ptree_match(ndpi->module, &in);
 	return id < ndpi->protocols ? ndpi->numbers[id] : APPLICATION_NONE;
 }
 
-struct application_entry application_ndpi_entry(const struct application_ndpi *ndpi, uint16_t number)
+struct application_entry application_ndpi_entry(struct application_ndpi *ndpi, uint16_t number)
 {
 	unsigned id = number - APPLICATIONS;
 
-	if (!ndpi || id >= ndpi->protocols)
+	if (!ndpi || !ready(ndpi) || id >= ndpi->protocols)
 		return (struct application_entry){NULL, CATEGORY_NONE};
 	return (struct application_entry){protocol_name(ndpi, id), category_of(ndpi_get_proto_defaults(ndpi->module)[id].protoCategory)};
 }
@@ -267,6 +288,7 @@ struct application_entry application_ndpi_entry(const struct application_ndpi *n
 #else
 
 struct application_ndpi *application_ndpi_new(void) { return NULL; }
+void application_ndpi_forget(struct application_ndpi *ndpi) {}
 void application_ndpi_free(struct application_ndpi *ndpi) {}
 const char *application_ndpi_version(void) { return ""; }
 void application_ndpi_look(struct application_ndpi *ndpi, const struct weir_application_flow *flow, struct weir_bytes kept, int64_t time_ns,
@@ -275,7 +297,7 @@ void application_ndpi_look(struct application_ndpi *ndpi, const struct weir_appl
 }
 uint16_t application_ndpi_host(struct application_ndpi *ndpi, struct weir_bytes name) { return APPLICATION_NONE; }
 uint16_t application_ndpi_address(struct application_ndpi *ndpi, const struct weir_ip *address) { return APPLICATION_NONE; }
-struct application_entry application_ndpi_entry(const struct application_ndpi *ndpi, uint16_t number)
+struct application_entry application_ndpi_entry(struct application_ndpi *ndpi, uint16_t number)
 {
 	return (struct application_entry){NULL, CATEGORY_NONE};
 }

@@ -96,16 +96,16 @@ static const struct port {
 
 uint16_t application_of_port(bool tcp, uint16_t port)
 {
-	size_t low = 0, high = sizeof ports / sizeof ports[0];
+	size_t low = 0;
 	unsigned wanted = tcp ? TCP : UDP;
 
-	while (low < high) { /* the first row of this port */
-		size_t middle = (low + high) / 2;
-		if (ports[middle].port < port)
-			low = middle + 1;
-		else
-			high = middle;
+	/* The first row of this port. Without branches that depend on it: most ports are anybody's, and every other guess would be wrong. */
+	for (size_t left = sizeof ports / sizeof ports[0]; left > 1;) {
+		size_t half = left / 2;
+		low += ports[low + half - 1].port < port ? half : 0;
+		left -= half;
 	}
+	low += ports[low].port < port;
 	for (; low < sizeof ports / sizeof ports[0] && ports[low].port == port; low++)
 		if (ports[low].transports & wanted)
 			return ports[low].application;

@@ -133,6 +133,13 @@ mkdir "$tmp/here"
 (cd "$tmp/here" && "$WEIR" process "$tmp"/capture/*.pcapng --part 8M >/dev/null 2>&1)
 is "$(ls "$tmp/here" | wc -l)" 1 "files: without -o the interrupted run is found again"
 is "$(hashes "$tmp"/here/weir-run-*)" "$(hashes "$tmp/files")" "and goes on to the same bytes"
+file=$(ls "$tmp"/capture/*.pcapng | head -n1)
+run "$WEIR" process "$file" -o "$tmp/single" --part 2M --threads 1
+is "$status" 0 "a single file is processed"
+for threads in 2 5; do
+	"$WEIR" process "$file" -o "$tmp/single-$threads" --part 2M --threads $threads >/dev/null
+	is "$(hashes "$tmp/single-$threads")" "$(hashes "$tmp/single")" "a single file: $threads threads make the same bytes as one"
+done
 run "$WEIR" process /dev/null -o "$tmp/none"
 is "$status" 2 "what is no file is refused"
 done_testing

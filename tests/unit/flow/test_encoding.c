@@ -159,6 +159,36 @@ static void strings_are_kept_once(void **state)
 	intern_free(&intern);
 }
 
+/* Lengths at which hashing and comparing change; each length twice, with one byte that differs, wherever that is. */
+static void strings_are_numbered_several_at_a_time(void **state)
+{
+	enum { LENGTHS = 70, EACH = 71, COUNT = LENGTHS * EACH };
+	static uint8_t texts[COUNT][LENGTHS];
+	struct weir_bytes strings[COUNT];
+	uint32_t numbers[COUNT], first[COUNT];
+	struct intern several = {0}, single = {0};
+
+	memset(texts, 'x', sizeof texts);
+	for (size_t i = 0; i < COUNT; i++) {
+		size_t length = i / EACH, differs = i % EACH;
+		if (differs < length)
+			texts[i][differs] = 'y';
+		strings[i] = (struct weir_bytes){texts[i], length};
+		first[i] = intern_number(&single, texts[i], length);
+		assert_int_equal(first[i], length * (length + 1) / 2 + (differs < length ? differs : length));
+	}
+	for (int again = 0; again < 2; again++) {
+		for (size_t from = 0; from < COUNT; from += 100) {
+			size_t some = COUNT - from < 100 ? COUNT - from : 100;
+			assert_true(intern_numbers(&several, strings + from, some, numbers + from));
+		}
+		assert_memory_equal(numbers, first, sizeof numbers);
+	}
+	assert_int_equal(several.count, single.count);
+	intern_free(&several);
+	intern_free(&single);
+}
+
 static void times_are_rfc_3339(void **state)
 {
 	static const struct { int64_t ns; const char *text; } cases[] = {
@@ -211,6 +241,7 @@ int main(void)
 		cmocka_unit_test(cut_thrift_fails),
 		cmocka_unit_test(deep_thrift_fails_without_recursion),
 		cmocka_unit_test(strings_are_kept_once),
+		cmocka_unit_test(strings_are_numbered_several_at_a_time),
 		cmocka_unit_test(times_are_rfc_3339),
 		cmocka_unit_test(addresses_come_back),
 	};
