@@ -694,6 +694,18 @@ void weir_archive_sink_statistics(const struct weir_sink *base, struct weir_arch
 	pthread_mutex_unlock(&sink->lock);
 }
 
+unsigned weir_archive_sink_fullness(const struct weir_sink *base)
+{
+	struct archive_sink *sink = (struct archive_sink *)(uintptr_t)base;
+	size_t used = 0;
+
+	pthread_mutex_lock(&sink->lock);
+	for (size_t i = 0; i < sink->slot_count; i++)
+		used += sink->slots[i].state != SLOT_FREE;
+	pthread_mutex_unlock(&sink->lock);
+	return (unsigned)(100 * used / sink->slot_count);
+}
+
 void weir_archive_sink_counters(struct weir_sink *base, uint64_t received, uint64_t dropped_by_interface,
                                 uint64_t dropped_by_system)
 {
