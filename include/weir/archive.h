@@ -74,6 +74,7 @@ struct weir_archive_options {
 	bool shed;              /* the buffer is full: true = drop and count (live), false = wait (import) */
 	bool buffered;          /* no direct I/O */
 	uint64_t min_free;      /* treat the disk as full when less than this is free, in bytes */
+	const char *comment;    /* of sections that the sink begins itself (live, of pcap): up to 200 bytes; NULL: none. Copied. */
 };
 
 /* What an archive sink has done so far. */

@@ -1,6 +1,7 @@
 /* A sink that keeps packets in the archive: weir/archive.h, archive/sink.h. */
 #include "archive/sink.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -150,7 +151,7 @@ static int room_slowly(struct archive_sink *sink, const struct weir_interface *i
 {
 	if (!sink->section_known || sink->section_number != interface->section) {
 		uint8_t section[SECTION_BLOCK_MAX];
-		uint32_t length = put_section(section, interface->big_endian);
+		uint32_t length = put_section(section, sink->comment, interface->big_endian);
 		int error = set_section(sink, section, length, interface->section, interface->big_endian, fault);
 		if (error)
 			return error;
@@ -616,6 +617,8 @@ static int open_vantage(struct archive_sink *sink, struct weir_fault *fault)
 	vantage_name(sink->options.node ? sink->options.node : host, sink->node);
 	vantage_name(sink->options.interface, sink->interface);
 	sink->options.node = sink->node;
+	snprintf(sink->comment, sizeof sink->comment, "%s", sink->options.comment ? sink->options.comment : "");
+	sink->options.comment = sink->comment;
 	sink->options.interface = sink->interface;
 	memset(longest, 'x', sizeof longest - 1);
 	longest[sizeof longest - 1] = '\0';

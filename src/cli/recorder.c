@@ -155,6 +155,9 @@ static int open_sinks(struct recorder *recorder, struct weir_fault *fault)
 	for (size_t i = 0; i < recorder->lane_count; i++) {
 		struct lane *lane = &recorder->lanes[i];
 		struct weir_archive_options archive = recorder->archive;
+		char comment[POLICIES_COMMENT];
+		policies_comment(&recorder->policies, comment);
+		archive.comment = comment;
 		archive.node = recorder->node;
 		archive.interface = lane->vantage;
 		int status = 0;
