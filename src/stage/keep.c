@@ -118,8 +118,12 @@ void keep_cut(struct weir_packet *packet, uint32_t captured)
 	packet->block_length = 0;
 	if (!facts)
 		return;
-	/* The facts must say nothing of bytes that are gone: others make the index and flows of them. */
-	if (facts->payload > captured) {
+	/*
+	 * The facts must say nothing of bytes that are gone, for others make the index of them; and those who make it again decode what is left. That gives the
+	 * same where the headers were sound and whole; where they were not, what stood behind them may have been looked at.
+	 */
+	const uint8_t odd = WEIR_FACT_CUT | WEIR_FACT_MALFORMED | WEIR_FACT_UNKNOWN | WEIR_FACT_DEEP | WEIR_FACT_INCOMPLETE;
+	if (facts->payload > captured || (facts->flags & odd && !(facts->flags & WEIR_FACT_ESP_NULL))) {
 		weir_decode(packet, facts);
 		return;
 	}
