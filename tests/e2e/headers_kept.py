@@ -9,12 +9,14 @@ import xml.etree.ElementTree as tree
 
 FIXED = {'udp': 8, 'udplite': 8, 'sctp': 12, 'icmp': 8, 'icmpv6': 8, 'igmp': 8}
 NOTHING_INSIDE = {'icmp', 'icmpv6', 'igmp', 'esp'}
-TUNNELS = {'vxlan', 'geneve', 'gtp', 'l2tp', 'teredo', 'ppp', 'mpls', 'arp'}
+# Inside these tshark may not follow, or (IPComp) counts from the beginning of what it decompressed.
+TUNNELS = {'vxlan', 'geneve', 'gtp', 'l2tp', 'teredo', 'ppp', 'mpls', 'arp', 'ipcomp'}
+VXLAN = '4789'
 NO_REASSEMBLY = ['-o', 'ip.defragment:FALSE', '-o', 'ipv6.defragment:FALSE', '-o', 'tcp.desegment_tcp_streams:FALSE']
 
 
 def fields(path):
-    command = ['tshark', '-r', path, '-n', *NO_REASSEMBLY, '-T', 'fields', '-e', 'frame.cap_len', '-e', 'frame.len', '-e', 'frame.protocols']
+    command = ['tshark', '-r', path, '-n', *NO_REASSEMBLY, '-T', 'fields', '-e', 'frame.cap_len', '-e', 'frame.len', '-e', 'frame.protocols', '-e', 'udp.dstport']
     output = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
     return [line.split('\t') for line in output.splitlines()]
 
@@ -54,7 +56,8 @@ def main():
         if a[1] != b[1]:
             print(f'packet {number}: its length was {a[1]} and is {b[1]}')
         cut += int(b[0]) < int(a[0])
-        if end is not None and int(b[0]) > end and not TUNNELS & set(a[2].split(':')):
+        tunnel = TUNNELS & set(a[2].split(':')) or VXLAN in a[3].split(',')
+        if end is not None and int(b[0]) > end and not tunnel:
             print(f'packet {number}: headers end at {end}, kept {b[0]} ({a[2]})')
     print(f'{len(before)} packets, {cut} cut', file=sys.stderr)
 
