@@ -10,12 +10,13 @@
 
 #include "cli/archive_options.h"
 #include "cli/cli.h"
+#include "cli/policy_options.h"
 #include "core/clock.h"
 #include "core/terminal.h"
 #include "core/text.h"
 
 struct options {
-	const char *node, *interface, *codec, *segment;
+	const char *node, *interface, *codec, *segment, *policy;
 	uint64_t workers;
 	bool buffered, quiet;
 };
@@ -31,6 +32,7 @@ static const struct option table[] = {
 	 .help = "a new segment after so much (256M) or so long (60s)"},
 	{.name = "workers", .type = OPTION_UNSIGNED, .offset = offsetof(struct options, workers), .metavar = "N", .least = 0,
 	 .most = 8, .help = "compressing threads, 0: one a core"},
+	POLICY_OPTION(struct options, policy, "keep no more than this policy allows, and that of the campaign"),
 	{.name = "buffered", .type = OPTION_FLAG, .offset = offsetof(struct options, buffered),
 	 .help = "through the page cache, not by direct I/O"},
 	{.name = "quiet", .letter = 'q', .type = OPTION_FLAG, .offset = offsetof(struct options, quiet),
@@ -46,6 +48,7 @@ struct import {
 	const struct options *options;
 	struct weir_campaign *campaign;
 	struct weir_archive_options archive;
+	struct policies policies;
 	struct progress progress;
 	int64_t last_ns; /* of the last packet read */
 	uint64_t packets, captured, stored, segments;
@@ -128,11 +131,33 @@ static void say_done(const struct import *import, const char *file, const struct
 	fflush(stdout);
 }
 
+/* Packets that the policy lets nothing be kept of are no loss, but are said. */
+static void enter_withheld(struct import *import, const struct weir_stage *keep)
+{
+	struct weir_keep_statistics statistics;
+	struct weir_fault fault;
+
+	weir_keep_statistics(keep, &statistics);
+	const struct weir_loss loss = {
+		.from_ns = statistics.first_ns,
+		.to_ns = statistics.last_ns,
+		.cause = WEIR_LOSS_POLICY,
+		.packets = statistics.dropped,
+		.bytes = statistics.dropped_bytes,
+		.node = import->archive.node,
+		.interface = import->archive.interface,
+		.detail = "the policy lets none of them be kept",
+	};
+	if (loss.packets && weir_ledger_enter(import->campaign, &loss, &fault) != 0)
+		report(import->command, &fault);
+}
+
 static int run_pipeline(struct import *import, struct weir_source *source, struct weir_sink *sink, struct weir_fault *fault)
 {
 	struct weir_stage *decode = weir_decode_stage_new();
 	if (!decode)
 		return weir_fail(fault, WEIR_E_MEMORY, "no memory");
+	size_t stages = 1;
 	struct weir_pipeline pipeline = {
 		.source = source,
 		.stages = {decode},
@@ -141,14 +166,19 @@ static int run_pipeline(struct import *import, struct weir_source *source, struc
 		.progress = show,
 		.progress_context = import,
 	};
-	int error = weir_pipeline_run(&pipeline, fault);
-	weir_stage_close(decode);
+	int error = policies_add_stages(&import->policies, pipeline.stages, &stages, fault);
+	if (!error)
+		error = weir_pipeline_run(&pipeline, fault);
+	for (size_t i = 1; i < stages; i++)
+		enter_withheld(import, pipeline.stages[i]);
+	for (size_t i = 0; i < stages; i++)
+		weir_stage_close(pipeline.stages[i]);
 	return error;
 }
 
 static int import_file(struct import *import, const char *file, int *status)
 {
-	char vantage[256], name[64];
+	char vantage[256], name[64], comment[POLICIES_COMMENT];
 	struct weir_archive_statistics statistics;
 	struct weir_source *source = NULL;
 	struct weir_sink *sink = NULL;
@@ -161,6 +191,8 @@ static int import_file(struct import *import, const char *file, int *status)
 		vantage_of(file, vantage, sizeof vantage);
 	import->archive.interface = vantage;
 	import->last_ns = 0;
+	policies_comment(&import->policies, comment);
+	import->archive.comment = comment;
 	error = weir_capture_open(file, NULL, &source, &fault);
 	if (!error)
 		error = weir_archive_sink_open(import->campaign, &import->archive, &sink, &fault);
@@ -198,8 +230,12 @@ static int run(const struct command *command, void *values, int argc, char **arg
 	import.archive.buffered = options->buffered;
 	if (archive_options_codec(options->codec, &import.archive, &fault) ||
 	    archive_options_segment(options->segment, &import.archive, &fault) ||
-	    weir_campaign_open(argv[0], WEIR_CAMPAIGN_CREATE, &import.campaign, &fault))
+	    policies_read(options->policy, argv[0], &import.policies, &fault))
 		return report(command, &fault);
+	if (weir_campaign_open(argv[0], WEIR_CAMPAIGN_CREATE, &import.campaign, &fault)) {
+		policies_free(&import.policies);
+		return report(command, &fault);
+	}
 	catch_interrupts();
 	for (int i = 1; i < argc; i++) {
 		int error = import_file(&import, argv[i], &status);
@@ -214,6 +250,7 @@ static int run(const struct command *command, void *values, int argc, char **arg
 			break;
 	}
 	weir_campaign_close(import.campaign);
+	policies_free(&import.policies);
 	return status;
 }
 
@@ -224,7 +261,7 @@ const struct command import_command = {
 	.description =
 		"Reads capture files of any kind that weir reads (\"-\": standard input) into a campaign, which is created if it does not exist: "
 		"bytes, times, interfaces, comments and options are kept. Of a damaged file, what is sound is kept, the rest is "
-		"entered in the loss ledger, and the exit status is 1.\n\n"
+		"entered in the loss ledger, and the exit status is 1. Of a campaign that has a policy no more is kept than that allows.\n\n"
 		"Memory: 64 MiB of packets waiting for compression and disk, 4 MiB more for each compressing thread and write under way, up to 24 MiB of index.",
 	.options = table,
 	.options_size = sizeof(struct options),
