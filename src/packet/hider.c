@@ -363,7 +363,7 @@ uint16_t weir_hide_port(const struct weir_hider *hider, uint16_t port)
 
 uint32_t weir_hide_vlan(const struct weir_hider *hider, uint32_t vlan)
 {
-	return vlan < VLANS ? hide_vlan(hider, (uint16_t)vlan) : vlan;
+	return vlan < VLANS ? hide_vlan_id(hider, (uint16_t)vlan) : vlan;
 }
 
 int64_t weir_hide_time(const struct weir_hider *hider, int64_t time_ns)

@@ -108,7 +108,7 @@ uint32_t hide_network_id(struct hide_context *context, uint32_t id);  /* 24 bits
 
 static inline uint16_t hide_port(const struct weir_hider *hider, uint16_t port) { return hider->ports ? hider->ports[port] : port; }
 static inline uint16_t hide_ip_id(const struct weir_hider *hider, uint16_t id) { return hider->ip_ids ? hider->ip_ids[id] : id; }
-static inline uint16_t hide_vlan(const struct weir_hider *hider, uint16_t vlan) { return hider->vlans ? hider->vlans[vlan & 0xfff] : vlan; }
+static inline uint16_t hide_vlan_id(const struct weir_hider *hider, uint16_t vlan) { return hider->vlans ? hider->vlans[vlan & 0xfff] : vlan; }
 
 /* What a purpose's number is that ciphers are told. */
 enum hide_purpose {
