@@ -31,7 +31,7 @@ struct weir_keep_rule {
 
 struct weir_policy_keep {
 	uint32_t snaplen;           /* bytes of a packet, whatever the rules say; 0: no limit */
-	uint64_t flow_bytes;        /* payload of each flow (both directions) that is kept at most, headers always; UINT64_MAX: no limit */
+	uint64_t flow_bytes;        /* payload of each flow (both directions) that is kept at most, up to UINT32_MAX, headers always; UINT64_MAX: no limit */
 	struct weir_keep_rule *rules;
 	size_t rule_count;
 	struct weir_keep_rule otherwise; /* for what no rule fits; "default" */
@@ -104,6 +104,10 @@ int weir_policy_read(const char *path, struct weir_policy **policy, struct weir_
 int weir_policy_parse(const char *text, size_t length, const char *name, struct weir_policy **policy, struct weir_fault *fault);
 void weir_policy_free(struct weir_policy *policy);
 bool weir_policy_needs_key(const struct weir_policy *policy);
+
+/* The whole policy as it works, defaults included: as TOML, which reads back as the same policy, and as JSON. free() it; NULL: no memory. */
+char *weir_policy_toml(const struct weir_policy *policy);
+char *weir_policy_json(const struct weir_policy *policy);
 
 /* ---- carrying it out ---- */
 
