@@ -332,6 +332,18 @@ uint32_t hide_network_id(struct hide_context *context, uint32_t id)
 	return (uint32_t)hide_wide(context, &context->hider->hide.vlans, HIDE_NETWORK_ID, 24, id);
 }
 
+#define MPLS_RESERVED 16 /* RFC 3032, section 2.1, and the registry of special-purpose labels */
+
+uint32_t hide_mpls_label(struct hide_context *context, uint32_t label)
+{
+	if (label < MPLS_RESERVED)
+		return label;
+	do
+		label = (uint32_t)hide_wide(context, &context->hider->hide.vlans, HIDE_MPLS, 20, label);
+	while (label < MPLS_RESERVED && context->hider->hide.vlans.technique == WEIR_HIDE_PERMUTE && !cipher_failed(context->permute));
+	return label;
+}
+
 /* ---- for everybody ---- */
 
 void weir_hide_ip(const struct weir_hider *hider, const struct weir_ip *in, struct weir_ip *out)

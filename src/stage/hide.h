@@ -66,7 +66,7 @@ void hide_packet(struct hiding *h);
 bool hide_wants_payload(const struct weir_facts *facts, const uint8_t *data, uint32_t length);
 
 /* hide_link.c */
-hide_layer_step hide_ethernet, hide_vlan, hide_sll, hide_sll2, hide_fddi, hide_nflog, hide_ieee80211, hide_radiotap, hide_arp, hide_erspan, hide_vxlan,
+hide_layer_step hide_ethernet, hide_vlan, hide_mpls, hide_sll, hide_sll2, hide_fddi, hide_nflog, hide_ieee80211, hide_radiotap, hide_arp, hide_erspan, hide_vxlan,
 	hide_geneve, hide_gre, hide_l2tp, hide_gtpu;
 /* hide_network.c */
 hide_layer_step hide_ipv4_header, hide_ipv6_header, hide_ipv6_extension, hide_fragment, hide_tcp, hide_udp, hide_udplite, hide_sctp, hide_icmp_header,

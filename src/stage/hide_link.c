@@ -24,6 +24,16 @@ uint32_t hide_vlan(struct hiding *h, const struct weir_layer *layer, uint32_t at
 	return at + 4;
 }
 
+/* A label stack entry; what stands behind the last one before its packet (the control word of a pseudowire) is a sequence number. */
+uint32_t hide_mpls(struct hiding *h, const struct weir_layer *layer, uint32_t at, uint32_t end)
+{
+	if (end - at < 4)
+		return hide_cut(h, at);
+	uint32_t entry = weir_load_be32(h->in + at);
+	weir_store_be32(h->out + at, hide_mpls_label(h->context, entry >> 12) << 12 | (entry & 0xfff));
+	return end;
+}
+
 /* A link-layer address in a field of 8 bytes, of which `length` are used. */
 static void cooked_address(struct hiding *h, uint32_t at, unsigned length)
 {

@@ -3,15 +3,17 @@
     anon_leaks.py WEIR KEY VALUES OUT1 OUT2
 
 VALUES: lines of originals as tshark has them (addresses, MAC addresses, names, separated by commas and tabs). What depends on the key is another
-in each output. So what is a leak stands in both, at the same place. Values that the policy keeps (by `weir anon --map` they are themselves) are
-none. Prints a line for each leak.
+in each output, so what is a leak stands in both, at the same place. Values that the policy keeps (`weir anon --map` gives them back) are none, nor are
+those that numbers are often (zeros, few different bytes). Prints a line for each leak, and how much was searched on standard error.
 """
 import ipaddress
 import re
 import subprocess
 import sys
 
-STRUCTURE = {b"in-addr", b"local", b"localhost", b"_services", b"_dns-sd"}
+KEPT = {b"in-addr", b"_services", b"_dns-sd"}
+WORD = re.compile(rb"[a-z0-9_-]")
+LEAST = 6  # bytes of a label that is searched for
 
 
 def read_values(path):
@@ -28,51 +30,73 @@ def read_values(path):
         except ValueError:
             pass
         for label in word.lower().encode().split(b"."):
-            if len(label) >= 6 and re.fullmatch(rb"[a-z0-9_-]+", label) and re.search(rb"[a-z]", label) and label not in STRUCTURE:
+            if len(label) >= LEAST and re.fullmatch(rb"[a-z0-9_-]+", label) and re.search(rb"[a-z]", label) and label not in KEPT:
                 labels.add(label)
     return addresses, macs, labels
 
 
 def hidden(weir, key, words):
-    """Those of the words that are not themselves afterwards."""
+    """Those of the words that are others afterwards."""
     words = sorted(words)
     changed = []
     for start in range(0, len(words), 1000):
-        out = subprocess.run([weir, "anon", "--map", "--key", key] + words[start:start + 1000], capture_output=True, text=True, check=True).stdout
-        for line in out.splitlines():
+        command = [weir, "anon", "--map", "--key", key] + words[start:start + 1000]
+        for line in subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines():
             before, after = line.split()
-            if before.lower() != after.lower():
+            if before != after:
                 changed.append(before)
     return changed
 
 
-def same_runs(one, other):
-    """The bytes of one where the other has the same, and 0x01 or 0x02, which is in no label, elsewhere: found runs are contiguous."""
-    a = int.from_bytes(one, "big")
-    b = int.from_bytes(other, "big")
-    return (a ^ b).to_bytes(len(one), "big")
+def telling(pattern):
+    if len(pattern) == 16:
+        return len(set(pattern)) > 5
+    return pattern.count(0) * 4 < len(pattern) and len(set(pattern)) > 2
+
+
+def equal_runs(one, other):
+    """[from, to) where both have the same bytes."""
+    size = max(len(one), 1)
+    difference = (int.from_bytes(one, "big") ^ int.from_bytes(other, "big")).to_bytes(size, "big")
+    return [match.span() for match in re.finditer(rb"\0{4,}", difference)]
+
+
+def search(data, runs, patterns, names, names_only=False):
+    """patterns: of one length; or, when they are longer than LEAST and of several, found by their first bytes."""
+    if not patterns:
+        return
+    width = min(len(pattern) for pattern in patterns)
+    by_start = {}
+    for pattern in patterns:
+        by_start.setdefault(pattern[:width], []).append(pattern)
+    found = set()
+    for start, end in runs:
+        for at in range(start, end - width + 1):
+            for pattern in by_start.get(data[at:at + width], ()):
+                whole = at + len(pattern)
+                if whole > end or not data.startswith(pattern, at) or pattern in found:
+                    continue
+                # A label stands by itself: secure is not in Upgrade-Insecure-Requests.
+                if not names_only or not (WORD.match(data[at - 1:at]) or WORD.match(data[whole:whole + 1])):
+                    found.add(pattern)
+                    print(f"{names[pattern]} at {at}")
 
 
 def main():
     weir, key, values, first, second = sys.argv[1:]
-    one, other = open(first, "rb").read(), open(second, "rb").read()
+    with open(first, "rb") as one, open(second, "rb") as other:
+        one, other = one.read(), other.read()
     if len(one) != len(other):
-        print(f"outputs differ in length: {len(one)} {len(other)}")
+        print(f"the outputs differ in length: {len(one)} and {len(other)} bytes")
         return
-    difference = same_runs(one, other)
-    lower = one.lower()
+    runs = equal_runs(one, other)
     addresses, macs, labels = read_values(values)
-    patterns = [(word, ipaddress.ip_address(word).packed, one) for word in hidden(weir, key, addresses)]
-    patterns += [(word, bytes.fromhex(word.replace(":", "")), one) for word in hidden(weir, key, macs)]
-    patterns += [(label.decode(), label, lower) for label in labels]
-    for word, pattern, data in patterns:
-        at = data.find(pattern)
-        while at >= 0:
-            if not any(difference[at:at + len(pattern)]):
-                print(f"{word} at {at}")
-                break
-            at = data.find(pattern, at + 1)
-    print(f"searched {len(patterns)}", file=sys.stderr)
+    names = {ipaddress.ip_address(word).packed: word for word in hidden(weir, key, addresses)}
+    names.update({bytes.fromhex(word.replace(":", "")): word for word in hidden(weir, key, macs)})
+    for width in (4, 6, 16):
+        search(one, runs, [pattern for pattern in names if len(pattern) == width and telling(pattern)], names)
+    search(one.lower(), runs, sorted(labels), {label: label.decode() for label in labels}, True)
+    print(f"{len(addresses)} addresses, {len(macs)} MAC addresses, {len(labels)} labels", file=sys.stderr)
 
 
 main()
