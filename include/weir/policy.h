@@ -172,6 +172,13 @@ void weir_hide_name(const struct weir_hider *hider, char *name, size_t length);
  */
 struct weir_stage *weir_hide_stage_new(const struct weir_hider *hider, struct weir_fault *fault);
 
+/* Of a hide stage, when the run is over. */
+struct weir_hide_statistics {
+	uint64_t packets, cut;              /* hidden; shortened, because what stands behind is not understood */
+	uint64_t bytes_before, bytes_after; /* captured */
+};
+void weir_hide_statistics(const struct weir_stage *stage, struct weir_hide_statistics *statistics);
+
 /* Hides in a flow record; strings that change are put into the arena. 0 or WEIR_E_MEMORY. */
 struct weir_arena;
 int weir_hide_flow(const struct weir_hider *hider, struct weir_flow *flow, struct weir_arena *arena, struct weir_fault *fault);
