@@ -1,0 +1,349 @@
+/* Which values are originals: what a policy hides of what was there. */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+#include "campaign/audit.h"
+#include "core/xxh3.h"
+
+#define MEMORY_USUAL (UINT64_C(256) << 20)
+#define MEMORY_LEAST (UINT64_C(1) << 20)
+#define RUN_BYTES 8
+
+const char *weir_original_kind_name(enum weir_original_kind kind)
+{
+	static const char *const names[WEIR_ORIGINAL_KINDS] = {"IPv4 address", "IPv6 address", "MAC address", "name", "payload"};
+
+	return (unsigned)kind < WEIR_ORIGINAL_KINDS ? names[kind] : "unknown";
+}
+
+int weir_originals_new(const struct weir_originals_options *options, struct weir_originals **out, struct weir_fault *fault)
+{
+	const struct weir_policy_hide *hide = &options->policy->hide;
+	struct weir_originals *originals = calloc(1, sizeof *originals);
+
+	*out = NULL;
+	if (!originals)
+		return weir_fail(fault, WEIR_E_MEMORY, "no memory for an audit");
+	if (getrandom(&originals->seed, sizeof originals->seed, 0) != sizeof originals->seed) {
+		int system = errno;
+		free(originals);
+		return weir_fail_errno(fault, system, NULL, "random numbers can't be had");
+	}
+	uint64_t memory = options->memory_bytes ? options->memory_bytes : MEMORY_USUAL;
+	if (memory < MEMORY_LEAST)
+		memory = MEMORY_LEAST;
+	originals->policy = options->policy;
+	originals->hider = options->hider;
+	/* Half is for the values, half for what searching makes of them. */
+	originals->budget.most = memory / 2;
+	originals->runs_most = (size_t)(memory / 16 / (RUN_BYTES + 1));
+	originals->runs_limit = UINT64_MAX;
+	originals->ipv4 = (struct audit_table){.width = 4, .seed = originals->seed};
+	originals->ipv6 = (struct audit_table){.width = 16, .seed = originals->seed};
+	originals->macs = (struct audit_table){.width = 6, .seed = originals->seed};
+	originals->runs = (struct audit_table){.width = RUN_BYTES, .seed = originals->seed};
+	originals->name_set = (struct audit_table){.width = 8, .seed = originals->seed};
+	originals->no_ipv4 = !options->policy->hides || hide->ipv4.technique == WEIR_HIDE_NOTHING;
+	originals->no_ipv6 = !options->policy->hides || hide->ipv6.technique == WEIR_HIDE_NOTHING;
+	originals->no_macs = !options->policy->hides || hide->macs.technique == WEIR_HIDE_NOTHING;
+	originals->no_names = !options->policy->hides || hide->names.technique == WEIR_HIDE_NOTHING;
+	*out = originals;
+	return 0;
+}
+
+void weir_originals_free(struct weir_originals *originals)
+{
+	if (!originals)
+		return;
+	audit_table_free(&originals->ipv4);
+	audit_table_free(&originals->ipv6);
+	audit_table_free(&originals->macs);
+	audit_table_free(&originals->runs);
+	audit_table_free(&originals->name_set);
+	text_free(&originals->names);
+	free(originals->filter);
+	free(originals->buckets);
+	free(originals->patterns);
+	free(originals->bytes);
+	free(originals);
+}
+
+/* ---- addresses ---- */
+
+static bool within(const uint8_t *address, const uint8_t *net, unsigned bits)
+{
+	if (memcmp(address, net, bits / 8) != 0)
+		return false;
+	return bits % 8 == 0 || ((address[bits / 8] ^ net[bits / 8]) >> (8 - bits % 8)) == 0;
+}
+
+struct special {
+	uint8_t net[16], bits;
+};
+
+/*
+ * What stands for no host (RFC 6890 and its registries, as far as it says of nobody who they are): unspecified, loopback, link-local of IPv4, protocol assignments,
+ * documentation, benchmarking, multicast, reserved, broadcast. Private networks (RFC 1918, RFC 4193) are hosts of somebody.
+ */
+static const struct special special_ipv4[] = {
+	{{0}, 8},           {{127}, 8},         {{169, 254}, 16},    {{192, 0, 0}, 24},   {{192, 0, 2}, 24},
+	{{192, 88, 99}, 24}, {{198, 18}, 15},   {{198, 51, 100}, 24}, {{203, 0, 113}, 24}, {{224}, 4},
+	{{240}, 4},
+};
+static const struct special special_ipv6[] = {
+	{{0}, 128}, {{[15] = 1}, 128}, {{0x01, 0x00}, 64}, {{0x20, 0x01, 0x00, 0x02}, 48}, {{0x20, 0x01, 0x0d, 0xb8}, 32}, {{0xff}, 8},
+};
+
+static bool is_special(const struct weir_ip *ip)
+{
+	const struct special *list = ip->version == 4 ? special_ipv4 : special_ipv6;
+	size_t count = ip->version == 4 ? sizeof special_ipv4 / sizeof *special_ipv4 : sizeof special_ipv6 / sizeof *special_ipv6;
+
+	for (size_t i = 0; i < count; i++)
+		if (within(ip->bytes, list[i].net, list[i].bits))
+			return true;
+	return false;
+}
+
+static bool is_internal(const struct weir_policy_hide *hide, const struct weir_ip *ip)
+{
+	static const struct special private_ipv4[] = {{{10}, 8}, {{172, 16}, 12}, {{192, 168}, 16}};
+	static const struct special private_ipv6 = {{0xfc}, 7};
+
+	for (size_t i = 0; i < hide->internal_count; i++)
+		if (hide->internal[i].address.version == ip->version && within(ip->bytes, hide->internal[i].address.bytes, hide->internal[i].bits))
+			return true;
+	if (hide->internal_count)
+		return false;
+	if (ip->version == 6)
+		return within(ip->bytes, private_ipv6.net, private_ipv6.bits);
+	for (size_t i = 0; i < sizeof private_ipv4 / sizeof *private_ipv4; i++)
+		if (within(ip->bytes, private_ipv4[i].net, private_ipv4[i].bits))
+			return true;
+	return false;
+}
+
+bool audit_hides_ip(const struct weir_policy *policy, const struct weir_ip *ip)
+{
+	const struct weir_policy_hide *hide = &policy->hide;
+
+	if (!policy->hides || (ip->version != 4 && ip->version != 6))
+		return false;
+	if ((ip->version == 4 ? hide->ipv4 : hide->ipv6).technique == WEIR_HIDE_NOTHING)
+		return false;
+	if (hide->keep_special && is_special(ip))
+		return false;
+	/* Kept or not: zero addresses and all ones say nothing. */
+	static const uint8_t zeros[16] = {0}, ones[4] = {0xff, 0xff, 0xff, 0xff};
+	size_t length = ip->version == 4 ? 4 : 16;
+	if (memcmp(ip->bytes, zeros, length) == 0 || (length == 4 && memcmp(ip->bytes, ones, 4) == 0))
+		return false;
+	if (hide->scope == WEIR_SCOPE_ALL)
+		return true;
+	return is_internal(hide, ip) == (hide->scope == WEIR_SCOPE_INTERNAL);
+}
+
+static void enter(struct weir_originals *originals, struct audit_table *table, const void *value, enum weir_original_kind kind)
+{
+	uint8_t *flags = audit_table_enter(table, value, &originals->budget);
+
+	if (flags)
+		*flags |= AUDIT_HELD;
+	else
+		originals->not_held[kind]++;
+}
+
+int weir_originals_add_ip(struct weir_originals *originals, const struct weir_ip *ip, struct weir_fault *fault)
+{
+	(void)fault;
+	if (!audit_hides_ip(originals->policy, ip))
+		return 0;
+	enter(originals, ip->version == 4 ? &originals->ipv4 : &originals->ipv6, ip->bytes, ip->version == 4 ? WEIR_ORIGINAL_IPV4 : WEIR_ORIGINAL_IPV6);
+	return 0;
+}
+
+int weir_originals_add_mac(struct weir_originals *originals, const uint8_t mac[static 6], struct weir_fault *fault)
+{
+	static const uint8_t zeros[6] = {0};
+
+	(void)fault;
+	/* Group addresses, broadcast among them, are nobody's. */
+	if (originals->no_macs || mac[0] & 1 || memcmp(mac, zeros, 6) == 0)
+		return 0;
+	enter(originals, &originals->macs, mac, WEIR_ORIGINAL_MAC);
+	return 0;
+}
+
+int weir_originals_add_name(struct weir_originals *originals, const void *name, size_t length, struct weir_fault *fault)
+{
+	char held[256];
+	uint8_t size;
+
+	if (originals->no_names || length == 0)
+		return 0;
+	size = (uint8_t)audit_name(name, length, held);
+	if (size == 0) {
+		originals->words++;
+		return 0;
+	}
+	uint64_t hash = xxh3_seeded(held, size, originals->seed);
+	uint8_t *flags = audit_table_enter(&originals->name_set, &hash, &originals->budget);
+	if (flags && *flags)
+		return 0;
+	if (!flags || originals->budget.used + size + 1u > originals->budget.most) {
+		originals->not_held[WEIR_ORIGINAL_NAME]++;
+		if (flags)
+			*flags = AUDIT_DECOY; /* its slot is taken, for nothing */
+		return 0;
+	}
+	*flags = AUDIT_HELD;
+	originals->budget.used += size + 1u;
+	text_add_bytes(&originals->names, &size, 1);
+	text_add_bytes(&originals->names, held, size);
+	return originals->names.failed ? weir_fail(fault, WEIR_E_MEMORY, "no memory for names") : 0;
+}
+
+/* ---- runs of what is cut ---- */
+
+static inline uint64_t run_hash(uint64_t run, uint64_t seed)
+{
+	uint64_t h = (run ^ seed) * UINT64_C(0x9e3779b97f4a7c15);
+
+	h ^= h >> 32;
+	h *= UINT64_C(0xd6e8feb86659fd93);
+	return h ^ h >> 32;
+}
+
+bool audit_run_says_something(const uint8_t *run)
+{
+	unsigned different = 0;
+
+	for (unsigned i = 0; i < RUN_BYTES; i++) {
+		bool again = false;
+		for (unsigned j = 0; j < i; j++)
+			again |= run[j] == run[i];
+		different += !again;
+	}
+	return different >= 6;
+}
+
+/* Half of the runs go: those with the greater hashes, which is the same half of all that there are. */
+static void thin_runs(struct weir_originals *originals)
+{
+	struct audit_table thin = {.width = RUN_BYTES, .seed = originals->seed};
+	size_t step = RUN_BYTES + 1, at = 0;
+	uint64_t used = originals->runs.room * step;
+
+	originals->runs_limit /= 2;
+	struct audit_budget spare = {.most = UINT64_MAX};
+	for (const uint8_t *run; (run = audit_table_next(&originals->runs, &at));) {
+		if (run_hash(weir_load_native64(run), originals->seed) > originals->runs_limit)
+			continue;
+		uint8_t *flags = audit_table_enter(&thin, run, &spare);
+		if (flags)
+			*flags = audit_table_flags(&originals->runs, run);
+	}
+	audit_table_free(&originals->runs);
+	originals->runs = thin;
+	originals->budget.used += thin.room * step - used;
+}
+
+void audit_see_runs(struct weir_originals *originals, const uint8_t *data, size_t length, uint8_t flag)
+{
+	for (size_t i = 0; i + RUN_BYTES <= length; i++) {
+		if (__builtin_expect(run_hash(weir_load_native64(data + i), originals->seed) > originals->runs_limit, 1))
+			continue;
+		if (!audit_run_says_something(data + i))
+			continue;
+		uint8_t *flags = audit_table_enter(&originals->runs, data + i, &originals->budget);
+		if (flags)
+			*flags |= flag;
+		else
+			originals->runs_most = originals->runs.count; /* no more than this, from now on */
+		if (originals->runs.count >= originals->runs_most && originals->runs_limit > 1)
+			thin_runs(originals);
+	}
+}
+
+/* ---- ready ---- */
+
+static void mark(struct weir_originals *originals, struct audit_table *table, const void *image, enum weir_original_kind kind)
+{
+	uint8_t *flags = audit_table_find(table, image);
+
+	if (flags && !(*flags & AUDIT_IMAGE)) {
+		*flags |= AUDIT_IMAGE;
+		originals->images[kind]++;
+	}
+}
+
+/* Which originals are also what an original becomes. */
+static void mark_images(struct weir_originals *originals)
+{
+	struct weir_ip ip, image;
+	uint8_t mac[6];
+	const uint8_t *value;
+	size_t at = 0;
+
+	while ((value = audit_table_next(&originals->ipv4, &at))) {
+		ip = (struct weir_ip){.version = 4};
+		memcpy(ip.bytes, value, 4);
+		weir_hide_ip(originals->hider, &ip, &image);
+		mark(originals, &originals->ipv4, image.bytes, WEIR_ORIGINAL_IPV4);
+	}
+	at = 0;
+	while ((value = audit_table_next(&originals->ipv6, &at))) {
+		ip = (struct weir_ip){.version = 6};
+		memcpy(ip.bytes, value, 16);
+		weir_hide_ip(originals->hider, &ip, &image);
+		mark(originals, &originals->ipv6, image.bytes, WEIR_ORIGINAL_IPV6);
+	}
+	at = 0;
+	while ((value = audit_table_next(&originals->macs, &at))) {
+		weir_hide_mac(originals->hider, value, mac);
+		mark(originals, &originals->macs, mac, WEIR_ORIGINAL_MAC);
+	}
+}
+
+int weir_originals_ready(struct weir_originals *originals, struct weir_fault *fault)
+{
+	if (originals->hider)
+		mark_images(originals);
+	originals->ipv4_held = originals->ipv4.count;
+	int error = audit_match_prepare(originals, fault);
+	originals->ready = error == 0;
+	return error;
+}
+
+static uint64_t count_runs(const struct audit_table *runs)
+{
+	uint64_t count = 0;
+	size_t at = 0;
+
+	for (const uint8_t *run; (run = audit_table_next(runs, &at));)
+		count += !(audit_table_flags(runs, run) & AUDIT_KEPT);
+	return count;
+}
+
+static uint64_t count_names(const struct text *names)
+{
+	uint64_t count = 0;
+
+	for (size_t at = 0; at < names->length; at += (uint8_t)names->data[at] + 1u)
+		count++;
+	return count;
+}
+
+void weir_originals_count(const struct weir_originals *originals, struct weir_originals_statistics *statistics)
+{
+	*statistics = (struct weir_originals_statistics){.packets = originals->packets, .words = originals->words};
+	memcpy(statistics->not_held, originals->not_held, sizeof statistics->not_held);
+	memcpy(statistics->images, originals->images, sizeof statistics->images);
+	statistics->held[WEIR_ORIGINAL_IPV4] = originals->ready ? originals->ipv4_held : originals->ipv4.count;
+	statistics->held[WEIR_ORIGINAL_IPV6] = originals->ipv6.count;
+	statistics->held[WEIR_ORIGINAL_MAC] = originals->macs.count;
+	statistics->held[WEIR_ORIGINAL_NAME] = count_names(&originals->names);
+	statistics->held[WEIR_ORIGINAL_PAYLOAD] = count_runs(&originals->runs);
+	statistics->payload_sampled_one_in = originals->runs_limit ? UINT64_MAX / originals->runs_limit : 0;
+}
