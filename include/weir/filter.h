@@ -25,6 +25,11 @@ void weir_filter_free(struct weir_filter *filter);
  */
 int weir_filter_match(struct weir_filter *filter, const struct weir_packet *packet, struct weir_fault *fault);
 
+/*
+ * Compiles for a link type ahead, 0 or WEIR_E_FILTER. Matching packets of link types that are prepared changes nothing: any number of threads may do so at once.
+ */
+int weir_filter_prepare(struct weir_filter *filter, uint16_t linktype, struct weir_fault *fault);
+
 /* A stage that drops what does not match. It owns the filter from then on. NULL when there is no memory. */
 struct weir_stage *weir_filter_stage_new(struct weir_filter *filter);
 

@@ -31,7 +31,7 @@ struct weir_keep_rule {
 
 struct weir_policy_keep {
 	uint32_t snaplen;           /* bytes of a packet, whatever the rules say; 0: no limit */
-	uint64_t flow_bytes;        /* payload of each flow (both directions) that is kept at most, headers always; UINT64_MAX: no limit */
+	uint64_t flow_bytes;        /* payload of each flow (both directions) that is kept at most, up to UINT32_MAX, headers always; UINT64_MAX: no limit */
 	struct weir_keep_rule *rules;
 	size_t rule_count;
 	struct weir_keep_rule otherwise; /* for what no rule fits; "default" */
@@ -105,6 +105,10 @@ int weir_policy_parse(const char *text, size_t length, const char *name, struct 
 void weir_policy_free(struct weir_policy *policy);
 bool weir_policy_needs_key(const struct weir_policy *policy);
 
+/* The whole policy as it works, defaults included: as TOML, which reads back as the same policy, and as JSON. free() it; NULL: no memory. */
+char *weir_policy_toml(const struct weir_policy *policy);
+char *weir_policy_json(const struct weir_policy *policy);
+
 /* ---- carrying it out ---- */
 
 /*
@@ -145,6 +149,13 @@ void weir_hide_name(const struct weir_hider *hider, char *name, size_t length);
  * are rewritten (names of interfaces) or left out (name resolution, comments, secrets). Parallel: the bytes do not depend on threads.
  */
 struct weir_stage *weir_hide_stage_new(const struct weir_hider *hider, struct weir_fault *fault);
+
+/* Of a hide stage, when the run is over. */
+struct weir_hide_statistics {
+	uint64_t packets, cut;              /* hidden; shortened, because what stands behind is not understood */
+	uint64_t bytes_before, bytes_after; /* captured */
+};
+void weir_hide_statistics(const struct weir_stage *stage, struct weir_hide_statistics *statistics);
 
 /* Hides in a flow record; strings that change are put into the arena. 0 or WEIR_E_MEMORY. */
 struct weir_arena;

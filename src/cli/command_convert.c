@@ -4,16 +4,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <weir/decode.h>
 #include <weir/file.h>
 #include <weir/filter.h>
 
 #include "cli/cli.h"
+#include "cli/policy_options.h"
 #include "core/terminal.h"
 #include "core/text.h"
 
 struct options {
 	const char *write;
 	const char *format;
+	const char *policy;
 	uint64_t level;
 	uint64_t packet_limit;
 };
@@ -25,6 +28,7 @@ static const struct option table[] = {
 	 .choices = "pcap|nspcap|modified|pcapng", .help = "the format, whatever OUT is called"},
 	{.name = "level", .letter = 'l', .type = OPTION_UNSIGNED, .offset = offsetof(struct options, level), .metavar = "N",
 	 .least = 1, .most = 22, .help = "of the compression; else that of gzip, zstd or lz4"},
+	POLICY_OPTION(struct options, policy, "keep only as much of each packet as the policy of this file allows"),
 	{.name = "packet-limit", .type = OPTION_SIZE, .offset = offsetof(struct options, packet_limit), .metavar = "SIZE",
 	 .help = "a packet of IN that claims more is damage; else what libpcap allows its link type"},
 	{0},
@@ -82,7 +86,7 @@ static void tell_losses(const struct command *command, const char *name, const s
 }
 
 /* The stage that drops what does not match; none when there is no expression. */
-static int add_filter(struct weir_pipeline *pipeline, const char *expression, struct weir_fault *fault)
+static int add_filter(struct weir_pipeline *pipeline, const char *expression, size_t *count, struct weir_fault *fault)
 {
 	struct weir_filter *filter;
 
@@ -92,28 +96,46 @@ static int add_filter(struct weir_pipeline *pipeline, const char *expression, st
 	int error = weir_filter_new(expression, (uint16_t)header->linktype, &filter, fault);
 	if (error)
 		return error;
-	pipeline->stages[0] = weir_filter_stage_new(filter);
-	return pipeline->stages[0] ? 0 : weir_fail(fault, WEIR_E_MEMORY, "no memory for the filter");
+	pipeline->stages[*count] = weir_filter_stage_new(filter);
+	if (!pipeline->stages[*count])
+		return weir_fail(fault, WEIR_E_MEMORY, "no memory for the filter");
+	++*count;
+	return 0;
 }
 
-static int convert(const struct command *command, const struct options *options, const char *path, const char *expression,
-                   struct weir_fault *fault)
+/* The stages that keep as much as the policy says. */
+static int add_policy(struct weir_pipeline *pipeline, const struct policies *policies, size_t *count, struct weir_fault *fault)
+{
+	if (!policies_cut(policies))
+		return 0;
+	pipeline->stages[*count] = weir_decode_stage_new();
+	if (!pipeline->stages[*count])
+		return weir_fail(fault, WEIR_E_MEMORY, "no memory to decode packets");
+	++*count;
+	return policies_add_stages(policies, pipeline->stages, count, fault);
+}
+
+static int convert(const struct command *command, const struct options *options, const struct policies *policies, const char *path,
+                   const char *expression, struct weir_fault *fault)
 {
 	struct weir_capture_options reading = {.packet_limit_bytes = (uint32_t)options->packet_limit};
 	struct weir_capture_writer_options writing = {
 		.format = format_named(options->format),
 		.by_name = true,
 		.level = (int)options->level,
-		.filtered = expression[0] != '\0',
+		.filtered = expression[0] != '\0' || policies_cut(policies),
 		.stop = stop_requested(),
 	};
 	/* Two threads: one reads and decompresses, the other makes records and writes. */
 	struct weir_pipeline pipeline = {.threads = 2};
 	struct progress progress;
+	size_t stages = 0;
 
 	int error = weir_capture_open(path, &reading, &pipeline.source, fault);
 	if (!error)
-		error = add_filter(&pipeline, expression, fault);
+		error = add_filter(&pipeline, expression, &stages, fault);
+	if (!error)
+		error = add_policy(&pipeline, policies, &stages, fault);
 	if (!error)
 		error = weir_capture_writer_open(options->write, &writing, &pipeline.sink, fault);
 	if (!error) {
@@ -126,7 +148,8 @@ static int convert(const struct command *command, const struct options *options,
 		tell_losses(command, options->write, pipeline.sink);
 	}
 	weir_sink_close(pipeline.sink);
-	weir_stage_close(pipeline.stages[0]);
+	for (size_t i = 0; i < stages; i++)
+		weir_stage_close(pipeline.stages[i]);
 	weir_source_close(pipeline.source);
 	return error;
 }
@@ -134,6 +157,7 @@ static int convert(const struct command *command, const struct options *options,
 static int run(const struct command *command, void *values, int argc, char **argv)
 {
 	const struct options *options = values;
+	struct policies policies;
 	struct weir_fault fault;
 
 	weir_fault_clear(&fault);
@@ -150,7 +174,11 @@ static int run(const struct command *command, void *values, int argc, char **arg
 		weir_fail(&fault, WEIR_E_MEMORY, "no memory");
 		return report(command, &fault);
 	}
-	int error = convert(command, options, argv[0], expression, &fault);
+	int error = policies_read(options->policy, NULL, &policies, &fault);
+	if (!error) {
+		error = convert(command, options, &policies, argv[0], expression, &fault);
+		policies_free(&policies);
+	}
 	free(expression);
 	return error ? report(command, &fault) : EXIT_FINE;
 }
@@ -165,7 +193,7 @@ const struct command convert_command = {
 		"pcap again is the same file. What it has no place for is told on standard error; packets that it can't hold end the\n"
 		"conversion with an error.\n"
 		"\n"
-		"With FILTER, a pcap-filter expression, only the packets that match are written. OUT gets its name when it is whole. Of\n"
+		"With FILTER, a pcap-filter expression, only the packets that match are written; with --policy no more of them than it allows. OUT gets its name when it is whole. Of\n"
 		"a damaged file everything before the damage is written, and the exit status is 1.",
 	.options = table,
 	.options_size = sizeof(struct options),

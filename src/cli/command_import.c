@@ -10,12 +10,13 @@
 
 #include "cli/archive_options.h"
 #include "cli/cli.h"
+#include "cli/policy_options.h"
 #include "core/clock.h"
 #include "core/terminal.h"
 #include "core/text.h"
 
 struct options {
-	const char *node, *interface, *codec, *segment;
+	const char *node, *interface, *codec, *segment, *policy;
 	uint64_t workers;
 	bool buffered, quiet;
 };
@@ -31,6 +32,7 @@ static const struct option table[] = {
 	 .help = "a new segment after so much (256M) or so long (60s)"},
 	{.name = "workers", .type = OPTION_UNSIGNED, .offset = offsetof(struct options, workers), .metavar = "N", .least = 0,
 	 .most = 8, .help = "compressing threads, 0: one a core"},
+	POLICY_OPTION(struct options, policy, "keep no more than this policy allows, and that of the campaign"),
 	{.name = "buffered", .type = OPTION_FLAG, .offset = offsetof(struct options, buffered),
 	 .help = "through the page cache, not by direct I/O"},
 	{.name = "quiet", .letter = 'q', .type = OPTION_FLAG, .offset = offsetof(struct options, quiet),
@@ -46,6 +48,7 @@ struct import {
 	const struct options *options;
 	struct weir_campaign *campaign;
 	struct weir_archive_options archive;
+	struct policies policies;
 	struct progress progress;
 	int64_t last_ns; /* of the last packet read */
 	uint64_t packets, captured, stored, segments;
@@ -133,6 +136,7 @@ static int run_pipeline(struct import *import, struct weir_source *source, struc
 	struct weir_stage *decode = weir_decode_stage_new();
 	if (!decode)
 		return weir_fail(fault, WEIR_E_MEMORY, "no memory");
+	size_t stages = 1;
 	struct weir_pipeline pipeline = {
 		.source = source,
 		.stages = {decode},
@@ -141,8 +145,11 @@ static int run_pipeline(struct import *import, struct weir_source *source, struc
 		.progress = show,
 		.progress_context = import,
 	};
-	int error = weir_pipeline_run(&pipeline, fault);
-	weir_stage_close(decode);
+	int error = policies_add_stages(&import->policies, pipeline.stages, &stages, fault);
+	if (!error)
+		error = weir_pipeline_run(&pipeline, fault);
+	for (size_t i = 0; i < stages; i++)
+		weir_stage_close(pipeline.stages[i]);
 	return error;
 }
 
@@ -198,8 +205,12 @@ static int run(const struct command *command, void *values, int argc, char **arg
 	import.archive.buffered = options->buffered;
 	if (archive_options_codec(options->codec, &import.archive, &fault) ||
 	    archive_options_segment(options->segment, &import.archive, &fault) ||
-	    weir_campaign_open(argv[0], WEIR_CAMPAIGN_CREATE, &import.campaign, &fault))
+	    policies_read(options->policy, argv[0], &import.policies, &fault))
 		return report(command, &fault);
+	if (weir_campaign_open(argv[0], WEIR_CAMPAIGN_CREATE, &import.campaign, &fault)) {
+		policies_free(&import.policies);
+		return report(command, &fault);
+	}
 	catch_interrupts();
 	for (int i = 1; i < argc; i++) {
 		int error = import_file(&import, argv[i], &status);
@@ -214,6 +225,7 @@ static int run(const struct command *command, void *values, int argc, char **arg
 			break;
 	}
 	weir_campaign_close(import.campaign);
+	policies_free(&import.policies);
 	return status;
 }
 
@@ -224,7 +236,7 @@ const struct command import_command = {
 	.description =
 		"Reads capture files of any kind that weir reads (\"-\": standard input) into a campaign, which is created if it does not exist: "
 		"bytes, times, interfaces, comments and options are kept. Of a damaged file, what is sound is kept, the rest is "
-		"entered in the loss ledger, and the exit status is 1.\n\n"
+		"entered in the loss ledger, and the exit status is 1. Of a campaign that has a policy no more is kept than that allows.\n\n"
 		"Memory: 64 MiB of packets waiting for compression and disk, 4 MiB more for each compressing thread and write under way, up to 24 MiB of index.",
 	.options = table,
 	.options_size = sizeof(struct options),

@@ -129,6 +129,24 @@ void weir_filter_free(struct weir_filter *filter)
 	free(filter);
 }
 
+static const struct program *find_program(const struct weir_filter *filter, uint16_t linktype, bool swapped)
+{
+	for (size_t i = 0; i < filter->count; i++)
+		if (filter->programs[i].linktype == linktype && filter->programs[i].swapped == swapped)
+			return &filter->programs[i];
+	return NULL;
+}
+
+int weir_filter_prepare(struct weir_filter *filter, uint16_t linktype, struct weir_fault *fault)
+{
+	int result = 0;
+
+	for (int swapped = 0; swapped <= (linktype == LINKTYPE_NULL) && filter->expression && result == 0; swapped++)
+		if (!find_program(filter, linktype, swapped))
+			result = compile(filter, linktype, swapped, fault);
+	return result;
+}
+
 int weir_filter_match(struct weir_filter *filter, const struct weir_packet *packet, struct weir_fault *fault)
 {
 	if (!filter->expression)
@@ -136,10 +154,7 @@ int weir_filter_match(struct weir_filter *filter, const struct weir_packet *pack
 
 	bool swapped = packet->linktype == LINKTYPE_NULL && packet->captured >= 4 &&
 	               weir_load_native32(packet->data) > weir_swap32(weir_load_native32(packet->data));
-	const struct program *program = NULL;
-	for (size_t i = 0; i < filter->count; i++)
-		if (filter->programs[i].linktype == packet->linktype && filter->programs[i].swapped == swapped)
-			program = &filter->programs[i];
+	const struct program *program = find_program(filter, packet->linktype, swapped);
 	if (__builtin_expect(!program, 0)) {
 		int result = compile(filter, packet->linktype, swapped, fault);
 		if (result < 0)

@@ -192,7 +192,7 @@ static int read_keep(const struct toml *toml, const struct toml_value *table, st
 			error = take_size(toml, value, 1, UINT32_MAX, &bytes, fault);
 			keep->snaplen = (uint32_t)bytes;
 		} else if (strcmp(value->key, "flow_bytes") == 0) {
-			error = take_size(toml, value, 0, INT64_MAX, &keep->flow_bytes, fault);
+			error = take_size(toml, value, 0, UINT32_MAX, &keep->flow_bytes, fault);
 		} else if (strcmp(value->key, "default") == 0) {
 			error = take_amount(toml, value, &keep->otherwise, fault);
 		} else if (strcmp(value->key, "shed") == 0) {

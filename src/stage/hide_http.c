@@ -1,0 +1,122 @@
+/*
+ * Hiding in HTTP/1 (RFC 9112): the head of a message, line by line. Who is asked is hidden as a name; what only says how is kept; everything else (what is asked for,
+ * from where, by whom, with which cookies) is blanked. The body is cut off, and so is a line that is not whole.
+ */
+#include <strings.h>
+
+#include "stage/hide.h"
+
+static const char *const methods[] = {"GET ", "POST ", "HEAD ", "PUT ", "DELETE ", "OPTIONS ", "CONNECT ", "PATCH ", "TRACE ", "PROPFIND ", "M-SEARCH ", "NOTIFY "};
+
+static bool begins(const uint8_t *data, uint32_t length, const char *word)
+{
+	size_t size = strlen(word);
+
+	return length >= size && memcmp(data, word, size) == 0;
+}
+
+bool hide_looks_like_http(const uint8_t *data, uint32_t length)
+{
+	for (size_t i = 0; i < sizeof methods / sizeof *methods; i++)
+		if (begins(data, length, methods[i]))
+			return true;
+	return begins(data, length, "HTTP/1.");
+}
+
+/* Fields whose values are words of the protocol. */
+static const char *const harmless[] = {
+	"Accept-Encoding", "Accept-Ranges", "Connection", "Content-Encoding", "Content-Length", "Keep-Alive", "Proxy-Connection", "TE", "Trailer",
+	"Transfer-Encoding", "Upgrade", "Upgrade-Insecure-Requests", "Vary", "Cache-Control", "Pragma", "Expect", "Allow",
+};
+
+static bool is_field(const uint8_t *name, uint32_t length, const char *field)
+{
+	return strlen(field) == length && strncasecmp((const char *)name, field, length) == 0;
+}
+
+static void blank(uint8_t *out, uint32_t length)
+{
+	for (uint32_t i = 0; i < length; i++)
+		if (out[i] != ' ' && out[i] != '\t' && out[i] != '/')
+			out[i] = 'x';
+}
+
+/* "host", "host:port" */
+static void host(struct hide_context *context, uint8_t *out, uint32_t length)
+{
+	uint32_t start = 0, end = length;
+
+	while (start < end && (out[start] == ' ' || out[start] == '\t'))
+		start++;
+	while (end > start && (out[end - 1] == ' ' || out[end - 1] == '\t'))
+		end--;
+	uint32_t colon = start;
+	while (colon < end && out[colon] != ':')
+		colon++;
+	/* An IPv6 address has colons, and stands in brackets: it is hidden as a word, not as the address that it is. */
+	bool bracket = start < end && out[start] == '[';
+	hide_name(context, out + start, (bracket ? end : colon) - start);
+	if (!bracket)
+		for (uint32_t i = colon + 1; i < end; i++)
+			out[i] = '0';
+}
+
+static void field(struct hide_context *context, const uint8_t *in, uint8_t *out, uint32_t length)
+{
+	const uint8_t *colon = memchr(in, ':', length);
+	uint32_t name = colon ? (uint32_t)(colon - in) : 0;
+
+	if (!colon || in[0] == ' ' || in[0] == '\t') {
+		blank(out, length); /* the rest of the field before, or no field */
+		return;
+	}
+	for (size_t i = 0; i < sizeof harmless / sizeof *harmless; i++)
+		if (is_field(in, name, harmless[i]))
+			return;
+	if (is_field(in, name, "Host"))
+		host(context, out + name + 1, length - name - 1);
+	else
+		blank(out + name + 1, length - name - 1);
+}
+
+/* "GET target HTTP/1.1", or "HTTP/1.1 200 reason": what stands between is blanked. False: it is neither. */
+static bool first_line(const uint8_t *in, uint8_t *out, uint32_t length)
+{
+	if (begins(in, length, "HTTP/1.")) {
+		if (length > 13)
+			blank(out + 13, length - 13);
+		return length >= 12 && in[8] == ' ';
+	}
+	for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
+		uint32_t size = (uint32_t)strlen(methods[i]);
+		if (!begins(in, length, methods[i]))
+			continue;
+		if (length < size + 9 || memcmp(in + length - 9, " HTTP/1.", 8) != 0)
+			return false;
+		blank(out + size, length - size - 9);
+		return true;
+	}
+	return false;
+}
+
+uint32_t hide_http(struct hide_context *context, const uint8_t *in, uint8_t *out, uint32_t length)
+{
+	uint32_t at = 0;
+
+	while (at < length) {
+		const uint8_t *end = memchr(in + at, '\n', length - at);
+		if (!end)
+			break;
+		uint32_t next = (uint32_t)(end - in) + 1, line = next - 1 - at;
+		if (line && in[at + line - 1] == '\r')
+			line--;
+		if (line == 0 && at > 0)
+			return next;
+		if (at == 0 ? !first_line(in, out, line) : false)
+			return 0;
+		if (at > 0)
+			field(context, in + at, out + at, line);
+		at = next;
+	}
+	return at;
+}
