@@ -50,6 +50,19 @@ struct weir_stage *weir_originals_stage_new(struct weir_originals *originals, st
 /* Gathers from a flow record. 0 or WEIR_E_MEMORY. */
 int weir_originals_see_flow(struct weir_originals *originals, const struct weir_flow *flow, struct weir_fault *fault);
 
+/*
+ * Gathers from what is to be published: a campaign's folder, a run's (packets and flows), a capture file, a Parquet file of flows. Damage in the middle costs what is behind
+ * it: it is an error, for what is not known is not searched for.
+ */
+struct weir_originals_reading {
+	struct weir_stage *keep;  /* as above; may be NULL */
+	int threads;              /* 0 = one a core */
+	const _Atomic int *stop;  /* may be NULL */
+	void (*progress)(void *context, const struct weir_batch *batch); /* as in a pipeline; may be NULL */
+	void *progress_context;
+};
+int weir_originals_read(struct weir_originals *originals, const char *path, const struct weir_originals_reading *reading, struct weir_fault *fault);
+
 /* Single values; what the policy leaves alone is not taken. A name is in dotted form. 0 or WEIR_E_MEMORY. */
 int weir_originals_add_ip(struct weir_originals *originals, const struct weir_ip *ip, struct weir_fault *fault);
 int weir_originals_add_mac(struct weir_originals *originals, const uint8_t mac[static 6], struct weir_fault *fault);

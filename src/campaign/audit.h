@@ -19,6 +19,7 @@
 #define CAMPAIGN_AUDIT_H
 
 #include <weir/audit.h>
+#include <weir/decode.h>
 
 #include "core/text.h"
 

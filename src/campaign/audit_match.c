@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "campaign/audit.h"
+#include "core/xxh3.h"
 
 #define FOLD UINT32_C(0x20202020)
 #define FILTER_BITS_LEAST 16
@@ -130,7 +131,10 @@ static void add_names(struct weir_originals *o)
 		uint8_t length = (uint8_t)o->names.data[at];
 		const uint8_t *name = (const uint8_t *)o->names.data + at + 1;
 		at += length + 1u;
-		add(o, WEIR_ORIGINAL_NAME, AUDIT_TEXT, AUDIT_HELD, name, length);
+		uint64_t hash = xxh3_seeded(name, length, o->seed);
+		const uint8_t *entered = audit_table_find(&o->name_set, &hash);
+		uint8_t flags = entered ? *entered : AUDIT_HELD;
+		add(o, WEIR_ORIGINAL_NAME, AUDIT_TEXT, flags, name, length);
 		count_short(o, name, length);
 		if (!memchr(name, '.', length))
 			continue;
@@ -145,7 +149,7 @@ static void add_names(struct weir_originals *o)
 			begin = i + 1;
 		}
 		if (fits)
-			add(o, WEIR_ORIGINAL_NAME, AUDIT_LABELS, AUDIT_HELD, labels, length + 1u);
+			add(o, WEIR_ORIGINAL_NAME, AUDIT_LABELS, flags, labels, length + 1u);
 	}
 }
 

@@ -83,27 +83,48 @@ struct special {
 };
 
 /*
- * What stands for no host (RFC 6890 and its registries, as far as it says of nobody who they are): unspecified, loopback, link-local of IPv4, protocol assignments,
- * documentation, benchmarking, multicast, reserved, broadcast. Private networks (RFC 1918, RFC 4193) are hosts of somebody.
+ * What is nobody's (RFC 6890 and its registries): unspecified, loopback, protocol assignments, documentation, multicast, reserved, broadcast. Private and link-local
+ * addresses are machines of somebody; groups that are made from an organisation's numbers or a host's address (233/8, 234/8, solicited nodes, RFC 3306) say whose
+ * they are.
  */
 static const struct special special_ipv4[] = {
-	{{0}, 8},           {{127}, 8},         {{169, 254}, 16},    {{192, 0, 0}, 24},   {{192, 0, 2}, 24},
-	{{192, 88, 99}, 24}, {{198, 18}, 15},   {{198, 51, 100}, 24}, {{203, 0, 113}, 24}, {{224}, 4},
-	{{240}, 4},
+	{{0}, 8}, {{127}, 8}, {{192, 0, 0}, 24}, {{192, 0, 2}, 24}, {{198, 51, 100}, 24}, {{203, 0, 113}, 24}, {{224}, 4}, {{240}, 4},
 };
+static const struct special somebodys_ipv4[] = {{{233}, 8}, {{234}, 8}};
 static const struct special special_ipv6[] = {
-	{{0}, 128}, {{[15] = 1}, 128}, {{0x01, 0x00}, 64}, {{0x20, 0x01, 0x00, 0x02}, 48}, {{0x20, 0x01, 0x0d, 0xb8}, 32}, {{0xff}, 8},
+	{{0}, 128}, {{[15] = 1}, 128}, {{0x01, 0x00}, 64}, {{0x20, 0x01, 0x0d, 0xb8}, 32}, {{0xff}, 8},
 };
+static const struct special somebodys_ipv6[] = {{{0xff, 0x02, [11] = 0x01, [12] = 0xff}, 104}};
+
+#define IN_LIST(list, address) in_list(list, sizeof(list) / sizeof *(list), address)
+
+static bool in_list(const struct special *list, size_t count, const uint8_t *address)
+{
+	for (size_t i = 0; i < count; i++)
+		if (within(address, list[i].net, list[i].bits))
+			return true;
+	return false;
+}
 
 static bool is_special(const struct weir_ip *ip)
 {
-	const struct special *list = ip->version == 4 ? special_ipv4 : special_ipv6;
-	size_t count = ip->version == 4 ? sizeof special_ipv4 / sizeof *special_ipv4 : sizeof special_ipv6 / sizeof *special_ipv6;
+	const uint8_t *a = ip->bytes;
 
-	for (size_t i = 0; i < count; i++)
-		if (within(ip->bytes, list[i].net, list[i].bits))
-			return true;
-	return false;
+	if (ip->version == 4)
+		return IN_LIST(special_ipv4, a) && !IN_LIST(somebodys_ipv4, a);
+	return IN_LIST(special_ipv6, a) && !IN_LIST(somebodys_ipv6, a) && !(a[0] == 0xff && a[1] & 0x20 && a[3]);
+}
+
+/* The IPv4 address that an IPv6 one is another way of writing: mapped, compatible (RFC 4291, section 2.5.5), of NAT64 (RFC 6052). */
+static bool holds_ipv4(const struct weir_ip *ip, struct weir_ip *inside)
+{
+	static const struct special ways[] = {{{[10] = 0xff, [11] = 0xff}, 96}, {{0, 0x64, 0xff, 0x9b}, 96}, {{0}, 96}};
+
+	if (ip->version != 6 || !IN_LIST(ways, ip->bytes) || is_special(ip))
+		return false;
+	*inside = (struct weir_ip){.version = 4};
+	memcpy(inside->bytes, ip->bytes + 12, 4);
+	return true;
 }
 
 static bool is_internal(const struct weir_policy_hide *hide, const struct weir_ip *ip)
@@ -118,10 +139,7 @@ static bool is_internal(const struct weir_policy_hide *hide, const struct weir_i
 		return false;
 	if (ip->version == 6)
 		return within(ip->bytes, private_ipv6.net, private_ipv6.bits);
-	for (size_t i = 0; i < sizeof private_ipv4 / sizeof *private_ipv4; i++)
-		if (within(ip->bytes, private_ipv4[i].net, private_ipv4[i].bits))
-			return true;
-	return false;
+	return IN_LIST(private_ipv4, ip->bytes);
 }
 
 bool audit_hides_ip(const struct weir_policy *policy, const struct weir_ip *ip)
@@ -156,7 +174,11 @@ static void enter(struct weir_originals *originals, struct audit_table *table, c
 
 int weir_originals_add_ip(struct weir_originals *originals, const struct weir_ip *ip, struct weir_fault *fault)
 {
+	struct weir_ip inside;
+
 	(void)fault;
+	if (holds_ipv4(ip, &inside))
+		ip = &inside;
 	if (!audit_hides_ip(originals->policy, ip))
 		return 0;
 	enter(originals, ip->version == 4 ? &originals->ipv4 : &originals->ipv6, ip->bytes, ip->version == 4 ? WEIR_ORIGINAL_IPV4 : WEIR_ORIGINAL_IPV6);
@@ -306,10 +328,26 @@ static void mark_images(struct weir_originals *originals)
 	}
 }
 
+/* Names become others of the same shape, of which short ones may be names that are there, too. */
+static void mark_names(struct weir_originals *originals)
+{
+	char name[256];
+
+	for (size_t at = 0; at < originals->names.length; at += (uint8_t)originals->names.data[at] + 1u) {
+		uint8_t length = (uint8_t)originals->names.data[at];
+		memcpy(name, originals->names.data + at + 1, length);
+		weir_hide_name(originals->hider, name, length);
+		uint64_t hash = xxh3_seeded(name, length, originals->seed);
+		mark(originals, &originals->name_set, &hash, WEIR_ORIGINAL_NAME);
+	}
+}
+
 int weir_originals_ready(struct weir_originals *originals, struct weir_fault *fault)
 {
-	if (originals->hider)
+	if (originals->hider) {
 		mark_images(originals);
+		mark_names(originals);
+	}
 	originals->ipv4_held = originals->ipv4.count;
 	int error = audit_match_prepare(originals, fault);
 	originals->ready = error == 0;

@@ -4,6 +4,8 @@
  */
 #include <stdlib.h>
 
+#include <weir/file.h>
+
 #include "campaign/audit.h"
 #include "file/option.h"
 #include "packet/dissect.h"

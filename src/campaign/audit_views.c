@@ -14,10 +14,10 @@
 enum { BASE64 = 1, HEX = 2, PRINT = 4, NETBIOS = 8 };
 
 static const uint8_t classes[256] = {
-	[' ' ... '/'] = PRINT, ['+'] = PRINT | BASE64, ['-'] = PRINT | BASE64, ['/'] = PRINT | BASE64, ['0' ... '9'] = PRINT | BASE64 | HEX,
-	[':' ... '@'] = PRINT, ['A' ... 'F'] = PRINT | BASE64 | HEX | NETBIOS, ['G' ... 'P'] = PRINT | BASE64 | NETBIOS,
-	['Q' ... 'Z'] = PRINT | BASE64, ['[' ... '`'] = PRINT, ['_'] = PRINT | BASE64, ['a' ... 'f'] = PRINT | BASE64 | HEX,
-	['g' ... 'z'] = PRINT | BASE64, ['{' ... '~'] = PRINT,
+	[' ' ... '*'] = PRINT, ['+'] = PRINT | BASE64, [','] = PRINT, ['-'] = PRINT | BASE64, ['.'] = PRINT, ['/'] = PRINT | BASE64,
+	['0' ... '9'] = PRINT | BASE64 | HEX, [':' ... '@'] = PRINT, ['A' ... 'F'] = PRINT | BASE64 | HEX | NETBIOS,
+	['G' ... 'P'] = PRINT | BASE64 | NETBIOS, ['Q' ... 'Z'] = PRINT | BASE64, ['[' ... '^'] = PRINT, ['_'] = PRINT | BASE64,
+	['`'] = PRINT, ['a' ... 'f'] = PRINT | BASE64 | HEX, ['g' ... 'z'] = PRINT | BASE64, ['{' ... '~'] = PRINT,
 };
 
 static int base64_value(uint8_t c)
