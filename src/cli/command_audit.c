@@ -1,14 +1,9 @@
 /* weir audit: whether an output holds what its policy hides. */
-#include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include <weir/audit.h>
 
-#include "cli/cli.h"
-#include "core/json.h"
-#include "core/terminal.h"
+#include "cli/audit_report.h"
 
 struct options {
 	struct option_list originals;
@@ -34,164 +29,59 @@ static const struct option table[] = {
 
 static const struct options defaults = {.memory = UINT64_C(256) << 20};
 
-struct run {
-	const struct command *command;
-	const struct options *options;
-	struct text text;
-	struct json json;
-	uint64_t told;
-};
-
-#define TOLD_MOST 1000 /* lines for people; JSON has all */
-
-static void found(void *context, const struct weir_audit_hit *hit)
+static int gather(const struct options *options, const struct weir_policy *policy, struct weir_originals *originals, struct weir_fault *fault)
 {
-	struct run *run = context;
-
-	if (run->options->json) {
-		json_object(&run->json);
-		json_put_string(&run->json, "file", hit->file);
-		json_put_unsigned(&run->json, "offset", hit->offset);
-		if (hit->packet)
-			json_put_unsigned(&run->json, "packet", hit->packet);
-		json_put_string(&run->json, "place", hit->place);
-		json_put_string(&run->json, "kind", weir_original_kind_name(hit->kind));
-		json_put_string(&run->json, "encoding", hit->encoding);
-		json_put_unsigned(&run->json, "times", hit->times);
-		if (run->options->show_values)
-			json_put_string(&run->json, "value", hit->value);
-		json_end_object(&run->json);
-		return;
-	}
-	if (run->told++ >= TOLD_MOST)
-		return;
-	printf("%s: offset %" PRIu64, hit->file, hit->offset);
-	if (hit->packet)
-		printf(": packet %" PRIu64, hit->packet);
-	printf(": %s: %s (%s)", hit->place, weir_original_kind_name(hit->kind), hit->encoding);
-	if (run->options->show_values)
-		printf(" %s", hit->value);
-	if (hit->times > 1)
-		printf(", %" PRIu64 " times", hit->times);
-	putchar('\n');
-}
-
-static void unsearched(void *context, const char *file, const struct weir_fault *why)
-{
-	struct run *run = context;
-	char text[1100];
-
-	warn(run->command, "%s could not be searched whole: %s", file, weir_fault_text(why, text, sizeof text));
-}
-
-static void print_json(struct run *run, const struct weir_originals_statistics *o, const struct weir_audit_result *r)
-{
-	struct json *json = &run->json;
-
-	json_end_array(json);
-	json_key(json, "originals");
-	json_object(json);
-	for (unsigned i = 0; i < WEIR_ORIGINAL_KINDS; i++) {
-		json_key(json, weir_original_kind_name((enum weir_original_kind)i));
-		json_object(json);
-		json_put_unsigned(json, "held", o->held[i]);
-		json_put_unsigned(json, "not_held", o->not_held[i]);
-		json_put_unsigned(json, "also_images", o->images[i]);
-		json_end_object(json);
-	}
-	json_put_unsigned(json, "packets", o->packets);
-	json_put_unsigned(json, "names_that_are_words", o->words);
-	json_put_unsigned(json, "payload_sampled_one_in", o->payload_sampled_one_in);
-	json_end_object(json);
-	json_put_unsigned(json, "files", r->files);
-	json_put_unsigned(json, "files_unsearched", r->files_unsearched);
-	json_put_unsigned(json, "disk_bytes", r->disk_bytes);
-	json_put_unsigned(json, "searched_bytes", r->searched_bytes);
-	json_put_unsigned(json, "packets", r->packets);
-	json_put_unsigned(json, "leaks", r->leaks);
-	json_put_unsigned(json, "times", r->times);
-	json_put_unsigned(json, "explained", r->explained);
-	json_put_unsigned(json, "by_chance", r->by_chance);
-	json_put_double(json, "expected_by_chance", r->expected_by_chance);
-	json_put_bool(json, "clean", r->leaks == 0 && r->files_unsearched == 0);
-	json_end_object(json);
-	puts(text_string(&run->text));
-}
-
-static void print_summary(const struct run *run, const struct weir_originals_statistics *o, const struct weir_audit_result *r)
-{
-	char a[FORMAT_SIZE], b[FORMAT_SIZE], c[FORMAT_SIZE];
-
-	if (run->told > TOLD_MOST)
-		printf("… and %s more\n", format_count(run->told - TOLD_MOST, a));
-	for (unsigned i = 0; i < WEIR_ORIGINAL_KINDS; i++) {
-		printf("%-12s %s originals", weir_original_kind_name((enum weir_original_kind)i), format_count(o->held[i], a));
-		if (o->images[i])
-			printf(", %s of them also what another became", format_count(o->images[i], b));
-		if (o->not_held[i])
-			printf(", %s times there was no memory for one", format_count(o->not_held[i], c));
-		putchar('\n');
-	}
-	if (o->held[WEIR_ORIGINAL_PAYLOAD])
-		printf("             of runs of eight bytes one in %s\n", format_count(o->payload_sampled_one_in, a));
-	printf("searched     %s files, %s, %s as decompressed, %s packets\n", format_count(r->files, a), format_size(r->disk_bytes, b),
-	       format_size(r->searched_bytes, c), format_count(r->packets, (char[FORMAT_SIZE]){0}));
-	printf("explained    %s: values that others became\n", format_count(r->explained, a));
-	printf("chance       %s short values, where chance gives %.1f\n", format_count(r->by_chance, a), r->expected_by_chance);
-	if (r->files_unsearched)
-		printf("unsearched   %s files\n", format_count(r->files_unsearched, a));
-	printf("leaks        %s\n", format_count(r->leaks, a));
-}
-
-static int gather(const struct run *run, const struct weir_policy *policy, struct weir_originals *originals, struct weir_fault *fault)
-{
-	struct weir_originals_reading reading = {.threads = (int)run->options->threads, .stop = stop_requested()};
+	struct weir_originals_reading reading = {.threads = (int)options->threads, .stop = stop_requested()};
 	int error = 0;
 
-	for (size_t i = 0; i < run->options->originals.count && !error; i++) {
+	for (size_t i = 0; i < options->originals.count && !error; i++) {
 		/* Each input is cut for itself: what is remembered of flows begins anew. */
 		reading.keep = policy->keeps_all ? NULL : weir_keep_stage_new(policy, fault);
 		if (!policy->keeps_all && !reading.keep)
 			return fault->code;
-		error = weir_originals_read(originals, run->options->originals.items[i], &reading, fault);
+		error = weir_originals_read(originals, options->originals.items[i], &reading, fault);
 		weir_stage_close(reading.keep);
 	}
 	return error ? error : weir_originals_ready(originals, fault);
 }
 
-static int audit(struct run *run, const char *output, const struct weir_policy *policy, const struct weir_hider *hider, struct weir_audit_result *result,
-                 struct weir_fault *fault)
+static int audit(const struct options *options, struct audit_report *report, const char *output, const struct weir_policy *policy,
+                 const struct weir_hider *hider, struct weir_audit_result *result, struct weir_fault *fault)
 {
-	struct weir_originals_options options = {.policy = policy, .hider = hider, .memory_bytes = run->options->memory};
+	struct weir_originals_options how = {.policy = policy, .hider = hider, .memory_bytes = options->memory};
 	struct weir_originals_statistics statistics;
 	struct weir_originals *originals;
-	int error = weir_originals_new(&options, &originals, fault);
+	int error = weir_originals_new(&how, &originals, fault);
 
 	if (!error)
-		error = gather(run, policy, originals, fault);
-	struct weir_audit_options search = {.originals = originals, .found = found, .unsearched = unsearched, .context = run, .stop = stop_requested()};
-	run->json = json_into(&run->text);
-	json_object(&run->json);
-	json_key(&run->json, "hits");
-	json_array(&run->json);
+		error = gather(options, policy, originals, fault);
+	struct weir_audit_options search = {.originals = originals, .found = audit_report_found, .unsearched = audit_report_unsearched, .context = report,
+	                                    .stop = stop_requested()};
+	report->out = json_into(&report->text);
+	json_object(&report->out);
+	json_key(&report->out, "hits");
+	json_array(&report->out);
 	if (!error)
 		error = weir_audit(output, &search, result, fault);
 	if (!error) {
 		weir_originals_count(originals, &statistics);
-		if (run->options->json)
-			print_json(run, &statistics, result);
+		json_end_array(&report->out);
+		audit_report_json(&report->out, &statistics, result);
+		json_end_object(&report->out);
+		if (options->json)
+			puts(text_string(&report->text));
 		else
-			print_summary(run, &statistics, result);
+			audit_report_text(report, &statistics, result);
 	}
 	weir_originals_free(originals);
-	text_free(&run->text);
+	text_free(&report->text);
 	return error;
 }
 
 static int run(const struct command *command, void *values, int argc, char **argv)
 {
 	const struct options *options = values;
-	struct run run = {.command = command, .options = options};
+	struct audit_report told = {.command = command, .json = options->json, .show_values = options->show_values};
 	struct weir_policy *policy = NULL;
 	struct weir_hider *hider = NULL;
 	struct weir_audit_result result = {0};
@@ -214,7 +104,7 @@ static int run(const struct command *command, void *values, int argc, char **arg
 	}
 	catch_interrupts();
 	if (!error)
-		error = audit(&run, argv[0], policy, hider, &result, &fault);
+		error = audit(options, &told, argv[0], policy, hider, &result, &fault);
 	weir_hider_free(hider);
 	weir_policy_free(policy);
 	if (error)

@@ -3,7 +3,7 @@
 
 extern const struct command audit_command, catalog_command, convert_command, dedup_command, flows_command, help_command,
 	import_command, info_command, merge_command, options_command, policy_command, process_command,
-	query_command, record_command, repair_command, reproduce_command, up_command,
+	publish_command, query_command, record_command, repair_command, reproduce_command, up_command,
 	verify_command, version_command, watch_command;
 
 const struct command *const commands[] = {
@@ -19,6 +19,7 @@ const struct command *const commands[] = {
 	&options_command,
 	&policy_command,
 	&process_command,
+	&publish_command,
 	&query_command,
 	&record_command,
 	&repair_command,
