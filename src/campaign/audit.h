@@ -4,6 +4,7 @@
  * audit_table.c      sets of values, bounded
  * audit_originals.c  which values are originals
  * audit_names.c      … and which names
+ * audit_vocabulary.c what weir itself writes
  * audit_gather.c     gathering them from packets and flows
  * audit_match.c      the search for bytes: a filter over every offset, then the exact check
  * audit_tokens.c     the search for text: addresses in any way of writing them
@@ -128,6 +129,12 @@ bool audit_hides_ip(const struct weir_policy *policy, const struct weir_ip *ip);
 /* The form in which names are held, into out: lower case, no closing dot. 0: it is not to be searched for. */
 size_t audit_name(const void *name, size_t length, char out[static 256]);
 
+/* Whether a value of four or six bytes is like a number that stands everywhere (10.0.0.1, 00:00:00:00:00:01): as bytes it says nothing. */
+bool audit_says_little(const uint8_t *value, size_t length);
+
+/* Enters what weir itself writes into what it makes as kept: of payload that happens to say the same nothing can be told (audit_vocabulary.c). */
+int audit_see_vocabulary(struct weir_originals *originals, struct weir_fault *fault);
+
 /* Enters what a policy cuts (AUDIT_CUT) or keeps (AUDIT_KEPT), as far as it is sampled. */
 void audit_see_runs(struct weir_originals *originals, const uint8_t *data, size_t length, uint8_t flag);
 
@@ -208,6 +215,7 @@ void audit_views(struct audit_hits *hits, const struct audit_place *place, const
 void audit_check_ipv4(struct audit_hits *hits, const struct audit_place *place, size_t offset, uint32_t address, enum audit_encoding encoding,
                       enum audit_chance chance);
 void audit_check_ipv6(struct audit_hits *hits, const struct audit_place *place, size_t offset, const uint8_t *address, enum audit_encoding encoding);
+void audit_check_mac(struct audit_hits *hits, const struct audit_place *place, size_t offset, const uint8_t *mac, enum audit_encoding encoding);
 /* All that sixteen, eight or six bytes can be that were written as text. */
 void audit_check_bytes(struct audit_hits *hits, const struct audit_place *place, size_t offset, const uint8_t *bytes, size_t length,
                        enum audit_encoding encoding);

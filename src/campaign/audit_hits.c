@@ -161,7 +161,7 @@ void audit_hit(struct audit_hits *hits, const struct audit_place *place, size_t 
 	struct chance_class *class = &hits->classes[chance];
 
 	if (flags & AUDIT_DECOY) {
-		class->decoys++;
+		class->decoys += !audit_says_little(data, length);
 		return;
 	}
 	if (flags & AUDIT_IMAGE && place->images) {
@@ -170,6 +170,8 @@ void audit_hit(struct audit_hits *hits, const struct audit_place *place, size_t 
 	}
 	if (chance != AUDIT_CERTAIN && kind == WEIR_ORIGINAL_IPV4 && is_confirmed(hits, place, data))
 		chance = AUDIT_CERTAIN;
+	if (chance == AUDIT_CHANCE_BYTES4 && audit_says_little(data, length))
+		return;
 	hits->classes[chance].hits++;
 	struct entry entry = {
 		.file = keep_file(hits, place->file), .view = place->view, .offset = place->base + offset, .packet = place->packet, .times = 1,

@@ -64,14 +64,6 @@ static void reverse(const uint8_t *in, uint8_t *out, size_t length)
 		out[i] = in[length - 1 - i];
 }
 
-static bool same_bytes(const uint8_t *data, size_t length)
-{
-	for (size_t i = 1; i < length; i++)
-		if (data[i] != data[0])
-			return false;
-	return true;
-}
-
 static void add_macs(struct weir_originals *o)
 {
 	uint8_t turned[6], wide[8];
@@ -80,7 +72,7 @@ static void add_macs(struct weir_originals *o)
 
 	while ((mac = audit_table_next(&o->macs, &at))) {
 		uint8_t flags = audit_table_flags(&o->macs, mac);
-		if (same_bytes(mac, 6))
+		if (audit_says_little(mac, 6))
 			continue;
 		reverse(mac, turned, 6);
 		add(o, WEIR_ORIGINAL_MAC, AUDIT_BYTES, flags, mac, 6);
@@ -417,6 +409,14 @@ void audit_check_ipv6(struct audit_hits *hits, const struct audit_place *place, 
 		audit_hit(hits, place, offset, WEIR_ORIGINAL_IPV6, encoding, AUDIT_CERTAIN, *flags, address, 16);
 }
 
+void audit_check_mac(struct audit_hits *hits, const struct audit_place *place, size_t offset, const uint8_t *mac, enum audit_encoding encoding)
+{
+	const uint8_t *flags = audit_table_find(&audit_hits_originals(hits)->macs, mac);
+
+	if (flags)
+		audit_hit(hits, place, offset, WEIR_ORIGINAL_MAC, encoding, AUDIT_CERTAIN, *flags, mac, 6);
+}
+
 void audit_check_bytes(struct audit_hits *hits, const struct audit_place *place, size_t offset, const uint8_t *bytes, size_t length,
                        enum audit_encoding encoding)
 {
@@ -429,5 +429,7 @@ void audit_check_bytes(struct audit_hits *hits, const struct audit_place *place,
 	written.view = words[encoding] ? words[encoding] : place->view;
 	written.ipv4_bytes = false;
 	written.short_values = true;
+	if (length == 6)
+		audit_check_mac(hits, &written, 0, bytes, encoding);
 	audit_match(hits, &written, bytes, length, 0, length);
 }

@@ -237,17 +237,32 @@ static inline uint64_t run_hash(uint64_t run, uint64_t seed)
 	return h ^ h >> 32;
 }
 
+bool audit_says_little(const uint8_t *value, size_t length)
+{
+	size_t zeros = 0, same = 0;
+
+	for (size_t i = 0; i < length; i++) {
+		zeros += value[i] == 0;
+		same += value[i] == value[0];
+	}
+	return zeros >= length - 2 || same == length;
+}
+
+/* Of a number or a time: others have the same. */
+static bool is_figure(uint8_t c) { return (c >= '0' && c <= '9') || (c && strchr(":.,-/ TZ", c)); }
+
 bool audit_run_says_something(const uint8_t *run)
 {
-	unsigned different = 0;
+	unsigned different = 0, figures = 0;
 
 	for (unsigned i = 0; i < RUN_BYTES; i++) {
 		bool again = false;
 		for (unsigned j = 0; j < i; j++)
 			again |= run[j] == run[i];
 		different += !again;
+		figures += is_figure(run[i]);
 	}
-	return different >= 6;
+	return different >= 6 && figures < RUN_BYTES;
 }
 
 /* Half of the runs go: those with the greater hashes, which is the same half of all that there are. */
@@ -349,7 +364,9 @@ int weir_originals_ready(struct weir_originals *originals, struct weir_fault *fa
 		mark_names(originals);
 	}
 	originals->ipv4_held = originals->ipv4.count;
-	int error = audit_match_prepare(originals, fault);
+	int error = originals->runs.count ? audit_see_vocabulary(originals, fault) : 0;
+	if (!error)
+		error = audit_match_prepare(originals, fault);
 	originals->ready = error == 0;
 	return error;
 }

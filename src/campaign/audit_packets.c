@@ -74,6 +74,12 @@ static void search_between(const struct packets *p, const struct audit_place *pl
 
 static void search_addresses(const struct packets *p, struct audit_place *place, const struct weir_packet *packet)
 {
+	uint32_t macs[2] = {p->facts.link_source, p->facts.link_destination};
+
+	place->what = "MAC address";
+	for (unsigned i = 0; i < 2 && (macs[0] || macs[1]); i++)
+		if (macs[i] + 6 <= packet->captured)
+			audit_check_mac(p->file->hits, place, macs[i], packet->data + macs[i], AUDIT_BYTES);
 	for (unsigned i = 0; i < p->facts.network_count; i++) {
 		const struct weir_network *network = &p->facts.networks[i];
 		uint32_t at[2] = {network->source, network->destination};

@@ -53,4 +53,7 @@ int publish_data(struct publish *publish, struct weir_fault *fault);
  */
 int publish_sheet(const struct publish *publish, bool stated, struct weir_fault *fault);
 
+/* The same into texts, as Markdown and as HTML. */
+void publish_sheet_text(const struct publish *publish, bool stated, struct text *sheet, struct text *html);
+
 #endif

@@ -33,8 +33,8 @@ static void put_texts(struct text *out, const struct publish *publish, bool stat
 	char path[PATH_MAX + 32];
 	struct toml *toml;
 
-	snprintf(path, sizeof path, "%s/campaign.toml", publish->options->input);
-	if (!stated || toml_read(path, &toml, NULL) < 0) {
+	snprintf(path, sizeof path, "%s/campaign.toml", publish->options->input ? publish->options->input : "");
+	if (!stated || !publish->options->input || toml_read(path, &toml, NULL) < 0) {
 		text_add(out, "- (nothing was stated)\n");
 		return;
 	}
@@ -231,23 +231,28 @@ static void put_html(struct text *out, const char *markdown)
 	text_add(out, list ? "</ul></html>\n" : "</html>\n");
 }
 
+void publish_sheet_text(const struct publish *publish, bool stated, struct text *sheet, struct text *html)
+{
+	text_add(sheet, "# Data sheet\n\n## About\n\n");
+	put_texts(sheet, publish, stated);
+	put_when(sheet, publish);
+	put_gaps(sheet, publish);
+	put_hiding(sheet, publish);
+	put_risks(sheet, publish);
+	if (stated)
+		put_audit(sheet, publish);
+	text_add(sheet, "\n## Files\n\n- packets/: pcapng, compressed with zstd\n- flows/: Parquet\n- audit.json: what was searched for\n"
+	                "- SHA256SUMS: for sha256sum -c\n");
+	put_html(html, text_string(sheet));
+}
+
 int publish_sheet(const struct publish *publish, bool stated, struct weir_fault *fault)
 {
 	char path[PATH_MAX + 32];
 	struct text sheet = {0}, html = {0};
 	int error = 0;
 
-	text_add(&sheet, "# Data sheet\n\n## About\n\n");
-	put_texts(&sheet, publish, stated);
-	put_when(&sheet, publish);
-	put_gaps(&sheet, publish);
-	put_hiding(&sheet, publish);
-	put_risks(&sheet, publish);
-	if (stated)
-		put_audit(&sheet, publish);
-	text_add(&sheet, "\n## Files\n\n- packets/: pcapng, compressed with zstd\n- flows/: Parquet\n- audit.json: what was searched for\n"
-	                 "- SHA256SUMS: for sha256sum -c\n");
-	put_html(&html, text_string(&sheet));
+	publish_sheet_text(publish, stated, &sheet, &html);
 	if (sheet.failed || html.failed)
 		error = weir_fail(fault, WEIR_E_MEMORY, "no memory for the data sheet");
 	snprintf(path, sizeof path, "%s/datasheet.md", publish->folder);
