@@ -293,6 +293,12 @@ static void see_cut(struct gather_stage *stage, const struct weir_batch *batch)
 		uint32_t from = kept > payload ? kept : payload;
 		audit_see_runs(stage->originals, packet->data + from, before - from, AUDIT_CUT);
 		audit_see_runs(stage->originals, packet->data, kept, AUDIT_KEPT);
+		/* And what its end and the padding of a block make together. */
+		uint8_t tail[10] = {0};
+		if (kept >= 7) {
+			memcpy(tail, packet->data + kept - 7, 7);
+			audit_see_runs(stage->originals, tail, sizeof tail, AUDIT_KEPT);
+		}
 	}
 }
 

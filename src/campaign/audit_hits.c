@@ -141,7 +141,7 @@ static bool is_confirmed(const struct audit_hits *hits, const struct audit_place
 {
 	struct weir_ip original = {.version = 4}, image;
 
-	if (!hits->originals->hider || !place->around || !place->facts)
+	if (!hits->originals->hider || !place->around || !place->facts || memcmp(address, address + 1, 3) == 0)
 		return false;
 	memcpy(original.bytes, address, 4);
 	weir_hide_ip(hits->originals->hider, &original, &image);

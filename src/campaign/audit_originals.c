@@ -239,13 +239,13 @@ static inline uint64_t run_hash(uint64_t run, uint64_t seed)
 
 bool audit_says_little(const uint8_t *value, size_t length)
 {
-	size_t zeros = 0, same = 0;
+	size_t zeros = 0, different = 0;
 
 	for (size_t i = 0; i < length; i++) {
 		zeros += value[i] == 0;
-		same += value[i] == value[0];
+		different += i == 0 || !memchr(value, value[i], i);
 	}
-	return zeros >= length - 2 || same == length;
+	return zeros >= length - 2 || different <= 2;
 }
 
 /* Of a number or a time: others have the same. */
