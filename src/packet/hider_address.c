@@ -42,12 +42,12 @@ static bool is_special_ipv6(const uint8_t *a)
 	       memcmp(a, "\x01\0\0\0\0\0\0\0", 8) == 0;
 }
 
-/* Whose IPv4 address is within: IPv4-mapped and -compatible (RFC 4291, section 2.5.5), and translated by NAT64 (RFC 6052). */
+/* Whose IPv4 address is within: IPv4-mapped (RFC 4291, section 2.5.5.2), and translated by NAT64 (RFC 6052). */
 static bool holds_ipv4(const uint8_t *a)
 {
-	static const uint8_t zero[12], mapped[12] = {[10] = 0xff, [11] = 0xff}, translated[12] = {0x00, 0x64, 0xff, 0x9b};
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff}, translated[12] = {0x00, 0x64, 0xff, 0x9b};
 
-	return memcmp(a, mapped, 12) == 0 || memcmp(a, translated, 12) == 0 || (memcmp(a, zero, 12) == 0 && !is_special_ipv6(a));
+	return memcmp(a, mapped, 12) == 0 || memcmp(a, translated, 12) == 0;
 }
 
 /* ff02::1:ff00:0/104, with the last 24 bits of an address (RFC 4291, section 2.7.1). */

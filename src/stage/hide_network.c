@@ -242,9 +242,10 @@ uint32_t hide_tcp(struct hiding *h, const struct weir_layer *layer, uint32_t at,
 {
 	if (!ports(h, layer, at, end))
 		return hide_cut(h, at);
+	if (end - at >= 18)
+		transport_checksum(h, layer, at, 16, true, false);
 	if (end - at < 20)
 		return end;
-	transport_checksum(h, layer, at, 16, true, false);
 	uint32_t header = (uint32_t)(h->in[at + 12] >> 4) * 4;
 	if (header > 20)
 		tcp_options(h, layer, at + 20, header < end - at ? at + header : end);
