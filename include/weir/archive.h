@@ -41,6 +41,8 @@ enum weir_loss_cause {
 	WEIR_LOSS_CLOCK,     /* "clock": the system's clock was stepped; no packets lost, times jump */
 	WEIR_LOSS_RETENTION, /* "retention": deleted because of age, size or free space */
 	WEIR_LOSS_DAMAGE,    /* "damage": found unreadable (import of a damaged file, verify) */
+	WEIR_LOSS_PAYLOAD,   /* "payload": given up under load, as the policy says; the packets' headers are in the archive, so packets is 0 */
+	WEIR_LOSS_POLICY,    /* "policy": packets that are not to be kept at all; no loss, but said */
 	WEIR_LOSS_CAUSES
 };
 const char *weir_loss_name(enum weir_loss_cause cause);
@@ -72,6 +74,7 @@ struct weir_archive_options {
 	bool shed;              /* the buffer is full: true = drop and count (live), false = wait (import) */
 	bool buffered;          /* no direct I/O */
 	uint64_t min_free;      /* treat the disk as full when less than this is free, in bytes */
+	const char *comment;    /* of sections that the sink begins itself (live, of pcap): up to 200 bytes; NULL: none. Copied. */
 };
 
 /* What an archive sink has done so far. */
@@ -94,6 +97,9 @@ struct weir_archive_statistics {
 int weir_archive_sink_open(struct weir_campaign *campaign, const struct weir_archive_options *options,
                            struct weir_sink **sink, struct weir_fault *fault);
 void weir_archive_sink_statistics(const struct weir_sink *sink, struct weir_archive_statistics *statistics);
+
+/* How full the buffer is, in percent: chunks that hold packets which are not on disk, the one being filled among them. Any thread. */
+unsigned weir_archive_sink_fullness(const struct weir_sink *sink);
 
 /* Counters of the interface since the start of capture; they go into the Interface Statistics Block of each chunk. Any thread. */
 void weir_archive_sink_counters(struct weir_sink *sink, uint64_t received, uint64_t dropped_by_interface,

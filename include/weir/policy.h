@@ -121,8 +121,30 @@ struct weir_stage *weir_keep_stage_new(const struct weir_policy *policy, struct 
 struct weir_keep_statistics {
 	uint64_t packets, cut, dropped; /* looked at; made shorter; dropped */
 	uint64_t bytes_before, bytes_after; /* captured */
+	uint64_t dropped_bytes; /* on the wire, of the dropped */
+	int64_t first_ns, last_ns; /* of the dropped: of the earliest and the latest; WEIR_NO_TIME: none */
 };
 void weir_keep_statistics(const struct weir_stage *stage, struct weir_keep_statistics *statistics);
+
+/*
+ * The stage that, while it is recorded, gives up what the policy names first as the buffer behind it fills (policy->keep.shed): the first at 50 %, the others up
+ * to 90 %; each is kept again when the buffer is 20 % emptier than that. To stand behind the keep stage, in order. fullness(context) is asked once a batch, in percent. The policy
+ * outlives the stage.
+ */
+struct weir_stage *weir_shed_stage_new(const struct weir_policy *policy, unsigned (*fullness)(void *context), void *context,
+                                       struct weir_fault *fault);
+
+struct weir_shed_loss {
+	const char *what;        /* as the policy says it */
+	bool payload;            /* the packets were cut to their headers; else they were dropped */
+	int64_t from_ns, to_ns;  /* of the packets */
+	uint64_t packets, bytes; /* bytes: of payload that had been captured, or of whole packets on the wire */
+};
+/* What was given up and has not been told: true and *loss for each interval that is over (last: or not), to be called until false. Any thread. */
+bool weir_shed_look(struct weir_stage *stage, bool last, struct weir_shed_loss *loss);
+/* Takes back what weir_shed_look has given: it could not be entered in the ledger. */
+void weir_shed_keep(struct weir_stage *stage, const struct weir_shed_loss *loss);
+uint64_t weir_shed_dropped(const struct weir_stage *stage); /* packets so far */
 
 /*
  * What hides: addresses, names and numbers by the policy's techniques, keyed by the campaign's key. Never changes once made; any number of threads use one.

@@ -17,6 +17,7 @@
 
 #include <weir/archive.h>
 #include <weir/flow.h>
+#include <weir/policy.h>
 #include <weir/stage.h>
 
 enum weir_run_stage {
@@ -32,6 +33,8 @@ enum weir_run_stage {
 /* The stage of this name ("verify", "repair", …), 0 when there is none. */
 unsigned weir_run_stage_named(const char *name, size_t length);
 
+#define WEIR_RUN_POLICIES 2
+
 struct weir_run_options {
 	const char *campaign;       /* the folder; NULL: files */
 	const char *const *files;
@@ -45,6 +48,8 @@ struct weir_run_options {
 	uint64_t part_bytes;        /* of input; 0 = 16 GiB */
 	struct weir_dedup_options dedup;
 	int64_t idle_ns, active_ns; /* of flows; 0: none */
+	/* No more of packets is kept than these allow (NULL: none); flow records are made of whole packets. They are part of the manifest. */
+	const struct weir_policy *policies[WEIR_RUN_POLICIES];
 	int threads;                /* 0 = one a core */
 	const _Atomic int *stop;    /* may be NULL: Ctrl-C ends the run after the batch in hand; it can go on later */
 	/* done of total bytes of the input; may be NULL; from any thread, one call at a time */

@@ -10,7 +10,7 @@
 
 enum {
 	OPTION_END = 0,
-	SHB_OS = 3, SHB_USERAPPL = 4,
+	OPT_COMMENT = 1, SHB_OS = 3, SHB_USERAPPL = 4,
 	IF_NAME = 2, IF_DESCRIPTION = 3, IF_TSRESOL = 9, IF_TSOFFSET = 14,
 	ISB_IFRECV = 4, ISB_IFDROP = 5, ISB_OSDROP = 7, ISB_USRDELIV = 8,
 };
@@ -54,7 +54,7 @@ static uint8_t *put_end(uint8_t *at)
 	return at + 4;
 }
 
-uint32_t put_section(uint8_t *out, bool big)
+uint32_t put_section(uint8_t *out, const char *comment, bool big)
 {
 	static const char application[] = "weir " WEIR_VERSION;
 	struct utsname system;
@@ -65,6 +65,8 @@ uint32_t put_section(uint8_t *out, bool big)
 	weir_store16(at + 6, 0, big);
 	weir_store64(at + 8, UINT64_MAX, big); /* the section's length: not known */
 	at += 16;
+	if (comment && comment[0])
+		at = put_option(at, OPT_COMMENT, comment, (uint16_t)strnlen(comment, SECTION_COMMENT_MAX), big);
 	if (uname(&system) == 0) {
 		char os[64];
 		int length = snprintf(os, sizeof os, "%.16s %.40s", system.sysname, system.release);

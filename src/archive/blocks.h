@@ -24,8 +24,9 @@ static inline uint32_t padded4(uint32_t length) { return (length + 3u) & ~3u; }
 /*
  * Each writes one block to out, which has room for its size, and returns the size. In the byte order of the section.
  */
-#define SECTION_BLOCK_MAX 160u
-uint32_t put_section(uint8_t *out, bool big);
+#define SECTION_COMMENT_MAX 200u /* what is more is cut off */
+#define SECTION_BLOCK_MAX (160u + 4u + SECTION_COMMENT_MAX)
+uint32_t put_section(uint8_t *out, const char *comment, bool big); /* comment may be NULL */
 
 /* An interface: with its options as they are, or, where it has none, those that its fields need. */
 uint32_t interface_block_size(const struct weir_interface *interface);

@@ -24,6 +24,8 @@ static const char *const names[WEIR_LOSS_CAUSES] = {
 	[WEIR_LOSS_CLOCK] = "clock",
 	[WEIR_LOSS_RETENTION] = "retention",
 	[WEIR_LOSS_DAMAGE] = "damage",
+	[WEIR_LOSS_PAYLOAD] = "payload",
+	[WEIR_LOSS_POLICY] = "policy",
 };
 
 const char *weir_loss_name(enum weir_loss_cause cause)

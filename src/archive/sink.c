@@ -1,6 +1,7 @@
 /* A sink that keeps packets in the archive: weir/archive.h, archive/sink.h. */
 #include "archive/sink.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -150,7 +151,7 @@ static int room_slowly(struct archive_sink *sink, const struct weir_interface *i
 {
 	if (!sink->section_known || sink->section_number != interface->section) {
 		uint8_t section[SECTION_BLOCK_MAX];
-		uint32_t length = put_section(section, interface->big_endian);
+		uint32_t length = put_section(section, sink->comment, interface->big_endian);
 		int error = set_section(sink, section, length, interface->section, interface->big_endian, fault);
 		if (error)
 			return error;
@@ -616,6 +617,8 @@ static int open_vantage(struct archive_sink *sink, struct weir_fault *fault)
 	vantage_name(sink->options.node ? sink->options.node : host, sink->node);
 	vantage_name(sink->options.interface, sink->interface);
 	sink->options.node = sink->node;
+	snprintf(sink->comment, sizeof sink->comment, "%s", sink->options.comment ? sink->options.comment : "");
+	sink->options.comment = sink->comment;
 	sink->options.interface = sink->interface;
 	memset(longest, 'x', sizeof longest - 1);
 	longest[sizeof longest - 1] = '\0';
@@ -692,6 +695,18 @@ void weir_archive_sink_statistics(const struct weir_sink *base, struct weir_arch
 		if (sink->slots[i].state >= SLOT_WAITING && sink->slots[i].state <= SLOT_WRITING)
 			statistics->backlog_bytes += sink->slots[i].filled;
 	pthread_mutex_unlock(&sink->lock);
+}
+
+unsigned weir_archive_sink_fullness(const struct weir_sink *base)
+{
+	struct archive_sink *sink = (struct archive_sink *)(uintptr_t)base;
+	size_t used = 0;
+
+	pthread_mutex_lock(&sink->lock);
+	for (size_t i = 0; i < sink->slot_count; i++)
+		used += sink->slots[i].state != SLOT_FREE;
+	pthread_mutex_unlock(&sink->lock);
+	return (unsigned)(100 * used / sink->slot_count);
 }
 
 void weir_archive_sink_counters(struct weir_sink *base, uint64_t received, uint64_t dropped_by_interface,

@@ -106,6 +106,7 @@ struct archive_sink {
 	struct weir_campaign *campaign;
 	struct weir_archive_options options;
 	char node[VANTAGE_NAME_MAX], interface[VANTAGE_NAME_MAX];
+	char comment[SECTION_COMMENT_MAX + 1];
 	int lock_fd;
 	size_t chunk_bytes;
 	uint64_t reserve; /* bytes of disk that are kept free to be able to close segments */

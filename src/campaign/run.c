@@ -51,6 +51,23 @@ static bool wants(const struct run *run, unsigned stage)
 	return run->plan.stages & stage;
 }
 
+/* What the policies of the plan keep of packets that are written. */
+static int make_keeps(struct run *run, struct weir_fault *fault)
+{
+	for (size_t i = 0; i < WEIR_RUN_POLICIES; i++) {
+		const char *text = run->plan.policies[i];
+		if (!text)
+			continue;
+		int error = weir_policy_parse(text, strlen(text), "the policy of the run", &run->policies[i], fault);
+		if (error)
+			return error;
+		run->keeps[i] = weir_keep_stage_new(run->policies[i], fault);
+		if (!run->keeps[i])
+			return fault->code;
+	}
+	return 0;
+}
+
 static int make_stages(struct run *run, struct weir_fault *fault)
 {
 	uint64_t memory = run->plan.memory_bytes;
@@ -59,6 +76,10 @@ static int make_stages(struct run *run, struct weir_fault *fault)
 	run->decode = weir_decode_stage_new();
 	if (!run->decode)
 		return weir_fail(fault, WEIR_E_MEMORY, "no memory to decode packets");
+	if (run->plan.packets)
+		error = make_keeps(run, fault);
+	if (error)
+		return error;
 	if (wants(run, WEIR_RUN_DEDUP)) {
 		struct weir_dedup_options dedup = run->plan.dedup;
 		dedup.memory_bytes = memory / 8;
@@ -89,6 +110,10 @@ static void free_run(struct run *run)
 	weir_stage_close(run->dedup);
 	weir_stage_close(run->digest);
 	weir_stage_close(run->decode);
+	for (size_t i = 0; i < WEIR_RUN_POLICIES; i++) {
+		weir_stage_close(run->keeps[i]);
+		weir_policy_free(run->policies[i]);
+	}
 	if (run->flow_sink)
 		run->flow_sink->ops->close(run->flow_sink);
 	weir_applications_free(run->applications);

@@ -29,6 +29,7 @@ struct run_plan {
 	uint64_t memory_bytes, part_bytes;
 	struct weir_dedup_options dedup;
 	int64_t idle_ns, active_ns;
+	char *policies[WEIR_RUN_POLICIES]; /* as TOML, defaults included; NULL: none */
 	struct run_input *inputs;
 	size_t input_count;
 	uint64_t input_bytes;
@@ -145,6 +146,8 @@ struct run {
 	struct weir_interface **interfaces; /* a campaign's, the same numbers in all parts */
 	uint32_t interface_count;
 	struct weir_stage *decode, *digest, *dedup, *decapsulate, *flow;
+	struct weir_policy *policies[WEIR_RUN_POLICIES];
+	struct weir_stage *keeps[WEIR_RUN_POLICIES]; /* for packets that are written; NULL: none */
 	struct weir_applications *applications;
 	struct weir_flow_sink *flow_sink; /* of the part */
 	struct weir_sink *packet_sink;

@@ -61,6 +61,12 @@ static int sink_consume(struct weir_sink *sink, struct weir_batch *batch, struct
 	struct run *run = ((struct run_sink *)sink)->run;
 
 	run_tally_packets(run->tally, batch);
+	/* Behind the flow stage and the tallies, which are of whole packets. */
+	for (size_t i = 0; i < WEIR_RUN_POLICIES && run->packet_sink; i++) {
+		int error = run->keeps[i] ? run->keeps[i]->ops->process(run->keeps[i], batch, fault) : 0;
+		if (error)
+			return error;
+	}
 	return run->packet_sink ? run->packet_sink->ops->consume(run->packet_sink, batch, fault) : 0;
 }
 
@@ -206,7 +212,7 @@ struct state_head {
 
 static int each_stage(struct run *run, struct weir_state *state, bool save, struct weir_fault *fault)
 {
-	struct weir_stage *stages[] = {run->dedup, run->decapsulate, run->flow};
+	struct weir_stage *stages[] = {run->dedup, run->decapsulate, run->flow, run->keeps[0], run->keeps[1]};
 	int error = 0;
 
 	for (size_t i = 0; !error && i < sizeof stages / sizeof stages[0]; i++)

@@ -34,6 +34,8 @@ void run_plan_free(struct run_plan *plan)
 	for (size_t i = 0; i < plan->input_count; i++)
 		free(plan->inputs[i].path);
 	free(plan->inputs);
+	for (size_t i = 0; i < WEIR_RUN_POLICIES; i++)
+		free(plan->policies[i]);
 	free(plan->cuts);
 	free(plan->campaign);
 	*plan = (struct run_plan){0};
@@ -165,6 +167,19 @@ static int add_segments(struct weir_campaign *campaign, struct run_plan *plan, s
 	return error;
 }
 
+/* Those that cut or drop anything. */
+static int add_policies(const struct weir_run_options *options, struct run_plan *plan, struct weir_fault *fault)
+{
+	for (size_t i = 0; i < WEIR_RUN_POLICIES; i++) {
+		if (!options->policies[i] || options->policies[i]->keeps_all)
+			continue;
+		plan->policies[i] = weir_policy_toml(options->policies[i]);
+		if (!plan->policies[i])
+			return no_memory(fault);
+	}
+	return 0;
+}
+
 int run_plan_make(const struct weir_run_options *options, struct weir_campaign *campaign, struct run_plan *plan, struct weir_fault *fault)
 {
 	*plan = (struct run_plan){
@@ -181,7 +196,11 @@ int run_plan_make(const struct weir_run_options *options, struct weir_campaign *
 	/* Drawn once, then part of the plan: nobody who sends packets knows it. */
 	if (getrandom(&plan->dedup.seed, sizeof plan->dedup.seed, 0) != sizeof plan->dedup.seed)
 		return weir_fail_errno(fault, errno, NULL, "no random numbers");
-	int error = 0;
+	int error = add_policies(options, plan, fault);
+	if (error) {
+		run_plan_free(plan);
+		return error;
+	}
 	if (campaign) {
 		plan->campaign = realpath(weir_campaign_path(campaign), NULL);
 		error = plan->campaign ? clamp_to_whole(campaign, plan, fault) : no_memory(fault);
@@ -210,6 +229,19 @@ static void write_dedup(struct json *json, const struct weir_dedup_options *dedu
 	json_put_bool(json, "ignore_mac", dedup->ignore_mac);
 	json_put_bool(json, "ignore_vlan", dedup->ignore_vlan);
 	json_end_object(json);
+}
+
+/* Not there at all in runs without policies. */
+static void write_policies(struct json *json, const struct run_plan *plan)
+{
+	if (!plan->policies[0] && !plan->policies[1])
+		return;
+	json_key(json, "policies");
+	json_array(json);
+	for (size_t i = 0; i < WEIR_RUN_POLICIES; i++)
+		if (plan->policies[i])
+			json_string(json, plan->policies[i]);
+	json_end_array(json);
 }
 
 static void write_inputs(struct json *json, const struct run_plan *plan)
@@ -249,6 +281,7 @@ void run_plan_write(const struct run_plan *plan, bool with_inputs, struct json *
 	write_dedup(json, &plan->dedup);
 	json_put_signed(json, "idle_ns", plan->idle_ns);
 	json_put_signed(json, "active_ns", plan->active_ns);
+	write_policies(json, plan);
 	json_key(json, "cuts_ns");
 	json_array(json);
 	for (size_t i = 0; plan->part_count && i <= plan->part_count; i++)
@@ -384,6 +417,24 @@ static bool read_inputs(const struct reader *reader, struct run_plan *plan, stru
 	return code == SQLITE_DONE;
 }
 
+static bool read_policies(const struct reader *reader, struct run_plan *plan)
+{
+	sqlite3_stmt *statement = ask(reader, "SELECT value FROM json_each(?1, ?2)", ".policies");
+	int code = SQLITE_ERROR;
+	size_t count = 0;
+
+	while (statement && (code = sqlite3_step(statement)) == SQLITE_ROW) {
+		const char *text = (const char *)sqlite3_column_text(statement, 0);
+		if (!text || count == WEIR_RUN_POLICIES)
+			break;
+		plan->policies[count] = strdup(text);
+		if (!plan->policies[count++])
+			break;
+	}
+	sqlite3_finalize(statement);
+	return code == SQLITE_DONE;
+}
+
 static bool read_campaign(const struct reader *reader, struct run_plan *plan)
 {
 	sqlite3_stmt *statement = ask(reader, "SELECT json_extract(?1, ?2)", ".campaign");
@@ -408,7 +459,7 @@ int run_plan_read(const char *json, const char *at, const char *name, struct run
 		sqlite3_close(reader.database);
 		return no_memory(fault);
 	}
-	bool sound = read_campaign(&reader, plan) && read_stages(&reader, plan) && read_parameters(&reader, plan) && read_cuts(&reader, plan) &&
+	bool sound = read_campaign(&reader, plan) && read_stages(&reader, plan) && read_parameters(&reader, plan) && read_cuts(&reader, plan) && read_policies(&reader, plan) &&
 	             read_inputs(&reader, plan, fault);
 	sqlite3_close(reader.database);
 	if (sound)

@@ -131,6 +131,27 @@ static void say_done(const struct import *import, const char *file, const struct
 	fflush(stdout);
 }
 
+/* Packets that the policy lets nothing be kept of are no loss, but are said. */
+static void enter_withheld(struct import *import, const struct weir_stage *keep)
+{
+	struct weir_keep_statistics statistics;
+	struct weir_fault fault;
+
+	weir_keep_statistics(keep, &statistics);
+	const struct weir_loss loss = {
+		.from_ns = statistics.first_ns,
+		.to_ns = statistics.last_ns,
+		.cause = WEIR_LOSS_POLICY,
+		.packets = statistics.dropped,
+		.bytes = statistics.dropped_bytes,
+		.node = import->archive.node,
+		.interface = import->archive.interface,
+		.detail = "the policy lets none of them be kept",
+	};
+	if (loss.packets && weir_ledger_enter(import->campaign, &loss, &fault) != 0)
+		report(import->command, &fault);
+}
+
 static int run_pipeline(struct import *import, struct weir_source *source, struct weir_sink *sink, struct weir_fault *fault)
 {
 	struct weir_stage *decode = weir_decode_stage_new();
@@ -148,6 +169,8 @@ static int run_pipeline(struct import *import, struct weir_source *source, struc
 	int error = policies_add_stages(&import->policies, pipeline.stages, &stages, fault);
 	if (!error)
 		error = weir_pipeline_run(&pipeline, fault);
+	for (size_t i = 1; i < stages; i++)
+		enter_withheld(import, pipeline.stages[i]);
 	for (size_t i = 0; i < stages; i++)
 		weir_stage_close(pipeline.stages[i]);
 	return error;
@@ -155,7 +178,7 @@ static int run_pipeline(struct import *import, struct weir_source *source, struc
 
 static int import_file(struct import *import, const char *file, int *status)
 {
-	char vantage[256], name[64];
+	char vantage[256], name[64], comment[POLICIES_COMMENT];
 	struct weir_archive_statistics statistics;
 	struct weir_source *source = NULL;
 	struct weir_sink *sink = NULL;
@@ -168,6 +191,8 @@ static int import_file(struct import *import, const char *file, int *status)
 		vantage_of(file, vantage, sizeof vantage);
 	import->archive.interface = vantage;
 	import->last_ns = 0;
+	policies_comment(&import->policies, comment);
+	import->archive.comment = comment;
 	error = weir_capture_open(file, NULL, &source, &fault);
 	if (!error)
 		error = weir_archive_sink_open(import->campaign, &import->archive, &sink, &fault);

@@ -7,6 +7,7 @@
 #include <weir/run.h>
 
 #include "cli/cli.h"
+#include "cli/policy_options.h"
 #include "core/clock.h"
 #include "core/json.h"
 #include "core/terminal.h"
@@ -14,7 +15,7 @@
 #define MEMORY_LEAST (UINT64_C(64) << 20)
 
 struct options {
-	const char *out, *stages, *keep_packets, *from, *to;
+	const char *out, *stages, *keep_packets, *policy, *from, *to;
 	int64_t last, routed, idle, active;
 	uint64_t window, threads, memory, part;
 	bool since_last, local, json;
@@ -27,6 +28,7 @@ static const struct option table[] = {
 	 .help = "what to do, of verify,repair,dedup,clock,apps,flows"},
 	{.name = "keep-packets", .type = OPTION_CHOICE, .offset = offsetof(struct options, keep_packets), .metavar = "WHETHER", .choices = "yes|no",
 	 .help = "write clean packets, beside the flow records"},
+	POLICY_OPTION(struct options, policy, "write no more of packets than this policy allows, and that of the campaign"),
 	{.name = "last", .type = OPTION_DURATION, .offset = offsetof(struct options, last), .metavar = "DURATION",
 	 .help = "of a campaign the packets from so long before now on: 24h"},
 	{.name = "since-last", .type = OPTION_FLAG, .offset = offsetof(struct options, since_last),
@@ -195,6 +197,7 @@ static int run(const struct command *command, void *values, int argc, char **arg
 		.context = &progress,
 	};
 	struct weir_run_summary summary;
+	struct policies policies = {0};
 	struct weir_fault fault = {0};
 	int error = read_stages(options->stages, &run.stages, &fault);
 
@@ -204,12 +207,17 @@ static int run(const struct command *command, void *values, int argc, char **arg
 		error = read_times(options, &run, &fault);
 	if (!error)
 		error = read_inputs(argc, argv, &run, &fault);
+	if (!error)
+		error = policies_read(options->policy, run.campaign, &policies, &fault);
 	if (error)
 		return report(command, &fault);
+	for (size_t i = 0; i < policies.count; i++)
+		run.policies[i] = policies.items[i];
 	catch_interrupts();
 	progress_start(&progress, "process", 1);
 	error = weir_run_process(&run, &summary, &fault);
 	progress_end(&progress);
+	policies_free(&policies);
 	if (error)
 		return report(command, &fault);
 	if (options->json)

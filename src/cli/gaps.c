@@ -85,6 +85,8 @@ static void print(FILE *out, const char *prefix, const struct gap *gap, bool loc
 		fprintf(out, ", %s times", format_count(gap->times, packets));
 	if (gap->loss.packets == WEIR_UNKNOWN_COUNT)
 		fprintf(out, ", how many packets is not known");
+	else if (gap->loss.cause == WEIR_LOSS_PAYLOAD && gap->loss.packets == 0)
+		fputs(", no packets but their payload", out);
 	else
 		fprintf(out, ", %s packets%s", format_count(gap->loss.packets, packets), gap->more ? " and more" : "");
 	if (gap->times == 1 && gap->detail[0])

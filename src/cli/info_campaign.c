@@ -10,6 +10,7 @@
 #include "archive/journal_read.h"
 #include "archive/segment_scan.h"
 #include "cli/info.h"
+#include "cli/policy_options.h"
 #include "core/terminal.h"
 
 /* Sums, of a vantage or of all. */
@@ -26,12 +27,14 @@ struct vantage {
 
 struct campaign_summary {
 	struct weir_campaign *campaign;
+	struct policies policies; /* its own: one or none */
+	struct weir_fault policy_fault; /* why it can't be read; code 0: it can */
 	struct sums total;
 	struct vantage *vantages;
 	size_t count;
 	uint64_t nodes;
 	struct {
-		uint64_t gaps, packets, unknown;
+		uint64_t gaps, packets, unknown, bytes;
 	} causes[WEIR_LOSS_CAUSES];
 };
 
@@ -211,7 +214,7 @@ static int take_open(struct campaign_summary *summary, sqlite3_stmt *statement, 
 static int take_loss(struct campaign_summary *summary, sqlite3_stmt *statement, struct weir_fault *fault)
 {
 	enum weir_loss_cause cause = gaps_cause(text(statement, 2));
-	uint64_t gaps = number(statement, 3), packets = number(statement, 4), unknown = number(statement, 5);
+	uint64_t gaps = number(statement, 3), packets = number(statement, 4), unknown = number(statement, 5), bytes = number(statement, 6);
 	struct vantage *vantage;
 	int code = find_vantage(summary, text(statement, 0), text(statement, 1), &vantage, fault);
 
@@ -221,12 +224,13 @@ static int take_loss(struct campaign_summary *summary, sqlite3_stmt *statement, 
 	vantage->sums.unknown_gaps += unknown;
 	if (cause == WEIR_LOSS_RETENTION)
 		vantage->sums.deleted_packets += packets;
-	else
+	else if (cause != WEIR_LOSS_POLICY)
 		vantage->sums.lost_packets += packets;
 	if (cause < WEIR_LOSS_CAUSES) {
 		summary->causes[cause].gaps += gaps;
 		summary->causes[cause].packets += packets;
 		summary->causes[cause].unknown += unknown;
+		summary->causes[cause].bytes += bytes;
 	}
 	return 0;
 }
@@ -255,7 +259,7 @@ static int look(struct campaign_summary *summary, struct weir_fault *fault)
 		code = ask(summary, "SELECT node, interface, path, codec FROM segments WHERE state = 'open'", take_open, fault);
 	if (code == 0)
 		code = ask(summary,
-		           "SELECT node, interface, cause, count(*), coalesce(sum(packets), 0), sum(packets IS NULL) FROM ledger GROUP BY 1, 2, 3",
+		           "SELECT node, interface, cause, count(*), coalesce(sum(packets), 0), sum(packets IS NULL), coalesce(sum(bytes), 0) FROM ledger GROUP BY 1, 2, 3",
 		           take_loss, fault);
 	if (code == 0)
 		code = ask(summary, "SELECT count(*) FROM nodes", count_nodes, fault);
@@ -286,6 +290,33 @@ static void json_sums(struct json *json, const struct sums *sums)
 	json_put_unsigned(json, "deleted_packets", sums->deleted_packets);
 }
 
+/* What is kept of the packets, as campaign.toml says; null: no policy, or one that is not sound. */
+static void json_policy(const struct campaign_summary *summary, struct json *json)
+{
+	json_key(json, "policy");
+	if (summary->policies.count == 0) {
+		json_null(json);
+		return;
+	}
+	const struct weir_policy *policy = summary->policies.items[0];
+	json_object(json);
+	json_put_string(json, "name", policy->name[0] ? policy->name : NULL);
+	json_put_bool(json, "keeps_all", policy->keeps_all);
+	json_put_bool(json, "hides", policy->hides);
+	json_end_object(json);
+}
+
+static void show_policy(const struct campaign_summary *summary)
+{
+	const struct weir_policy *policy = summary->policies.items[0];
+
+	if (summary->policy_fault.code)
+		info_line("Policy", "is not sound, so that nothing more will be recorded: %s", summary->policy_fault.message);
+	else if (summary->policies.count)
+		info_line("Policy", "%s%s%s%s%s", policy->name, policy->name[0] ? ": " : "", policy->keeps_all ? "everything is kept" : "less than everything is kept",
+		          policy->hides ? ", and hidden from others" : "", "; weir policy show has all of it");
+}
+
 static void show_json(const struct campaign_summary *summary, struct json *json, const char *path, const struct weir_fault *fault)
 {
 	json_object(json);
@@ -303,6 +334,7 @@ static void show_json(const struct campaign_summary *summary, struct json *json,
 		json_put_unsigned(json, "gaps", summary->causes[cause].gaps);
 		json_put_unsigned(json, "gaps_of_unknown_size", summary->causes[cause].unknown);
 		json_put_unsigned(json, "packets", summary->causes[cause].packets);
+		json_put_unsigned(json, "bytes", summary->causes[cause].bytes);
 		json_end_object(json);
 	}
 	json_end_object(json);
@@ -316,6 +348,7 @@ static void show_json(const struct campaign_summary *summary, struct json *json,
 		json_end_object(json);
 	}
 	json_end_array(json);
+	json_policy(summary, json);
 	json_key(json, "fault");
 	if (fault->code)
 		info_fault_json(json, fault);
@@ -356,8 +389,15 @@ static void show_losses(const struct campaign_summary *summary)
 	for (int cause = 0; cause < WEIR_LOSS_CAUSES; cause++) {
 		if (!summary->causes[cause].gaps)
 			continue;
-		printf("  %-19s%s packets in %s gaps", weir_loss_name(cause), format_count(summary->causes[cause].packets, a),
-		       format_count(summary->causes[cause].gaps, b));
+		/* Of packets whose payload was given up the headers are here; those that no policy lets be kept are not lost. */
+		if (cause == WEIR_LOSS_PAYLOAD)
+			printf("  %-19s%s given up in %s intervals, as the policy says", weir_loss_name(cause), format_size(summary->causes[cause].bytes, a),
+			       format_count(summary->causes[cause].gaps, b));
+		else if (cause == WEIR_LOSS_POLICY)
+			printf("  %-19s%s packets not to be kept, which are not lost", weir_loss_name(cause), format_count(summary->causes[cause].packets, a));
+		else
+			printf("  %-19s%s packets in %s gaps", weir_loss_name(cause), format_count(summary->causes[cause].packets, a),
+			       format_count(summary->causes[cause].gaps, b));
 		if (summary->causes[cause].unknown)
 			printf(", of %s how many is not known", format_count(summary->causes[cause].unknown, c));
 		putchar('\n');
@@ -390,6 +430,7 @@ static void show_text(const struct campaign_summary *summary)
 		info_line("Last packet", "%s", format_time(total->last_ns, false, 9, a));
 		info_line("Time covered", "%s", format_duration(total->last_ns - total->first_ns, a));
 	}
+	show_policy(summary);
 	info_line("Lost", "%s packets in %s gaps", format_count(total->lost_packets, a), format_count(total->gaps, b));
 	show_losses(summary);
 	if (summary->count)
@@ -405,6 +446,8 @@ static int show_campaign(struct info *info, const char *path)
 
 	if (code == 0)
 		code = look(&summary, &fault);
+	if (code == 0 && policies_read(NULL, path, &summary.policies, &summary.policy_fault) == 0)
+		weir_fault_clear(&summary.policy_fault);
 	if (info->json) {
 		show_json(&summary, info->json, path, &fault);
 	} else if (code == 0) {
@@ -418,6 +461,7 @@ static int show_campaign(struct info *info, const char *path)
 		free(summary.vantages[i].interface);
 	}
 	free(summary.vantages);
+	policies_free(&summary.policies);
 	weir_campaign_close(summary.campaign);
 	return code < 0 ? report(info->command, &fault) : EXIT_FINE;
 }

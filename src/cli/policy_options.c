@@ -63,3 +63,18 @@ bool policies_cut(const struct policies *policies)
 			return true;
 	return false;
 }
+
+void policies_comment(const struct policies *policies, char out[static POLICIES_COMMENT])
+{
+	size_t length = 0;
+
+	out[0] = '\0';
+	for (size_t i = 0; i < policies->count; i++) {
+		const struct weir_policy *policy = policies->items[i];
+		if (policy->keeps_all)
+			continue;
+		length += (size_t)snprintf(out + length, POLICIES_COMMENT - length, "%s%s",
+		                           length ? " and " : "kept as much as this policy allows: ",
+		                           policy->name[0] ? policy->name : "(no name)");
+	}
+}

@@ -20,6 +20,10 @@ void policies_free(struct policies *policies);
 int policies_add_stages(const struct policies *policies, struct weir_stage **stages, size_t *count,
                         struct weir_fault *fault);
 
+/* What the sections of segments say of it: "policy: NAME", "" when nothing is cut or dropped. */
+#define POLICIES_COMMENT 192
+void policies_comment(const struct policies *policies, char out[static POLICIES_COMMENT]);
+
 /* Whether anything is cut or dropped. */
 bool policies_cut(const struct policies *policies);
 

@@ -5,22 +5,15 @@
 #include "core/clock.h"
 #include "core/text.h"
 
-static bool enter(struct recorder *recorder, const struct lane *lane, enum weir_loss_cause cause,
-                  const struct loss_span *span, uint64_t packets, const char *detail)
+bool recorder_enter(struct recorder *recorder, const struct lane *lane, const struct weir_loss *loss)
 {
 	struct weir_fault fault;
 	char text[1200];
-	struct weir_loss loss = {
-		.from_ns = span->from_ns,
-		.to_ns = span->to_ns,
-		.cause = cause,
-		.packets = packets,
-		.bytes = packets == 0 ? 0 : WEIR_UNKNOWN_COUNT,
-		.node = recorder->node,
-		.interface = lane->vantage,
-		.detail = detail,
-	};
-	if (weir_ledger_enter(recorder->campaign, &loss, &fault) == 0)
+	struct weir_loss row = *loss;
+
+	row.node = recorder->node;
+	row.interface = lane->vantage;
+	if (weir_ledger_enter(recorder->campaign, &row, &fault) == 0)
 		return true;
 	/* Told once: a disk that is full fails at every one, and the recording goes on. */
 	if (!recorder->ledger_failed) {
@@ -29,6 +22,20 @@ static bool enter(struct recorder *recorder, const struct lane *lane, enum weir_
 		     weir_fault_text(&fault, text, sizeof text));
 	}
 	return false;
+}
+
+static bool enter(struct recorder *recorder, const struct lane *lane, enum weir_loss_cause cause,
+                  const struct loss_span *span, uint64_t packets, const char *detail)
+{
+	const struct weir_loss loss = {
+		.from_ns = span->from_ns,
+		.to_ns = span->to_ns,
+		.cause = cause,
+		.packets = packets,
+		.bytes = packets == 0 ? 0 : WEIR_UNKNOWN_COUNT,
+		.detail = detail,
+	};
+	return recorder_enter(recorder, lane, &loss);
 }
 
 /* Packets that a counter says are lost. What can't be entered stays with the counter, until the disk takes it. */
@@ -58,6 +65,7 @@ static void look_at_lane(struct recorder *recorder, struct lane *lane, int64_t n
 		lost = live->received - live->delivered;
 	lane->live.ring_dropped = lost;
 	weir_archive_sink_counters(lane->sink, live->received, lane->first ? live->nic_dropped : 0, lost);
+	recorder_look_at_policies(recorder, lane, last);
 	enter_counted(recorder, lane, &lane->ring_losses, WEIR_LOSS_RING, lost, now, last, "the ring was full");
 	if (!lane->first)
 		return;

@@ -21,7 +21,8 @@ void record_sum(const struct recorder *recorder, struct record_sums *sums)
 		sums->packets += lane->archive.packets;
 		sums->captured_bytes += lane->archive.captured_bytes;
 		sums->wire_bytes += lane->archive.wire_bytes;
-		sums->shed += lane->archive.shed_packets;
+		sums->shed += lane->archive.shed_packets + lane->shed;
+		sums->withheld += lane->withheld;
 		sums->written_bytes += lane->archive.written_bytes;
 		sums->segments += lane->archive.segments;
 		sums->disk_full |= lane->archive.disk_full;
@@ -128,7 +129,7 @@ void record_status_clear(const struct recorder *recorder)
 /* Packets that were received and are neither archived nor counted as lost: beyond --count. */
 static uint64_t beyond(const struct lane *lane)
 {
-	uint64_t known = lane->live.ring_dropped + lane->archive.packets + lane->archive.shed_packets;
+	uint64_t known = lane->live.ring_dropped + lane->archive.packets + lane->archive.shed_packets + lane->shed + lane->withheld;
 	return lane->live.received > known ? lane->live.received - known : 0;
 }
 
@@ -146,7 +147,8 @@ static void summary_json(const struct recorder *recorder)
 		json_put_unsigned(&json, "received", lane->live.received);
 		json_put_unsigned(&json, "archived", lane->archive.packets);
 		put_losses(&json, lane->live.ring_dropped, lane->first ? lane->live.nic_dropped : 0,
-		           lane->archive.shed_packets);
+		           lane->archive.shed_packets + lane->shed);
+		json_put_unsigned(&json, "withheld", lane->withheld);
 		json_put_unsigned(&json, "not_wanted", beyond(lane));
 		json_put_unsigned(&json, "captured_bytes", lane->archive.captured_bytes);
 		json_put_unsigned(&json, "wire_bytes", lane->archive.wire_bytes);
@@ -188,7 +190,7 @@ void record_summary(const struct recorder *recorder)
 		count_cell(table, lane->archive.packets);
 		count_cell(table, lane->live.ring_dropped);
 		count_cell(table, lane->first ? lane->live.nic_dropped : 0);
-		count_cell(table, lane->archive.shed_packets);
+		count_cell(table, lane->archive.shed_packets + lane->shed);
 		count_cell(table, lane->archive.segments);
 		table_cell(table, "%s", format_size(lane->archive.captured_bytes, text));
 		table_cell(table, "%s", format_size(lane->archive.written_bytes, text));
@@ -199,6 +201,10 @@ void record_summary(const struct recorder *recorder)
 	       recorder->lanes[0].live.timestamps);
 	if (recorder->deleted)
 		printf(", %s old segments deleted", format_count(recorder->deleted, text));
+	struct record_sums sums;
+	record_sum(recorder, &sums);
+	if (sums.withheld)
+		printf(", %s packets not kept by policy", format_count(sums.withheld, text));
 	putchar('\n');
 	fflush(stdout);
 }

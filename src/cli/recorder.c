@@ -66,12 +66,13 @@ static void *lane_run(void *argument)
 	struct lane *lane = argument;
 	struct weir_pipeline pipeline = {
 		.source = lane->source,
-		.stages = {lane->stages[0], lane->stages[1]},
 		.sink = lane->sink,
 		.threads = 1,
 		.progress = lane_progress,
 		.progress_context = lane,
 	};
+	for (size_t i = 0; i < lane->stage_count; i++)
+		pipeline.stages[i] = lane->stages[i];
 	lane->status = weir_pipeline_run(&pipeline, &lane->fault);
 	/* Release: whoever sees it also sees the status. */
 	atomic_store_explicit(&lane->ended, true, memory_order_release);
@@ -105,7 +106,7 @@ static int open_lane(struct recorder *recorder, struct lane *lane, const char *i
 static void close_lane(struct lane *lane)
 {
 	weir_sink_close(lane->sink);
-	for (size_t i = 0; i < 2; i++)
+	for (size_t i = 0; i < lane->stage_count; i++)
 		weir_stage_close(lane->stages[i]);
 	weir_source_close(lane->source);
 }
@@ -141,19 +142,33 @@ static int open_sources(struct recorder *recorder, const char *const *interfaces
 	return EXIT_COULD_NOT;
 }
 
+static int add_stage(struct lane *lane, struct weir_stage *stage, struct weir_fault *fault)
+{
+	if (!stage)
+		return weir_fail(fault, WEIR_E_MEMORY, "no memory for a stage");
+	lane->stages[lane->stage_count++] = stage;
+	return 0;
+}
+
 static int open_sinks(struct recorder *recorder, struct weir_fault *fault)
 {
 	for (size_t i = 0; i < recorder->lane_count; i++) {
 		struct lane *lane = &recorder->lanes[i];
 		struct weir_archive_options archive = recorder->archive;
-		size_t stage = 0;
+		char comment[POLICIES_COMMENT];
+		policies_comment(&recorder->policies, comment);
+		archive.comment = comment;
 		archive.node = recorder->node;
 		archive.interface = lane->vantage;
-		if (recorder->options->count && !(lane->stages[stage++] = limit_new(&recorder->wanted)))
-			return weir_fail(fault, WEIR_E_MEMORY, "no memory for a stage");
-		if (!(lane->stages[stage] = weir_decode_stage_new()))
-			return weir_fail(fault, WEIR_E_MEMORY, "no memory for a stage");
-		int status = weir_archive_sink_open(recorder->campaign, &archive, &lane->sink, fault);
+		int status = 0;
+		if (recorder->options->count)
+			status = add_stage(lane, limit_new(&recorder->wanted), fault);
+		if (!status)
+			status = add_stage(lane, weir_decode_stage_new(), fault);
+		if (!status)
+			status = weir_archive_sink_open(recorder->campaign, &archive, &lane->sink, fault);
+		if (!status)
+			status = recorder_add_policies(recorder, lane, fault);
 		if (status)
 			return status;
 	}
@@ -341,6 +356,8 @@ static int prepare(struct recorder *recorder, struct os_user *user, struct weir_
 		status = archive_options_segment(options->segment, &recorder->archive, fault);
 	if (status == 0)
 		status = os_user_choose(options->user, options->campaign, user, fault);
+	if (status == 0)
+		status = policies_read(options->policy, options->campaign, &recorder->policies, fault);
 	recorder->archive.buffer_bytes = options->buffer_bytes;
 	recorder->archive.workers = (int)options->workers;
 	recorder->archive.shed = true;
@@ -378,6 +395,7 @@ int recorder_run(const struct command *command, const struct recorder_options *o
 	}
 	for (size_t i = 0; i < recorder.lane_count; i++)
 		close_lane(&recorder.lanes[i]);
+	policies_free(&recorder.policies);
 	weir_campaign_close(recorder.campaign);
 	free(recorder.lanes);
 	return exit_status;

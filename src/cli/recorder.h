@@ -13,6 +13,7 @@
 #include <weir/live.h>
 
 #include "cli/cli.h"
+#include "cli/policy_options.h"
 #include "live/losses.h"
 
 /* The options of both commands. */
@@ -36,10 +37,13 @@ struct recorder_options {
 	const char *backend;
 	const char *node;
 	const char *user;
+	const char *policy;
 	uint64_t count;
 	bool json;
 	bool quiet;
 };
+
+#define LANE_STAGES 6 /* limit, decode, and of each policy what it keeps and what it gives up */
 
 /* One ring and where its packets go. */
 struct lane {
@@ -47,7 +51,9 @@ struct lane {
 	char vantage[80]; /* the interface; of further rings of it IFACE.r1, IFACE.r2, … */
 	bool first;       /* ring of its interface: it alone tells of card and link */
 	struct weir_source *source;
-	struct weir_stage *stages[2];
+	struct weir_stage *stages[LANE_STAGES];
+	size_t stage_count;
+	struct weir_stage *keeps[2], *sheds[2]; /* those of the policies among them; NULL: none */
 	struct weir_sink *sink;
 	struct recorder *recorder;
 	pthread_t thread;
@@ -60,6 +66,9 @@ struct lane {
 	struct loss_counter ring_losses, card_losses;
 	struct loss_state link;
 	bool was_gone;
+	uint64_t withheld, shed; /* packets that a policy forbids; that were given up under load, as a policy says */
+	struct weir_keep_statistics withheld_told[2]; /* by policy: what the ledger has of it */
+	int64_t withheld_ns;                       /* monotonic: when that was entered */
 };
 
 struct recorder {
@@ -67,6 +76,7 @@ struct recorder {
 	const struct recorder_options *options;
 	struct weir_campaign *campaign;
 	struct weir_archive_options archive;
+	struct policies policies;
 	struct weir_retention retention;
 	char node[256];
 	struct lane *lanes;
@@ -88,12 +98,19 @@ struct recorder {
 int recorder_run(const struct command *command, const struct recorder_options *options, const char *const *interfaces,
                  size_t count, bool skip_failing);
 
+/* record_policy.c: the stages of the policies, and what they left out and gave up into the ledger. */
+int recorder_add_policies(struct recorder *recorder, struct lane *lane, struct weir_fault *fault);
+void recorder_look_at_policies(struct recorder *recorder, struct lane *lane, bool last);
+
+/* record_losses.c: enters a loss of a lane. False: it could not be. */
+bool recorder_enter(struct recorder *recorder, const struct lane *lane, const struct weir_loss *loss);
+
 /* record_losses.c: looks at every lane's counters and enters what was lost; last: nothing will follow. */
 void recorder_look(struct recorder *recorder, bool last);
 
 /* record_status.c */
 struct record_sums {
-	uint64_t received, ring_dropped, card_dropped, packets, captured_bytes, wire_bytes, shed, written_bytes, segments;
+	uint64_t received, ring_dropped, card_dropped, packets, captured_bytes, wire_bytes, shed, withheld, written_bytes, segments;
 	bool disk_full, down;
 };
 void record_sum(const struct recorder *recorder, struct record_sums *sums);
@@ -109,6 +126,8 @@ void record_summary(const struct recorder *recorder);
 	}
 #define RECORDER_OPTIONS                                                                                               \
 	RECORDER_OPTION("filter", 'f', OPTION_STRING, filter, "FILTER", "keep only packets that match (pcap-filter)"),     \
+		RECORDER_OPTION("policy", 0, OPTION_STRING, policy, "FILE",                                                    \
+	                    "keep no more than this policy allows, and that of the campaign"),                             \
 		RECORDER_OPTION("snaplen", 's', OPTION_UNSIGNED, snaplen, "BYTES",                                             \
 	                    "keep at most so much of each packet; 0: all", .least = 0, .most = 262144),                    \
 		RECORDER_OPTION("for", 0, OPTION_DURATION, duration_ns, "TIME", "stop after so long"),                         \

@@ -37,7 +37,8 @@ struct keep {
 	pthread_rwlock_t lock;
 	struct link links[LINKS_MAX];
 	size_t link_count;
-	_Atomic uint64_t packets, cut, dropped, bytes_before, bytes_after;
+	_Atomic uint64_t packets, cut, dropped, bytes_before, bytes_after, dropped_bytes;
+	_Atomic int64_t first_ns, last_ns; /* of the dropped */
 };
 
 /* One packet in hand. */
@@ -246,8 +247,20 @@ static uint32_t bytes_kept(const struct keep *keep, const struct weir_keep_rule 
 /* ---- the stage ---- */
 
 struct tally {
-	uint64_t packets, cut, dropped, before, after;
+	uint64_t packets, cut, dropped, before, after, dropped_bytes;
+	int64_t first_ns, last_ns; /* of the dropped */
 };
+
+static void drop(struct weir_packet *packet, struct tally *tally)
+{
+	packet->verdict = WEIR_DROP;
+	if (!tally->dropped || packet->time_ns < tally->first_ns)
+		tally->first_ns = packet->time_ns;
+	if (!tally->dropped || packet->time_ns > tally->last_ns)
+		tally->last_ns = packet->time_ns;
+	tally->dropped++;
+	tally->dropped_bytes += packet->length;
+}
 
 static void keep_packet(const struct keep *keep, struct weir_packet *packet, struct tally *tally)
 {
@@ -262,8 +275,7 @@ static void keep_packet(const struct keep *keep, struct weir_packet *packet, str
 	tally->before += packet->captured;
 	const struct weir_keep_rule *rule = rule_for(keep, &view);
 	if (rule->amount == WEIR_KEEP_NO_PACKET) {
-		packet->verdict = WEIR_DROP;
-		tally->dropped++;
+		drop(packet, tally);
 		return;
 	}
 	uint32_t kept = bytes_kept(keep, rule, &view);
@@ -326,6 +338,29 @@ static int lock_for(struct keep *keep, const struct weir_batch *batch, struct we
 	return 0;
 }
 
+static void add_tally(struct keep *keep, const struct tally *tally)
+{
+	/* Relaxed: they are read when the run is over, or to be shown. */
+	atomic_fetch_add_explicit(&keep->packets, tally->packets, memory_order_relaxed);
+	atomic_fetch_add_explicit(&keep->cut, tally->cut, memory_order_relaxed);
+	atomic_fetch_add_explicit(&keep->bytes_before, tally->before, memory_order_relaxed);
+	atomic_fetch_add_explicit(&keep->bytes_after, tally->after, memory_order_relaxed);
+	if (!tally->dropped)
+		return;
+	atomic_fetch_add_explicit(&keep->dropped, tally->dropped, memory_order_relaxed);
+	atomic_fetch_add_explicit(&keep->dropped_bytes, tally->dropped_bytes, memory_order_relaxed);
+	int64_t first = atomic_load_explicit(&keep->first_ns, memory_order_relaxed),
+			last = atomic_load_explicit(&keep->last_ns, memory_order_relaxed);
+	while ((first == WEIR_NO_TIME || tally->first_ns < first) &&
+	       !atomic_compare_exchange_weak_explicit(&keep->first_ns, &first, tally->first_ns, memory_order_relaxed,
+	                                              memory_order_relaxed))
+		;
+	while ((last == WEIR_NO_TIME || tally->last_ns > last) &&
+	       !atomic_compare_exchange_weak_explicit(&keep->last_ns, &last, tally->last_ns, memory_order_relaxed,
+	                                              memory_order_relaxed))
+		;
+}
+
 static int keep_process(struct weir_stage *stage, struct weir_batch *batch, struct weir_fault *fault)
 {
 	struct keep *keep = (struct keep *)stage;
@@ -341,12 +376,7 @@ static int keep_process(struct weir_stage *stage, struct weir_batch *batch, stru
 			keep_packet(keep, &batch->packets[i], &tally);
 	if (keep->rule_count)
 		pthread_rwlock_unlock(&keep->lock);
-	/* Relaxed: they are read when the run is over, or to be shown. */
-	atomic_fetch_add_explicit(&keep->packets, tally.packets, memory_order_relaxed);
-	atomic_fetch_add_explicit(&keep->cut, tally.cut, memory_order_relaxed);
-	atomic_fetch_add_explicit(&keep->dropped, tally.dropped, memory_order_relaxed);
-	atomic_fetch_add_explicit(&keep->bytes_before, tally.before, memory_order_relaxed);
-	atomic_fetch_add_explicit(&keep->bytes_after, tally.after, memory_order_relaxed);
+	add_tally(keep, &tally);
 	return 0;
 }
 
@@ -391,6 +421,9 @@ static int keep_load(struct weir_stage *stage, struct weir_state *state, struct 
 	keep->dropped = statistics.dropped;
 	keep->bytes_before = statistics.bytes_before;
 	keep->bytes_after = statistics.bytes_after;
+	keep->dropped_bytes = statistics.dropped_bytes;
+	keep->first_ns = statistics.first_ns;
+	keep->last_ns = statistics.last_ns;
 	return keep->flows ? keep_flows_load(keep->flows, state, fault) : 0;
 }
 
@@ -425,6 +458,10 @@ static int make_rules(struct keep *keep, const struct weir_policy_keep *policy, 
 		if (rule->said->protocol == WEIR_LAYER_NONE)
 			error = weir_filter_new(rule->said->match, 1, &rule->filter, fault);
 	}
+	/* Those of live interfaces at once: later, names in filters may not be looked up any more, for want of privileges. */
+	static const uint16_t live[] = {1, 12, 101, 113, 276};
+	for (size_t i = 0; i < sizeof live / sizeof live[0] && !error && keep->rule_count; i++)
+		error = add_link(keep, live[i], fault);
 	if (!error && policy->flow_bytes != UINT64_MAX) {
 		keep->flows = keep_flows_new();
 		if (!keep->flows)
@@ -443,6 +480,7 @@ struct weir_stage *weir_keep_stage_new(const struct weir_policy *policy, struct 
 	}
 	keep->stage.ops = policy->keep.flow_bytes == UINT64_MAX ? &keep_ops : &keep_flows_ops;
 	keep->policy = &policy->keep;
+	keep->first_ns = keep->last_ns = WEIR_NO_TIME;
 	pthread_rwlock_init(&keep->lock, NULL);
 	if (make_rules(keep, &policy->keep, fault)) {
 		keep_close(&keep->stage);
@@ -455,6 +493,14 @@ void weir_keep_statistics(const struct weir_stage *stage, struct weir_keep_stati
 {
 	const struct keep *keep = (const struct keep *)stage;
 
-	*statistics =
-		(struct weir_keep_statistics){keep->packets, keep->cut, keep->dropped, keep->bytes_before, keep->bytes_after};
+	*statistics = (struct weir_keep_statistics){
+		.packets = keep->packets,
+		.cut = keep->cut,
+		.dropped = keep->dropped,
+		.bytes_before = keep->bytes_before,
+		.bytes_after = keep->bytes_after,
+		.dropped_bytes = keep->dropped_bytes,
+		.first_ns = keep->first_ns,
+		.last_ns = keep->last_ns,
+	};
 }
