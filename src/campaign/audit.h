@@ -4,6 +4,7 @@
  * audit_table.c      sets of values, bounded
  * audit_originals.c  which values are originals
  * audit_names.c      … and which names
+ * audit_runs.c       … and which runs of what is cut
  * audit_vocabulary.c what weir itself writes
  * audit_gather.c     gathering them from packets and flows
  * audit_match.c      the search for bytes: a filter over every offset, then the exact check
@@ -96,6 +97,11 @@ struct audit_pattern {
 	uint8_t flags;   /* enum audit_flags, of the original */
 };
 
+struct audit_common {
+	uint64_t piece;
+	uint32_t count;
+};
+
 struct weir_originals {
 	const struct weir_policy *policy;
 	const struct weir_hider *hider;
@@ -106,6 +112,8 @@ struct weir_originals {
 	uint64_t seed;
 	uint64_t runs_limit;          /* runs of bytes are held whose hash is not above it */
 	size_t runs_most;
+	struct audit_common *common;  /* pieces of what is kept that are met again and again (audit_runs.c) */
+	size_t common_count;          /* a power of two */
 	uint64_t packets, words, not_held[WEIR_ORIGINAL_KINDS], images[WEIR_ORIGINAL_KINDS];
 	uint64_t ipv4_held, short_names;
 	double short_name_chance;     /* that one of them stands at a place, in random bytes */
@@ -128,6 +136,9 @@ bool audit_hides_ip(const struct weir_policy *policy, const struct weir_ip *ip);
 
 /* The form in which names are held, into out: lower case, no closing dot. 0: it is not to be searched for. */
 size_t audit_name(const void *name, size_t length, char out[static 256]);
+
+/* All is gathered: which runs say no more than two bytes beside what stands in every header is known now. They become AUDIT_KEPT. */
+void audit_drop_common_runs(struct weir_originals *originals);
 
 /* Whether a value of four or six bytes is like a number that stands everywhere (10.0.0.1, 00:00:00:00:00:01): as bytes it says nothing. */
 bool audit_says_little(const uint8_t *value, size_t length);

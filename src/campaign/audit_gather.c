@@ -286,6 +286,7 @@ static void see_cut(struct gather_stage *stage, const struct weir_batch *batch)
 		const struct weir_packet *packet = &batch->packets[i];
 		if (stage->verdicts[i] != WEIR_KEEP || !packet->facts)
 			continue;
+		stage->originals->packets++;
 		uint32_t before = stage->captured[i];
 		uint32_t kept = packet->verdict == WEIR_KEEP ? (packet->captured < before ? packet->captured : before) : 0;
 		/* Headers are hidden field by field: they are looked for as fields. */
@@ -313,7 +314,7 @@ static int process(struct weir_stage *base, struct weir_batch *batch, struct wei
 		stage->verdicts[i] = packet->verdict;
 		if (packet->verdict != WEIR_KEEP || !packet->facts)
 			continue;
-		stage->originals->packets++;
+		stage->originals->packets += !stage->keep;
 		error = see_packet(stage, packet, batch->first_number + i, fault);
 	}
 	if (!error && stage->keep) {

@@ -268,6 +268,12 @@ int audit_match_prepare(struct weir_originals *o, struct weir_fault *fault)
 
 static bool is_word_byte(uint8_t c) { return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '-' || c >= 0x80; }
 
+/* Whether a name ends here: what follows is no part of it, or is a small number in little-endian order, as lengths behind strings are. */
+static bool ends_at(const uint8_t *data, size_t length, size_t end)
+{
+	return end >= length || !is_word_byte(data[end]) || (length - end >= 4 && data[end + 2] == 0 && data[end + 3] == 0);
+}
+
 static bool same_folded(const uint8_t *held, const uint8_t *data, size_t length)
 {
 	for (size_t i = 0; i < length; i++) {
@@ -288,7 +294,7 @@ static bool matches(const struct audit_pattern *p, const uint8_t *held, const ui
 		return true;
 	/* A name of its own, not a piece of another word: but "NAME.more" and "more.NAME" are. */
 	size_t end = start + p->length;
-	return (start == 0 || !is_word_byte(data[start - 1])) && (end == length || !is_word_byte(data[end]));
+	return (start == 0 || !is_word_byte(data[start - 1])) && ends_at(data, length, end);
 }
 
 static void look_up_patterns(struct audit_hits *hits, const struct audit_place *place, const uint8_t *data, size_t length, size_t at, uint32_t word)

@@ -9,6 +9,7 @@
 #define MEMORY_USUAL (UINT64_C(256) << 20)
 #define MEMORY_LEAST (UINT64_C(1) << 20)
 #define RUN_BYTES 8
+#define COMMON_MOST (1u << 20)
 
 const char *weir_original_kind_name(enum weir_original_kind kind)
 {
@@ -39,6 +40,13 @@ int weir_originals_new(const struct weir_originals_options *options, struct weir
 	originals->budget.most = memory / 2;
 	originals->runs_most = (size_t)(memory / 16 / (RUN_BYTES + 1));
 	originals->runs_limit = UINT64_MAX;
+	for (originals->common_count = 4096; originals->common_count < COMMON_MOST && originals->common_count * 256 < memory;)
+		originals->common_count *= 2;
+	originals->common = calloc(originals->common_count, sizeof *originals->common);
+	if (!originals->common) {
+		free(originals);
+		return weir_fail(fault, WEIR_E_MEMORY, "no memory for an audit");
+	}
 	originals->ipv4 = (struct audit_table){.width = 4, .seed = originals->seed};
 	originals->ipv6 = (struct audit_table){.width = 16, .seed = originals->seed};
 	originals->macs = (struct audit_table){.width = 6, .seed = originals->seed};
@@ -62,6 +70,7 @@ void weir_originals_free(struct weir_originals *originals)
 	audit_table_free(&originals->runs);
 	audit_table_free(&originals->name_set);
 	text_free(&originals->names);
+	free(originals->common);
 	free(originals->filter);
 	free(originals->buckets);
 	free(originals->patterns);
@@ -162,6 +171,17 @@ bool audit_hides_ip(const struct weir_policy *policy, const struct weir_ip *ip)
 	return is_internal(hide, ip) == (hide->scope == WEIR_SCOPE_INTERNAL);
 }
 
+bool audit_says_little(const uint8_t *value, size_t length)
+{
+	size_t zeros = 0, different = 0;
+
+	for (size_t i = 0; i < length; i++) {
+		zeros += value[i] == 0;
+		different += i == 0 || !memchr(value, value[i], i);
+	}
+	return zeros >= length - 2 || different <= 2;
+}
+
 static void enter(struct weir_originals *originals, struct audit_table *table, const void *value, enum weir_original_kind kind)
 {
 	uint8_t *flags = audit_table_enter(table, value, &originals->budget);
@@ -226,83 +246,6 @@ int weir_originals_add_name(struct weir_originals *originals, const void *name, 
 	return originals->names.failed ? weir_fail(fault, WEIR_E_MEMORY, "no memory for names") : 0;
 }
 
-/* ---- runs of what is cut ---- */
-
-static inline uint64_t run_hash(uint64_t run, uint64_t seed)
-{
-	uint64_t h = (run ^ seed) * UINT64_C(0x9e3779b97f4a7c15);
-
-	h ^= h >> 32;
-	h *= UINT64_C(0xd6e8feb86659fd93);
-	return h ^ h >> 32;
-}
-
-bool audit_says_little(const uint8_t *value, size_t length)
-{
-	size_t zeros = 0, different = 0;
-
-	for (size_t i = 0; i < length; i++) {
-		zeros += value[i] == 0;
-		different += i == 0 || !memchr(value, value[i], i);
-	}
-	return zeros >= length - 2 || different <= 2;
-}
-
-/* Of a number or a time: others have the same. */
-static bool is_figure(uint8_t c) { return (c >= '0' && c <= '9') || (c && strchr(":.,-/ TZ", c)); }
-
-bool audit_run_says_something(const uint8_t *run)
-{
-	unsigned different = 0, figures = 0;
-
-	for (unsigned i = 0; i < RUN_BYTES; i++) {
-		bool again = false;
-		for (unsigned j = 0; j < i; j++)
-			again |= run[j] == run[i];
-		different += !again;
-		figures += is_figure(run[i]);
-	}
-	return different >= 6 && figures < RUN_BYTES;
-}
-
-/* Half of the runs go: those with the greater hashes, which is the same half of all that there are. */
-static void thin_runs(struct weir_originals *originals)
-{
-	struct audit_table thin = {.width = RUN_BYTES, .seed = originals->seed};
-	size_t step = RUN_BYTES + 1, at = 0;
-	uint64_t used = originals->runs.room * step;
-
-	originals->runs_limit /= 2;
-	struct audit_budget spare = {.most = UINT64_MAX};
-	for (const uint8_t *run; (run = audit_table_next(&originals->runs, &at));) {
-		if (run_hash(weir_load_native64(run), originals->seed) > originals->runs_limit)
-			continue;
-		uint8_t *flags = audit_table_enter(&thin, run, &spare);
-		if (flags)
-			*flags = audit_table_flags(&originals->runs, run);
-	}
-	audit_table_free(&originals->runs);
-	originals->runs = thin;
-	originals->budget.used += thin.room * step - used;
-}
-
-void audit_see_runs(struct weir_originals *originals, const uint8_t *data, size_t length, uint8_t flag)
-{
-	for (size_t i = 0; i + RUN_BYTES <= length; i++) {
-		if (__builtin_expect(run_hash(weir_load_native64(data + i), originals->seed) > originals->runs_limit, 1))
-			continue;
-		if (!audit_run_says_something(data + i))
-			continue;
-		uint8_t *flags = audit_table_enter(&originals->runs, data + i, &originals->budget);
-		if (flags)
-			*flags |= flag;
-		else
-			originals->runs_most = originals->runs.count; /* no more than this, from now on */
-		if (originals->runs.count >= originals->runs_most && originals->runs_limit > 1)
-			thin_runs(originals);
-	}
-}
-
 /* ---- ready ---- */
 
 static void mark(struct weir_originals *originals, struct audit_table *table, const void *image, enum weir_original_kind kind)
@@ -365,6 +308,7 @@ int weir_originals_ready(struct weir_originals *originals, struct weir_fault *fa
 	}
 	originals->ipv4_held = originals->ipv4.count;
 	int error = originals->runs.count ? audit_see_vocabulary(originals, fault) : 0;
+	audit_drop_common_runs(originals);
 	if (!error)
 		error = audit_match_prepare(originals, fault);
 	originals->ready = error == 0;

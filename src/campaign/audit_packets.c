@@ -135,6 +135,13 @@ static int search_packet(struct packets *p, const struct weir_batch *batch, cons
 			audit_search_all(p->file->hits, &option, options.data, options.length);
 	}
 	place.ipv4_bytes = false;
+	/* Payload once more by itself: what stands before and behind it in the file is no part of its words. */
+	if (p->facts.payload < packet->captured) {
+		place.base = p->facts.payload;
+		place.what = "payload of a packet";
+		audit_search_all(p->file->hits, &place, packet->data + p->facts.payload, packet->captured - p->facts.payload);
+		place.base = 0;
+	}
 	return search_fields(p, &place, packet, fault);
 }
 

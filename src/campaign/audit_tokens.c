@@ -225,7 +225,8 @@ static void try_all(const struct scan *s, size_t at)
 			try_ipv6(s, at);
 	}
 	/* Numbers stand alone, or behind "0x". */
-	bool apart = (!is_letter(s, at + digits) || digits > 32) && (!(at > 0 && is_letter(s, at - 1)) || (before | 0x20) == 'x');
+	bool number_behind = byte_at(s, at + digits + 2) == 0 && byte_at(s, at + digits + 3) == 0; /* as of a block's length */
+	bool apart = (!is_letter(s, at + digits) || number_behind) && (!(at > 0 && is_letter(s, at - 1)) || (before | 0x20) == 'x');
 	if (!s->place->numbers || !apart)
 		return;
 	if (digits == 8)
