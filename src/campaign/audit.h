@@ -97,11 +97,6 @@ struct audit_pattern {
 	uint8_t flags;   /* enum audit_flags, of the original */
 };
 
-struct audit_common {
-	uint64_t piece;
-	uint32_t count;
-};
-
 struct weir_originals {
 	const struct weir_policy *policy;
 	const struct weir_hider *hider;
@@ -112,8 +107,6 @@ struct weir_originals {
 	uint64_t seed;
 	uint64_t runs_limit;          /* runs of bytes are held whose hash is not above it */
 	size_t runs_most;
-	struct audit_common *common;  /* pieces of what is kept that are met again and again (audit_runs.c) */
-	size_t common_count;          /* a power of two */
 	uint64_t packets, words, not_held[WEIR_ORIGINAL_KINDS], images[WEIR_ORIGINAL_KINDS];
 	uint64_t ipv4_held, short_names;
 	double short_name_chance;     /* that one of them stands at a place, in random bytes */
@@ -136,9 +129,6 @@ bool audit_hides_ip(const struct weir_policy *policy, const struct weir_ip *ip);
 
 /* The form in which names are held, into out: lower case, no closing dot. 0: it is not to be searched for. */
 size_t audit_name(const void *name, size_t length, char out[static 256]);
-
-/* All is gathered: which runs say no more than two bytes beside what stands in every header is known now. They become AUDIT_KEPT. */
-void audit_drop_common_runs(struct weir_originals *originals);
 
 /* Whether a value of four or six bytes is like a number that stands everywhere (10.0.0.1, 00:00:00:00:00:01): as bytes it says nothing. */
 bool audit_says_little(const uint8_t *value, size_t length);
@@ -240,6 +230,7 @@ int audit_match_prepare(struct weir_originals *originals, struct weir_fault *fau
 struct audit_file {
 	const char *path; /* to open it */
 	const char *name; /* as it is told */
+	bool packets;     /* runs of payload are searched for where a packet's payload stands, packet by packet: headers of different packets are alike */
 	bool plain_bytes; /* four bytes may be an address anywhere in it: its format is not known */
 	struct audit_hits *hits;
 	const struct weir_audit_options *options;

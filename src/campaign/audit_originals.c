@@ -1,7 +1,5 @@
 /* Which values are originals: what a policy hides of what was there. */
-#include <errno.h>
 #include <stdlib.h>
-#include <sys/random.h>
 
 #include "campaign/audit.h"
 #include "core/xxh3.h"
@@ -9,13 +7,26 @@
 #define MEMORY_USUAL (UINT64_C(256) << 20)
 #define MEMORY_LEAST (UINT64_C(1) << 20)
 #define RUN_BYTES 8
-#define COMMON_MOST (1u << 20)
 
 const char *weir_original_kind_name(enum weir_original_kind kind)
 {
 	static const char *const names[WEIR_ORIGINAL_KINDS] = {"IPv4 address", "IPv6 address", "MAC address", "name", "payload"};
 
 	return (unsigned)kind < WEIR_ORIGINAL_KINDS ? names[kind] : "unknown";
+}
+
+/*
+ * What the same key gives again, so that an audit can be made again, and what nobody knows without it: then values can't be made that stand in each other's way in
+ * tables, nor payload that is never sampled.
+ */
+static uint64_t draw_seed(const struct weir_hider *hider)
+{
+	struct weir_ip in = {.bytes = {0x2a, 0x0f, 0x43, 0x1c, 0x88, 0x21, 0x5e, 0x7a, 0x93, 0xb4, 0x0d, 0x6f, 0xe2, 0x19, 0xc5, 0x38}, .version = 6};
+	struct weir_ip out = in;
+
+	if (hider)
+		weir_hide_ip(hider, &in, &out);
+	return xxh3_of(out.bytes, sizeof out.bytes);
 }
 
 int weir_originals_new(const struct weir_originals_options *options, struct weir_originals **out, struct weir_fault *fault)
@@ -26,11 +37,7 @@ int weir_originals_new(const struct weir_originals_options *options, struct weir
 	*out = NULL;
 	if (!originals)
 		return weir_fail(fault, WEIR_E_MEMORY, "no memory for an audit");
-	if (getrandom(&originals->seed, sizeof originals->seed, 0) != sizeof originals->seed) {
-		int system = errno;
-		free(originals);
-		return weir_fail_errno(fault, system, NULL, "random numbers can't be had");
-	}
+	originals->seed = draw_seed(options->hider);
 	uint64_t memory = options->memory_bytes ? options->memory_bytes : MEMORY_USUAL;
 	if (memory < MEMORY_LEAST)
 		memory = MEMORY_LEAST;
@@ -40,13 +47,6 @@ int weir_originals_new(const struct weir_originals_options *options, struct weir
 	originals->budget.most = memory / 2;
 	originals->runs_most = (size_t)(memory / 16 / (RUN_BYTES + 1));
 	originals->runs_limit = UINT64_MAX;
-	for (originals->common_count = 4096; originals->common_count < COMMON_MOST && originals->common_count * 256 < memory;)
-		originals->common_count *= 2;
-	originals->common = calloc(originals->common_count, sizeof *originals->common);
-	if (!originals->common) {
-		free(originals);
-		return weir_fail(fault, WEIR_E_MEMORY, "no memory for an audit");
-	}
 	originals->ipv4 = (struct audit_table){.width = 4, .seed = originals->seed};
 	originals->ipv6 = (struct audit_table){.width = 16, .seed = originals->seed};
 	originals->macs = (struct audit_table){.width = 6, .seed = originals->seed};
@@ -70,7 +70,6 @@ void weir_originals_free(struct weir_originals *originals)
 	audit_table_free(&originals->runs);
 	audit_table_free(&originals->name_set);
 	text_free(&originals->names);
-	free(originals->common);
 	free(originals->filter);
 	free(originals->buckets);
 	free(originals->patterns);
@@ -308,7 +307,6 @@ int weir_originals_ready(struct weir_originals *originals, struct weir_fault *fa
 	}
 	originals->ipv4_held = originals->ipv4.count;
 	int error = originals->runs.count ? audit_see_vocabulary(originals, fault) : 0;
-	audit_drop_common_runs(originals);
 	if (!error)
 		error = audit_match_prepare(originals, fault);
 	originals->ready = error == 0;

@@ -8,9 +8,6 @@
 #include "campaign/audit.h"
 
 #define RUN_BYTES 8
-#define GAPS 7
-#define PIECES_ALL 100000
-#define COMMON_TIMES 4
 
 static inline uint64_t run_hash(uint64_t run, uint64_t seed)
 {
@@ -63,63 +60,8 @@ static void thin_runs(struct weir_originals *originals)
 	originals->budget.used += thin.room * step - used;
 }
 
-/*
- * What headers have in common are pieces with a checksum or a port between: of eight bytes six, the two others anywhere. In a slot of the table the piece that comes
- * more often than everything else there together stays, so that a bounded table finds what is common among any number.
- */
-static inline uint64_t piece_of(uint64_t run, unsigned gap)
-{
-	/* Where the gap is tells pieces apart. */
-	return (run & ~(UINT64_C(0xffff) << gap * 8)) ^ (uint64_t)(gap + 1) * UINT64_C(0x0101) << gap * 8;
-}
-
-static struct audit_common *slot_of(const struct weir_originals *originals, uint64_t piece)
-{
-	return &originals->common[run_hash(piece, originals->seed) & (originals->common_count - 1)];
-}
-
-static void see_pieces(struct weir_originals *originals, const uint8_t *data)
-{
-	for (unsigned gap = 0; gap < GAPS; gap++) {
-		uint64_t piece = piece_of(weir_load_le64(data), gap);
-		struct audit_common *slot = slot_of(originals, piece);
-		if (slot->piece == piece) {
-			slot->count += slot->count < UINT32_MAX;
-		} else if (slot->count == 0) {
-			slot->piece = piece;
-			slot->count = 1;
-		} else {
-			slot->count--;
-		}
-	}
-}
-
-static bool has_common_piece(const struct weir_originals *originals, const uint8_t *run)
-{
-	for (unsigned gap = 0; gap < GAPS; gap++) {
-		uint64_t piece = piece_of(weir_load_le64(run), gap);
-		const struct audit_common *slot = slot_of(originals, piece);
-		if (slot->piece == piece && slot->count >= COMMON_TIMES)
-			return true;
-	}
-	return false;
-}
-
-void audit_drop_common_runs(struct weir_originals *originals)
-{
-	size_t at = 0;
-
-	for (const uint8_t *run; (run = audit_table_next(&originals->runs, &at));)
-		if (has_common_piece(originals, run))
-			((uint8_t *)run)[RUN_BYTES] |= AUDIT_KEPT;
-}
-
 void audit_see_runs(struct weir_originals *originals, const uint8_t *data, size_t length, uint8_t flag)
 {
-	/* Of very many packets every eighth shows what is common as well as all. */
-	bool pieces = flag == AUDIT_KEPT && (originals->packets < PIECES_ALL || originals->packets % 8 == 0);
-	for (size_t i = 0; pieces && i + RUN_BYTES <= length; i++)
-		see_pieces(originals, data + i);
 	for (size_t i = 0; i + RUN_BYTES <= length; i++) {
 		if (__builtin_expect(run_hash(weir_load_native64(data + i), originals->seed) > originals->runs_limit, 1))
 			continue;
