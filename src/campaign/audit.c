@@ -58,7 +58,7 @@ static int search_file(struct audit *audit, const char *path, uint64_t bytes)
 	struct weir_fault fault;
 	enum kind kind = kind_of(path);
 	const char *name = path + audit->root;
-	struct audit_file file = {.path = path, .name = name, .packets = kind == KIND_CAPTURE, .plain_bytes = kind == KIND_PLAIN || kind == KIND_SQLITE, .hits = audit->hits,
+	struct audit_file file = {.path = path, .name = name, .in_pieces = kind == KIND_CAPTURE || kind == KIND_PARQUET, .plain_bytes = kind == KIND_PLAIN || kind == KIND_SQLITE, .hits = audit->hits,
 	                          .options = audit->options, .result = audit->result};
 
 	search_name(audit, name);

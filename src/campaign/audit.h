@@ -230,7 +230,7 @@ int audit_match_prepare(struct weir_originals *originals, struct weir_fault *fau
 struct audit_file {
 	const char *path; /* to open it */
 	const char *name; /* as it is told */
-	bool packets;     /* runs of payload are searched for where a packet's payload stands, packet by packet: headers of different packets are alike */
+	bool in_pieces;   /* runs of payload are searched for piece by piece (payloads, values), not over all bytes: headers of different packets are alike */
 	bool plain_bytes; /* four bytes may be an address anywhere in it: its format is not known */
 	struct audit_hits *hits;
 	const struct weir_audit_options *options;

@@ -119,12 +119,58 @@ static int fail(const struct pages *p, uint64_t at, enum weir_error code, struct
 	return weir_fail_at(fault, code, p->file->name, (int64_t)at, WEIR_NOWHERE, "%s", what);
 }
 
+/* Words of a table that weir (or nDPI) has: payload has the same ones. */
+static bool has_own_words(const struct chunk *chunk)
+{
+	return strncmp(chunk->column, "application", 11) == 0 || strcmp(chunk->column, "evidence") == 0;
+}
+
+/*
+ * The strings of a page, each by itself, so that what stands before and behind is no part of it; at: behind levels, if there are any. False: what is there is not
+ * strings to the end of the page.
+ */
+static bool search_strings(const struct pages *p, struct audit_place *place, const uint8_t *page, size_t length, size_t at)
+{
+	for (unsigned pass = 0; pass < 2; pass++) {
+		struct weir_cursor cursor = weir_cursor_over(page + at, length - at);
+		while (weir_cursor_left(&cursor)) {
+			uint32_t size = weir_take_le32(&cursor);
+			const uint8_t *string = weir_take(&cursor, size);
+			if (!string)
+				return false;
+			place->base = (uint64_t)(string - page);
+			if (pass == 1)
+				audit_search_all(p->file->hits, place, string, size);
+		}
+	}
+	place->base = 0;
+	return true;
+}
+
+static void search_content(const struct pages *p, const struct chunk *chunk, const struct header *header, const uint8_t *page, size_t length)
+{
+	char what[64];
+	bool dictionary = header->type == PARQUET_DICTIONARY_PAGE;
+	bool ids = !dictionary && (header->encoding == PARQUET_RLE_DICTIONARY || header->encoding == PARQUET_PLAIN_DICTIONARY);
+
+	snprintf(what, sizeof what, "%s of column %s", dictionary ? "dictionary" : "page", chunk->column);
+	struct audit_place place = {.file = p->file->name, .what = what, .images = true, .ipv4_bytes = true, .numbers = true, .short_values = true,
+	                            .runs = !has_own_words(chunk)};
+	bool strings = chunk->type == PARQUET_BYTE_ARRAY && !ids && search_strings(p, &place, page, length, 0);
+	if (chunk->type == PARQUET_BYTE_ARRAY && !ids && !strings && header->type == PARQUET_DATA_PAGE && length >= 4 &&
+	    weir_load_le32(page) <= length - 4)
+		strings = search_strings(p, &place, page, length, 4 + (size_t)weir_load_le32(page));
+	/* What refers to a dictionary is indexes, often in order. */
+	place.base = 0;
+	place.runs &= !strings && !ids;
+	audit_search_all(p->file->hits, &place, page, length);
+}
+
 static int search_page(struct pages *p, const struct chunk *chunk, const struct header *header, uint64_t at, struct weir_fault *fault)
 {
 	size_t raw = (size_t)header->raw, packed = (size_t)header->packed, levels = (size_t)header->levels;
 	bool compressed = header->compressed && chunk->codec != PARQUET_UNCOMPRESSED;
 	const uint8_t *page = p->packed;
-	char what[64];
 
 	if (!compressed) {
 		raw = packed;
@@ -145,11 +191,7 @@ static int search_page(struct pages *p, const struct chunk *chunk, const struct 
 		page = p->page;
 		raw -= levels;
 	}
-	snprintf(what, sizeof what, "%s of column %s", header->type == PARQUET_DICTIONARY_PAGE ? "dictionary" : "page", chunk->column);
-	/* Numbers of pages are whole bytes; what a dictionary refers to is not text. */
-	struct audit_place place = {.file = p->file->name, .what = what, .images = true, .ipv4_bytes = true, .numbers = true, .runs = true,
-	                            .short_values = true};
-	audit_search_all(p->file->hits, &place, page, raw);
+	search_content(p, chunk, header, page, raw);
 	p->file->result->searched_bytes += raw;
 	return 0;
 }
@@ -303,6 +345,9 @@ static int search(struct pages *p, struct weir_fault *fault)
 		error = weir_fail(fault, WEIR_E_MEMORY, "no memory to search %s", p->file->name);
 	if (!error)
 		error = parquet_input_read(&p->input, p->limit, footer, length, fault);
+	struct audit_place place = {.file = p->file->name, .what = "footer", .base = p->limit, .images = true, .runs = true, .short_values = true};
+	if (!error)
+		audit_search_all(p->file->hits, &place, footer, length);
 	if (!error)
 		error = read_footer(p, footer, length, fault);
 	free(footer);

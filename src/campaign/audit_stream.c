@@ -61,7 +61,7 @@ static int search_all(const struct audit_file *file, struct reading *reading, st
 
 int audit_stream(const struct audit_file *file, struct weir_fault *fault)
 {
-	struct audit_place place = {.file = file->name, .what = "bytes", .images = true, .ipv4_bytes = file->plain_bytes, .numbers = true, .runs = !file->packets,
+	struct audit_place place = {.file = file->name, .what = "bytes", .images = true, .ipv4_bytes = file->plain_bytes, .numbers = true, .runs = !file->in_pieces,
 	                            .short_values = true};
 	struct reading reading = {.fd = -1};
 	int error = stream_open(file->path, &reading.stream, fault);
