@@ -1,0 +1,78 @@
+/*
+ * Runs of eight bytes of what a policy cuts: campaign/audit.h. They are sampled by their own hash, so that a run is taken wherever it is met or nowhere, and so that
+ * what is also kept, elsewhere, is known of every run that is taken.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "campaign/audit.h"
+
+#define RUN_BYTES 8
+
+static inline uint64_t run_hash(uint64_t run, uint64_t seed)
+{
+	uint64_t h = (run ^ seed) * UINT64_C(0x9e3779b97f4a7c15);
+
+	h ^= h >> 32;
+	h *= UINT64_C(0xd6e8feb86659fd93);
+	return h ^ h >> 32;
+}
+
+/* Of a number or a time: others have the same. */
+static bool is_figure(uint8_t c) { return (c >= '0' && c <= '9') || (c && strchr(":.,-/ TZ", c)); }
+
+bool audit_run_says_something(const uint8_t *run)
+{
+	unsigned different = 0, figures = 0;
+
+	for (unsigned i = 0; i < RUN_BYTES; i++) {
+		bool again = false;
+		for (unsigned j = 0; j < i; j++)
+			again |= run[j] == run[i];
+		different += !again;
+		figures += is_figure(run[i]);
+	}
+	/* Numbers in order, as indexes are. */
+	bool in_order = true;
+	for (unsigned i = 2; i < RUN_BYTES; i++)
+		in_order &= (uint8_t)(run[i] - run[i - 1]) == (uint8_t)(run[1] - run[0]);
+	return different >= 6 && figures < RUN_BYTES && !in_order;
+}
+
+/* Half of the runs go: those with the greater hashes, which is the same half of all that there are. */
+static void thin_runs(struct weir_originals *originals)
+{
+	struct audit_table thin = {.width = RUN_BYTES, .seed = originals->seed};
+	size_t step = RUN_BYTES + 1, at = 0;
+	uint64_t used = originals->runs.room * step;
+
+	originals->runs_limit /= 2;
+	struct audit_budget spare = {.most = UINT64_MAX};
+	for (const uint8_t *run; (run = audit_table_next(&originals->runs, &at));) {
+		if (run_hash(weir_load_native64(run), originals->seed) > originals->runs_limit)
+			continue;
+		uint8_t *flags = audit_table_enter(&thin, run, &spare);
+		if (flags)
+			*flags = audit_table_flags(&originals->runs, run);
+	}
+	audit_table_free(&originals->runs);
+	originals->runs = thin;
+	originals->budget.used += thin.room * step - used;
+}
+
+void audit_see_runs(struct weir_originals *originals, const uint8_t *data, size_t length, uint8_t flag)
+{
+	for (size_t i = 0; i + RUN_BYTES <= length; i++) {
+		if (__builtin_expect(run_hash(weir_load_native64(data + i), originals->seed) > originals->runs_limit, 1))
+			continue;
+		if (!audit_run_says_something(data + i))
+			continue;
+		uint8_t *flags = audit_table_enter(&originals->runs, data + i, &originals->budget);
+		if (flags)
+			*flags |= flag;
+		else
+			originals->runs_most = originals->runs.count; /* no more than this, from now on */
+		if (originals->runs.count >= originals->runs_most && originals->runs_limit > 1)
+			thin_runs(originals);
+	}
+}
