@@ -21,6 +21,15 @@ enum weir_campaign_mode {
 int weir_campaign_open(const char *path, enum weir_campaign_mode mode, struct weir_campaign **campaign,
                        struct weir_fault *fault);
 void weir_campaign_close(struct weir_campaign *campaign);
+/*
+ * With these identities, which outlive the campaign, its sealed segments can be read. Without, queries of them fail with WEIR_E_PERMISSION. Before anything
+ * else is done with it.
+ */
+void weir_campaign_unseal(struct weir_campaign *campaign, const struct weir_identities *identities);
+/*
+ * For whom a campaign is sealed, by its campaign.toml (recipients = ["age1…"] outside of tables): a list to be freed, empty when it is not. 0; WEIR_E_FORMAT.
+ */
+int weir_campaign_recipients(const char *path, struct weir_recipients **recipients, struct weir_fault *fault);
 const char *weir_campaign_path(const struct weir_campaign *campaign);
 
 enum weir_codec {

@@ -9,6 +9,7 @@
 #define WEIR_FLOW_H
 
 #include <weir/pipeline.h>
+#include <weir/seal.h>
 #include <weir/state.h>
 
 #define WEIR_NO_VALUE UINT32_MAX /* of uint32_t members that may be unknown */
@@ -172,7 +173,7 @@ int weir_flow_export_open(const char *target, enum weir_export_protocol protocol
 int weir_flow_datagrams_read(const char *path, struct weir_flow_source **source, struct weir_fault *fault);
 
 /* The same of several, one after the other: a template in one holds for those after it. paths are copied; each is opened when it is its turn. */
-int weir_flow_datagrams_read_many(const char *const *paths, size_t count, struct weir_flow_source **source, struct weir_fault *fault);
+int weir_flow_datagrams_read_many(const char *const *paths, size_t count, const struct weir_identities *identities, struct weir_flow_source **source, struct weir_fault *fault);
 
 struct weir_datagram_statistics {
 	uint64_t messages;

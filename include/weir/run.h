@@ -45,6 +45,7 @@ struct weir_run_options {
 	uint64_t part_bytes;        /* of input; 0 = 16 GiB */
 	struct weir_dedup_options dedup;
 	int64_t idle_ns, active_ns; /* of flows; 0: none */
+	const struct weir_identities *identities; /* that open what is sealed; NULL: none */
 	int threads;                /* 0 = one a core */
 	const _Atomic int *stop;    /* may be NULL: Ctrl-C ends the run after the batch in hand; it can go on later */
 	/* done of total bytes of the input; may be NULL; from any thread, one call at a time */
@@ -84,7 +85,7 @@ struct weir_reproduction {
  * Makes a whole run again from its manifest, in a folder beside it that is deleted afterwards, and compares the SHA-256 of every input and
  * output. differs (may be NULL) is called for each that is not the same. 0 also when some differ; threads, stop, progress as above.
  */
-int weir_run_reproduce(const char *run, int threads, const _Atomic int *stop,
+int weir_run_reproduce(const char *run, int threads, const struct weir_identities *identities, const _Atomic int *stop,
                        void (*progress)(void *context, uint64_t done, uint64_t total),
                        void (*differs)(void *context, const char *path, const char *was, const char *is), void *context,
                        struct weir_reproduction *reproduction, struct weir_fault *fault);

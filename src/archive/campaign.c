@@ -26,6 +26,11 @@ int campaign_path(const struct weir_campaign *campaign, const char *relative, ch
 	return 0;
 }
 
+void weir_campaign_unseal(struct weir_campaign *campaign, const struct weir_identities *identities)
+{
+	campaign->identities = identities;
+}
+
 const char *weir_campaign_path(const struct weir_campaign *campaign) { return campaign->path; }
 
 void vantage_name(const char *name, char out[static VANTAGE_NAME_MAX])

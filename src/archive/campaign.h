@@ -16,6 +16,7 @@ struct weir_campaign {
 	enum weir_campaign_mode mode;
 	bool writable;
 	struct catalog *catalog;
+	const struct weir_identities *identities; /* the caller's; NULL: none */
 	pthread_mutex_t ledger_lock;
 	int64_t last_entered_ns; /* under ledger_lock: no two entries of a process have the same time */
 };

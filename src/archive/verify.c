@@ -53,8 +53,9 @@ static int verify_capture(struct verify *verify, const char *path, struct weir_f
 	struct weir_fault found = {0};
 	struct weir_source *source = NULL;
 	struct weir_batch *batch = weir_batch_new();
+	const struct weir_capture_options options = {.identities = verify->identities};
 	uint64_t packets = 0;
-	int code = batch ? weir_capture_open(path, NULL, &source, &found) : WEIR_E_MEMORY;
+	int code = batch ? weir_capture_open(path, &options, &source, &found) : WEIR_E_MEMORY;
 
 	while (code == 0 && (code = source->ops->fill(source, batch, &found)) == 1) {
 		packets += batch->count;

@@ -555,6 +555,8 @@ static int prepare(struct run *run, bool *resumed, struct weir_fault *fault)
 
 	if (!error && options->campaign)
 		error = weir_campaign_open(options->campaign, WEIR_CAMPAIGN_READ, &run->campaign, fault);
+	if (run->campaign)
+		weir_campaign_unseal(run->campaign, options->identities);
 	if (!error && options->since_last && options->campaign) {
 		int64_t end_ns = end_of_last(options->campaign);
 		if (end_ns != WEIR_TIME_FIRST && end_ns < INT64_MAX && end_ns + 1 > asked.from_ns)
@@ -573,6 +575,8 @@ int run_again(const struct weir_run_options *options, const struct run_plan *pla
 	run.threads = threads_of(options);
 	if (!error && plan->campaign)
 		error = weir_campaign_open(plan->campaign, WEIR_CAMPAIGN_READ, &run.campaign, fault);
+	if (run.campaign)
+		weir_campaign_unseal(run.campaign, options->identities);
 	if (!error)
 		error = do_run(&run, false, fault);
 	free_run(&run);

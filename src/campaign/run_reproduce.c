@@ -64,13 +64,13 @@ static void compare_output(void *context, const char *path, const char *was, con
 	tell(comparison, path, was, is);
 }
 
-int weir_run_reproduce(const char *run, int threads, const _Atomic int *stop,
+int weir_run_reproduce(const char *run, int threads, const struct weir_identities *identities, const _Atomic int *stop,
                        void (*progress)(void *context, uint64_t done, uint64_t total),
                        void (*differs)(void *context, const char *path, const char *was, const char *is), void *context,
                        struct weir_reproduction *reproduction, struct weir_fault *fault)
 {
 	struct comparison comparison = {run, differs, context, reproduction};
-	struct weir_run_options options = {.threads = threads, .stop = stop, .progress = progress, .context = context};
+	struct weir_run_options options = {.threads = threads, .identities = identities, .stop = stop, .progress = progress, .context = context};
 	struct run_plan plan;
 	char again[PATH_MAX];
 

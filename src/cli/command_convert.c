@@ -8,6 +8,7 @@
 #include <weir/filter.h>
 
 #include "cli/cli.h"
+#include "cli/seal_options.h"
 #include "core/terminal.h"
 #include "core/text.h"
 
@@ -16,17 +17,22 @@ struct options {
 	const char *format;
 	uint64_t level;
 	uint64_t packet_limit;
+	struct option_list identity;
+	struct seal_switches seal;
 };
 
 static const struct option table[] = {
 	{.name = "write", .letter = 'w', .type = OPTION_STRING, .offset = offsetof(struct options, write), .metavar = "OUT",
-	 .help = "what to write, - for standard output; its ending says how (.pcap .pcapng, then .gz .zst .lz4)"},
+	 .help = "what to write, - for standard output; its ending says how (.pcap .pcapng, then .gz .zst .lz4, then .age)"},
 	{.name = "format", .type = OPTION_CHOICE, .offset = offsetof(struct options, format), .metavar = "FORMAT",
 	 .choices = "pcap|nspcap|modified|pcapng", .help = "the format, whatever OUT is called"},
 	{.name = "level", .letter = 'l', .type = OPTION_UNSIGNED, .offset = offsetof(struct options, level), .metavar = "N",
 	 .least = 1, .most = 22, .help = "of the compression; else that of gzip, zstd or lz4"},
 	{.name = "packet-limit", .type = OPTION_SIZE, .offset = offsetof(struct options, packet_limit), .metavar = "SIZE",
 	 .help = "a packet of IN that claims more is damage; else what libpcap allows its link type"},
+	IDENTITY_ROW(struct options, identity),
+	RECIPIENT_ROWS(struct options, seal),
+	PASSPHRASE_ROW(struct options, seal),
 	{0},
 };
 
@@ -97,14 +103,15 @@ static int add_filter(struct weir_pipeline *pipeline, const char *expression, st
 }
 
 static int convert(const struct command *command, const struct options *options, const char *path, const char *expression,
-                   struct weir_fault *fault)
+                   const struct weir_recipients *recipients, struct weir_fault *fault)
 {
-	struct weir_capture_options reading = {.packet_limit_bytes = (uint32_t)options->packet_limit};
+	struct weir_capture_options reading = {.packet_limit_bytes = (uint32_t)options->packet_limit, .identities = seal_identities()};
 	struct weir_capture_writer_options writing = {
 		.format = format_named(options->format),
 		.by_name = true,
 		.level = (int)options->level,
 		.filtered = expression[0] != '\0',
+		.recipients = recipients,
 		.stop = stop_requested(),
 	};
 	/* Two threads: one reads and decompresses, the other makes records and writes. */
@@ -150,7 +157,11 @@ static int run(const struct command *command, void *values, int argc, char **arg
 		weir_fail(&fault, WEIR_E_MEMORY, "no memory");
 		return report(command, &fault);
 	}
-	int error = convert(command, options, argv[0], expression, &fault);
+	struct weir_recipients *recipients = NULL;
+	int error = seal_recipients_of(&options->seal, &recipients, &fault);
+	if (!error)
+		error = convert(command, options, argv[0], expression, recipients, &fault);
+	weir_recipients_free(recipients);
 	free(expression);
 	return error ? report(command, &fault) : EXIT_FINE;
 }

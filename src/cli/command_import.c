@@ -10,6 +10,7 @@
 
 #include "cli/archive_options.h"
 #include "cli/cli.h"
+#include "cli/seal_options.h"
 #include "core/clock.h"
 #include "core/terminal.h"
 #include "core/text.h"
@@ -18,6 +19,7 @@ struct options {
 	const char *node, *interface, *codec, *segment;
 	uint64_t workers;
 	bool buffered, quiet;
+	struct option_list identity;
 };
 
 static const struct option table[] = {
@@ -35,6 +37,7 @@ static const struct option table[] = {
 	 .help = "through the page cache, not by direct I/O"},
 	{.name = "quiet", .letter = 'q', .type = OPTION_FLAG, .offset = offsetof(struct options, quiet),
 	 .help = "say nothing but what went wrong"},
+	IDENTITY_ROW(struct options, identity),
 	{0},
 };
 
@@ -80,7 +83,7 @@ static void vantage_of(const char *file, char *out, size_t size)
 	uint32_t count = 0;
 
 	stem_of(file, out, size);
-	if (strcmp(file, "-") == 0 || weir_capture_open(file, NULL, &source, NULL) != 0)
+	if (strcmp(file, "-") == 0 || weir_capture_open(file, seal_capture_options(), &source, NULL) != 0)
 		return;
 	struct weir_batch *batch = weir_batch_new();
 	if (batch && source->ops->fill(source, batch, NULL) > 0) {
@@ -161,7 +164,7 @@ static int import_file(struct import *import, const char *file, int *status)
 		vantage_of(file, vantage, sizeof vantage);
 	import->archive.interface = vantage;
 	import->last_ns = 0;
-	error = weir_capture_open(file, NULL, &source, &fault);
+	error = weir_capture_open(file, seal_capture_options(), &source, &fault);
 	if (!error)
 		error = weir_archive_sink_open(import->campaign, &import->archive, &sink, &fault);
 	if (error)

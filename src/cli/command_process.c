@@ -7,6 +7,7 @@
 #include <weir/run.h>
 
 #include "cli/cli.h"
+#include "cli/seal_options.h"
 #include "core/clock.h"
 #include "core/json.h"
 #include "core/terminal.h"
@@ -18,6 +19,7 @@ struct options {
 	int64_t last, routed, idle, active;
 	uint64_t window, threads, memory, part;
 	bool since_last, local, json;
+	struct option_list identity;
 };
 
 static const struct option table[] = {
@@ -49,6 +51,7 @@ static const struct option table[] = {
 	 .help = "of input; after each an interrupted run can go on"},
 	{.name = "local", .type = OPTION_FLAG, .offset = offsetof(struct options, local), .help = "times in local time, not UTC"},
 	{.name = "json", .type = OPTION_FLAG, .offset = offsetof(struct options, json), .help = "the summary as JSON"},
+	IDENTITY_ROW(struct options, identity),
 	{0},
 };
 
@@ -191,6 +194,7 @@ static int run(const struct command *command, void *values, int argc, char **arg
 		.active_ns = options->active,
 		.threads = (int)options->threads,
 		.stop = stop_requested(),
+		.identities = seal_identities(),
 		.progress = show_progress,
 		.context = &progress,
 	};

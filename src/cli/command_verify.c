@@ -5,6 +5,7 @@
 
 #include "archive/verify.h"
 #include "cli/cli.h"
+#include "cli/seal_options.h"
 #include "core/json.h"
 #include "core/terminal.h"
 #include "core/text.h"
@@ -12,6 +13,7 @@
 struct options {
 	bool json, quiet;
 	uint64_t threads;
+	struct option_list identity;
 };
 
 static const struct option table[] = {
@@ -21,6 +23,7 @@ static const struct option table[] = {
 	 .help = "no summary, faults only"},
 	{.name = "threads", .type = OPTION_UNSIGNED, .offset = offsetof(struct options, threads), .metavar = "N", .least = 0,
 	 .most = 64, .help = "0: one a core"},
+	IDENTITY_ROW(struct options, identity),
 	{0},
 };
 
@@ -102,6 +105,7 @@ static int run_verify(const struct command *command, void *values, int argc, cha
 	struct run run = {.command = command, .options = options};
 	struct verify verify = {
 		.threads = (int)options->threads, .stop = stop_requested(), .found = found, .progress = show_progress, .context = &run,
+		.identities = seal_identities(),
 	};
 	int status = EXIT_FINE;
 

@@ -10,6 +10,7 @@
 #include "archive/journal_read.h"
 #include "archive/segment_scan.h"
 #include "cli/info.h"
+#include "cli/seal_options.h"
 #include "core/terminal.h"
 
 /* Sums, of a vantage or of all. */
@@ -403,6 +404,8 @@ static int show_campaign(struct info *info, const char *path)
 	struct weir_fault fault = {0};
 	int code = weir_campaign_open(path, WEIR_CAMPAIGN_READ, &summary.campaign, &fault);
 
+	if (code == 0)
+		weir_campaign_unseal(summary.campaign, seal_identities());
 	if (code == 0)
 		code = look(&summary, &fault);
 	if (info->json) {
