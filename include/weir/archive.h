@@ -80,6 +80,7 @@ struct weir_archive_options {
 	int64_t flush_ns;       /* what is older than this is on disk, in the journal if its chunk is not full; 0 = 0.5 s */
 	bool shed;              /* the buffer is full: true = drop and count (live), false = wait (import) */
 	bool buffered;          /* no direct I/O */
+	const struct weir_recipients *recipients; /* seal for them, and for those of campaign.toml; they outlive the sink; NULL: for those alone, if any */
 	uint64_t min_free;      /* treat the disk as full when less than this is free, in bytes */
 };
 

@@ -20,6 +20,7 @@ struct options {
 	uint64_t workers;
 	bool buffered, quiet;
 	struct option_list identity;
+	struct seal_switches seal;
 };
 
 static const struct option table[] = {
@@ -38,6 +39,7 @@ static const struct option table[] = {
 	{.name = "quiet", .letter = 'q', .type = OPTION_FLAG, .offset = offsetof(struct options, quiet),
 	 .help = "say nothing but what went wrong"},
 	IDENTITY_ROW(struct options, identity),
+	RECIPIENT_ROWS(struct options, seal),
 	{0},
 };
 
@@ -191,6 +193,7 @@ static int run(const struct command *command, void *values, int argc, char **arg
 {
 	const struct options *options = values;
 	struct import import = {.command = command, .options = options};
+	struct weir_recipients *recipients = NULL;
 	char host[256] = "localhost";
 	struct weir_fault fault;
 	int status = EXIT_FINE;
@@ -199,10 +202,15 @@ static int run(const struct command *command, void *values, int argc, char **arg
 	import.archive.node = options->node ? options->node : host;
 	import.archive.workers = (int)options->workers;
 	import.archive.buffered = options->buffered;
+	if (seal_recipients_of(&options->seal, &recipients, &fault))
+		return report(command, &fault);
+	import.archive.recipients = recipients;
 	if (archive_options_codec(options->codec, &import.archive, &fault) ||
 	    archive_options_segment(options->segment, &import.archive, &fault) ||
-	    weir_campaign_open(argv[0], WEIR_CAMPAIGN_CREATE, &import.campaign, &fault))
+	    weir_campaign_open(argv[0], WEIR_CAMPAIGN_CREATE, &import.campaign, &fault)) {
+		weir_recipients_free(recipients);
 		return report(command, &fault);
+	}
 	catch_interrupts();
 	for (int i = 1; i < argc; i++) {
 		int error = import_file(&import, argv[i], &status);
@@ -217,6 +225,7 @@ static int run(const struct command *command, void *values, int argc, char **arg
 			break;
 	}
 	weir_campaign_close(import.campaign);
+	weir_recipients_free(recipients);
 	return status;
 }
 

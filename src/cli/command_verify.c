@@ -78,6 +78,7 @@ static void put_counts(struct json *json, const struct verify_counts *counts)
 	json_put_unsigned(json, "indexes", counts->indexes);
 	json_put_unsigned(json, "postings", counts->postings);
 	json_put_unsigned(json, "ledger_rows", counts->ledger_rows);
+	json_put_unsigned(json, "sealed", counts->sealed);
 	json_put_unsigned(json, "fault_count", counts->faults);
 }
 
@@ -95,6 +96,9 @@ static void summarise(const struct verify_counts *counts, bool complete)
 		printf(" %s capture files,", format_count(counts->files, a));
 	printf(" %s packets in %s: %s\n", format_count(counts->packets, d), format_size(counts->bytes, e),
 	       counts->faults == 0 ? complete ? "all sound" : "not everything could be checked" : counts->faults == 1 ? "1 fault" : format_count(counts->faults, a));
+	if (counts->sealed)
+		printf("%s of the segments are sealed: only lengths, sums and names were checked (--identity FILE for the rest)\n",
+		       format_count(counts->sealed, b));
 	if (counts->faults > 1)
 		printf("%s faults\n", a);
 }

@@ -178,7 +178,7 @@ static int add_journals(struct sums *sums, const struct journals *journals, cons
 /* A segment that is being written: what is in it by now. */
 static int take_open(struct campaign_summary *summary, sqlite3_stmt *statement, struct weir_fault *fault)
 {
-	const struct segment_scan_options options = {0};
+	const struct segment_scan_options options = {.identities = seal_identities()};
 	struct journals journals;
 	struct segment_scan scan;
 	struct vantage *vantage;
@@ -191,7 +191,7 @@ static int take_open(struct campaign_summary *summary, sqlite3_stmt *statement, 
 	if (code == 0 && codec_from_name(text(statement, 3), &codec) < 0)
 		code = weir_fail_at(fault, WEIR_E_CORRUPT, path, WEIR_NOWHERE, WEIR_NOWHERE, "the catalog has it with an unknown codec");
 	if (code == 0)
-		code = journals_open(path, &journals, fault);
+		code = journals_open(path, seal_identities(), &journals, fault);
 	if (code < 0)
 		return code;
 	struct sums sums = {.segments = 1, .open = 1};

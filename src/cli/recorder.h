@@ -13,6 +13,7 @@
 #include <weir/live.h>
 
 #include "cli/cli.h"
+#include "cli/seal_options.h"
 #include "live/losses.h"
 
 /* The options of both commands. */
@@ -39,6 +40,7 @@ struct recorder_options {
 	uint64_t count;
 	bool json;
 	bool quiet;
+	struct seal_switches seal;
 };
 
 /* One ring and where its packets go. */
@@ -67,6 +69,7 @@ struct recorder {
 	const struct recorder_options *options;
 	struct weir_campaign *campaign;
 	struct weir_archive_options archive;
+	struct weir_recipients *recipients; /* that were named; NULL: none */
 	struct weir_retention retention;
 	char node[256];
 	struct lane *lanes;
@@ -108,6 +111,7 @@ void record_summary(const struct recorder *recorder);
 		.metavar = meta, .help = text, __VA_ARGS__                                                                     \
 	}
 #define RECORDER_OPTIONS                                                                                               \
+	RECIPIENT_ROWS(struct recorder_options, seal),                                                                     \
 	RECORDER_OPTION("filter", 'f', OPTION_STRING, filter, "FILTER", "keep only packets that match (pcap-filter)"),     \
 		RECORDER_OPTION("snaplen", 's', OPTION_UNSIGNED, snaplen, "BYTES",                                             \
 	                    "keep at most so much of each packet; 0: all", .least = 0, .most = 262144),                    \

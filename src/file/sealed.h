@@ -56,6 +56,9 @@ int64_t sealed_file_read(struct sealed_file *file, void *out, size_t size, uint6
 int sealed_file_load(const char *path, const struct weir_identities *identities, size_t limit, uint8_t **data,
                      size_t *length, struct weir_fault *fault);
 
+/* How many bytes are sealed in a file, by its length alone: without a proof. 0 or an error. */
+int sealed_file_length(const char *path, uint64_t *bytes, struct weir_fault *fault);
+
 /* Whether the file begins as an age file does: 1, 0, or an error of reading. */
 int sealed_file_is(const char *path, struct weir_fault *fault);
 

@@ -248,6 +248,41 @@ int sealed_file_load(const char *path, const struct weir_identities *identities,
 	return error;
 }
 
+int sealed_file_length(const char *path, uint64_t *bytes, struct weir_fault *fault)
+{
+	uint8_t *data = NULL;
+	struct stat status;
+	int64_t header = 0, n = 0;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return weir_fail_errno(fault, errno, path, "could not be opened");
+	for (size_t capacity = SEALED_HEADER; header == 0 && capacity <= 4 * AGE_HEADER_MOST; capacity *= 4) {
+		uint8_t *wider = realloc(data, capacity);
+		if (!wider) {
+			header = weir_fail(fault, WEIR_E_MEMORY, "no memory to look at %s", path);
+			break;
+		}
+		data = wider;
+		n = os_read_at(fd, data, capacity, 0);
+		header = n < 0 ? weir_fail_errno(fault, (int)-n, path, "could not be read") : age_header_length(data, (size_t)n, path, fault);
+		if (header == 0 && (size_t)n < capacity)
+			break;
+	}
+	free(data);
+	int failed = fstat(fd, &status) < 0 ? errno : 0;
+	close(fd);
+	if (header < 0)
+		return (int)header;
+	if (failed)
+		return weir_fail_errno(fault, failed, path, "could not be looked at");
+	uint64_t payload = (uint64_t)header + AGE_NONCE, length = (uint64_t)status.st_size - payload, rest = length % AGE_SEALED;
+	if (header == 0 || (uint64_t)status.st_size < payload + AGE_TAG || (rest && rest < AGE_TAG))
+		return weir_fail_at(fault, WEIR_E_TRUNCATED, path, WEIR_NOWHERE, WEIR_NOWHERE, "the sealed file is cut off");
+	*bytes = length / AGE_SEALED * AGE_CHUNK + (rest ? rest - AGE_TAG : 0);
+	return 0;
+}
+
 int sealed_file_is(const char *path, struct weir_fault *fault)
 {
 	uint8_t head[sizeof AGE_ANY_MAGIC - 1];
