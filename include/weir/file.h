@@ -98,6 +98,7 @@ struct weir_capture_writer_options {
 	bool merge;                        /* the packets come from several sources: interfaces are gathered into one section, and
 	                                      blocks that are not packets are left out; otherwise blocks and sections are mirrored */
 	bool filtered;                     /* packets may be missing: section lengths are written as not known */
+	char *sealed_sha256;               /* of a sealed file: 65 bytes that finish fills in with the SHA-256 of what is sealed in it, in hexadecimal digits; may be NULL */
 	const _Atomic int *stop;           /* when it becomes non-zero the writing fails with WEIR_E_INTERRUPTED, so that no half of a
 	                                      file gets its name; may be NULL */
 };

@@ -7,6 +7,7 @@
  *     report.html             the same for people
  *     flows/NNNNNN.parquet    flow records, a file a part
  *     packets/NNNNNN.pcapng.zst   clean packets, likewise
+ *     (sealed: flows/NNNNNN.parquet.age, packets/NNNNNN.pcapng.zst.age, report.html.age; their hashes are those of what is sealed)
  *     run.json, run.state     while it is not whole: what it is to do, and how far it is
  *
  * It is done in parts, each a span of the input. After each part everything that later ones need is written to run.state, in one step; a run that
@@ -46,6 +47,7 @@ struct weir_run_options {
 	struct weir_dedup_options dedup;
 	int64_t idle_ns, active_ns; /* of flows; 0: none */
 	const struct weir_identities *identities; /* that open what is sealed; NULL: none */
+	const struct weir_recipients *recipients; /* seal packets, flows and report for them and for those of the campaign; NULL: for those alone, if any */
 	int threads;                /* 0 = one a core */
 	const _Atomic int *stop;    /* may be NULL: Ctrl-C ends the run after the batch in hand; it can go on later */
 	/* done of total bytes of the input; may be NULL; from any thread, one call at a time */

@@ -510,7 +510,12 @@ static int expand_unindexed(struct query_tasks *tasks, const struct row *row, st
 	for (uint32_t i = 0; i < journals.count && code == 0; i++) {
 		struct journal journal;
 
-		if (scan_has(&scan, journals.list[i].number) || journal_read(&journals.list[i], &journal, fault) != 1)
+		if (scan_has(&scan, journals.list[i].number))
+			continue;
+		int read = journal_read(&journals.list[i], &journal, fault);
+		if (read == WEIR_E_PERMISSION)
+			code = read;
+		if (read != 1)
 			continue;
 		code = expand_journal(tasks, row, &journal, fault);
 		journal_free(&journal);

@@ -20,6 +20,7 @@ struct options {
 	uint64_t window, threads, memory, part;
 	bool since_last, local, json;
 	struct option_list identity;
+	struct seal_switches seal;
 };
 
 static const struct option table[] = {
@@ -52,6 +53,7 @@ static const struct option table[] = {
 	{.name = "local", .type = OPTION_FLAG, .offset = offsetof(struct options, local), .help = "times in local time, not UTC"},
 	{.name = "json", .type = OPTION_FLAG, .offset = offsetof(struct options, json), .help = "the summary as JSON"},
 	IDENTITY_ROW(struct options, identity),
+	RECIPIENT_ROWS(struct options, seal),
 	{0},
 };
 
@@ -199,6 +201,7 @@ static int run(const struct command *command, void *values, int argc, char **arg
 		.context = &progress,
 	};
 	struct weir_run_summary summary;
+	struct weir_recipients *recipients = NULL;
 	struct weir_fault fault = {0};
 	int error = read_stages(options->stages, &run.stages, &fault);
 
@@ -212,7 +215,11 @@ static int run(const struct command *command, void *values, int argc, char **arg
 		return report(command, &fault);
 	catch_interrupts();
 	progress_start(&progress, "process", 1);
-	error = weir_run_process(&run, &summary, &fault);
+	error = seal_recipients_of(&options->seal, &recipients, &fault);
+	run.recipients = recipients;
+	if (!error)
+		error = weir_run_process(&run, &summary, &fault);
+	weir_recipients_free(recipients);
 	progress_end(&progress);
 	if (error)
 		return report(command, &fault);

@@ -31,6 +31,7 @@ struct campaign_summary {
 	struct vantage *vantages;
 	size_t count;
 	uint64_t nodes;
+	uint64_t sealed, unseen; /* segments; of them those that are being written, and that no identity opens */
 	struct {
 		uint64_t gaps, packets, unknown;
 	} causes[WEIR_LOSS_CAUSES];
@@ -195,6 +196,13 @@ static int take_open(struct campaign_summary *summary, sqlite3_stmt *statement, 
 	if (code < 0)
 		return code;
 	struct sums sums = {.segments = 1, .open = 1};
+	/* Its sums are in the open when it is closed. */
+	if (segment_is_sealed(path) && !weir_identities_count(seal_identities())) {
+		add_sums(&vantage->sums, &sums);
+		summary->unseen++;
+		journals_close(&journals);
+		return 0;
+	}
 	code = segment_scan(path, codec, &options, &scan, fault);
 	if (code == WEIR_E_NOT_FOUND) /* entered, and not made yet */
 		code = 0;
@@ -245,6 +253,12 @@ static int compare_vantages(const void *a, const void *b)
 	return order ? order : strcmp(x->interface, y->interface);
 }
 
+static int count_sealed(struct campaign_summary *summary, sqlite3_stmt *statement, struct weir_fault *fault)
+{
+	summary->sealed = number(statement, 0);
+	return 0;
+}
+
 static int look(struct campaign_summary *summary, struct weir_fault *fault)
 {
 	int code = ask(summary,
@@ -260,6 +274,8 @@ static int look(struct campaign_summary *summary, struct weir_fault *fault)
 		           take_loss, fault);
 	if (code == 0)
 		code = ask(summary, "SELECT count(*) FROM nodes", count_nodes, fault);
+	if (code == 0)
+		code = ask(summary, "SELECT count(*) FROM segments WHERE path LIKE '%.age'", count_sealed, fault);
 	if (summary->count)
 		qsort(summary->vantages, summary->count, sizeof *summary->vantages, compare_vantages);
 	for (size_t i = 0; i < summary->count; i++)
@@ -293,6 +309,8 @@ static void show_json(const struct campaign_summary *summary, struct json *json,
 	json_put_string(json, "path", path);
 	json_put_string(json, "format", "campaign");
 	json_put_unsigned(json, "nodes", summary->nodes);
+	json_put_unsigned(json, "sealed_segments", summary->sealed);
+	json_put_unsigned(json, "unseen_segments", summary->unseen);
 	json_sums(json, &summary->total);
 	json_key(json, "losses");
 	json_object(json);
@@ -386,6 +404,10 @@ static void show_text(const struct campaign_summary *summary)
 	          total->raw_bytes ? 100.0 * (double)total->stored_bytes / (double)total->raw_bytes : 0.0);
 	info_line("Index", "%s, %.2f %% of the packets' bytes", format_size(total->index_bytes, a),
 	          total->raw_bytes ? 100.0 * (double)total->index_bytes / (double)total->raw_bytes : 0.0);
+	if (summary->sealed)
+		info_line("Sealed", "%s segments%s%s%s", format_count(summary->sealed, a), summary->unseen ? "; of " : "",
+		          summary->unseen ? format_count(summary->unseen, b) : "",
+		          summary->unseen ? " that are being written nothing can be seen without an identity" : "");
 	if (total->packets) {
 		info_line("First packet", "%s", format_time(total->first_ns, false, 9, a));
 		info_line("Last packet", "%s", format_time(total->last_ns, false, 9, a));

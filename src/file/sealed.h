@@ -72,6 +72,9 @@ struct sealed_writer;
 int sealed_writer_new(const struct weir_recipients *recipients, size_t multiple, sealed_put put, void *context,
                       struct sealed_writer **writer, struct weir_fault *fault);
 int sealed_writer_write(struct sealed_writer *writer, const void *data, size_t length, struct weir_fault *fault);
+
+/* finish puts the SHA-256 of all that was written into hex. Before the first write. 0 or WEIR_E_MEMORY. */
+int sealed_writer_hash(struct sealed_writer *writer, char hex[static 65], struct weir_fault *fault);
 int sealed_writer_finish(struct sealed_writer *writer, struct weir_fault *fault); /* once */
 void sealed_writer_free(struct sealed_writer *writer);                            /* takes NULL */
 

@@ -1,6 +1,9 @@
 /* Sealed files, written: file/sealed.h. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <openssl/evp.h>
 
 #include <weir/key.h>
 
@@ -15,6 +18,8 @@ struct sealed_writer {
 	uint64_t number;
 	uint8_t *plain, *sealed; /* a chunk each */
 	size_t used;
+	EVP_MD_CTX *hash; /* of what is sealed; NULL: not asked for */
+	char *hex;
 };
 
 static int put_header(struct sealed_writer *writer, const struct weir_recipients *recipients, size_t multiple,
@@ -69,6 +74,7 @@ void sealed_writer_free(struct sealed_writer *writer)
 	if (!writer)
 		return;
 	age_payload_free(writer->payload);
+	EVP_MD_CTX_free(writer->hash);
 	if (writer->plain)
 		weir_wipe(writer->plain, AGE_CHUNK);
 	free(writer->plain);
@@ -76,9 +82,34 @@ void sealed_writer_free(struct sealed_writer *writer)
 	free(writer);
 }
 
+int sealed_writer_hash(struct sealed_writer *writer, char hex[static 65], struct weir_fault *fault)
+{
+	writer->hex = hex;
+	writer->hash = EVP_MD_CTX_new();
+	if (writer->hash && EVP_DigestInit_ex(writer->hash, EVP_sha256(), NULL) == 1)
+		return 0;
+	return weir_fail(fault, WEIR_E_MEMORY, "no memory to hash a sealed file");
+}
+
+static int put_hash(struct sealed_writer *writer, struct weir_fault *fault)
+{
+	uint8_t digest[EVP_MAX_MD_SIZE];
+	unsigned length = 0;
+
+	if (!writer->hash)
+		return 0;
+	if (EVP_DigestFinal_ex(writer->hash, digest, &length) != 1 || length != 32)
+		return weir_fail(fault, WEIR_E_SYSTEM, "OpenSSL does not hash");
+	for (unsigned i = 0; i < length; i++)
+		snprintf(writer->hex + 2 * i, 3, "%02x", digest[i]);
+	return 0;
+}
+
 static int put_chunk(struct sealed_writer *writer, const uint8_t *plain, size_t length, bool last,
                      struct weir_fault *fault)
 {
+	if (writer->hash && EVP_DigestUpdate(writer->hash, plain, length) != 1)
+		return weir_fail(fault, WEIR_E_SYSTEM, "OpenSSL does not hash");
 	if (!age_payload_seal(writer->payload, writer->number++, last, plain, length, writer->sealed))
 		return weir_fail(fault, WEIR_E_SYSTEM, "OpenSSL does not seal");
 	return writer->put(writer->context, writer->sealed, length + AGE_TAG, fault);
@@ -115,7 +146,8 @@ int sealed_writer_write(struct sealed_writer *writer, const void *data, size_t l
 
 int sealed_writer_finish(struct sealed_writer *writer, struct weir_fault *fault)
 {
-	return put_chunk(writer, writer->plain, writer->used, true, fault);
+	int error = put_chunk(writer, writer->plain, writer->used, true, fault);
+	return error ? error : put_hash(writer, fault);
 }
 
 static int add_to_text(void *context, const uint8_t *data, size_t length, struct weir_fault *fault)

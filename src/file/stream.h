@@ -84,6 +84,9 @@ int stream_writer_finish(struct stream_writer *writer, struct weir_fault *fault)
 /* Closes it; what was not finished is removed. */
 void stream_writer_close(struct stream_writer *writer);
 
+/* Of a sealed one, before anything is written: finish puts the SHA-256 of what is sealed into hex. 0 or WEIR_E_MEMORY. */
+int stream_writer_hash(struct stream_writer *writer, char hex[static 65], struct weir_fault *fault);
+
 /* How many bytes it has been given. */
 uint64_t stream_writer_position(const struct stream_writer *writer);
 

@@ -234,4 +234,9 @@ void stream_writer_close(struct stream_writer *writer)
 	free(writer);
 }
 
+int stream_writer_hash(struct stream_writer *writer, char hex[static 65], struct weir_fault *fault)
+{
+	return sealed_writer_hash(writer->sealed, hex, fault);
+}
+
 uint64_t stream_writer_position(const struct stream_writer *writer) { return writer->position; }

@@ -158,6 +158,8 @@ int weir_capture_writer_open(const char *path, const struct weir_capture_writer_
 	if (!error)
 		error = stream_writer_open_sealed(path, writer->options.compression, writer->options.level, writer->options.recipients,
 		                                  writer->options.sealed_header, &writer->out, fault);
+	if (!error && writer->options.recipients && writer->options.sealed_sha256)
+		error = stream_writer_hash(writer->out, writer->options.sealed_sha256, fault);
 	if (error) {
 		close_writer(&writer->sink);
 		return error;
