@@ -15,12 +15,12 @@
 
 struct journal_seal {
 	struct age_payload *payload;
-	uint8_t *header;        /* with the nonce; NULL once it was written */
+	uint8_t *header; /* with the nonce; NULL once it was written */
 	size_t header_bytes;
-	uint8_t *start;         /* what stands before the first blocks; NULL once it was written */
+	uint8_t *start; /* what stands before the first blocks; NULL once it was written */
 	size_t start_bytes;
-	uint64_t number;        /* of the next chunk of age */
-	struct xxh3 *hash;      /* of all that was sealed */
+	uint64_t number;   /* of the next chunk of age */
+	struct xxh3 *hash; /* of all that was sealed */
 	struct section section;
 	struct chunk_trailer trailer;
 	uint8_t *plain, *sealed;
@@ -29,7 +29,10 @@ struct journal_seal {
 	bool big;
 };
 
-static int no_memory(struct weir_fault *fault) { return weir_fail(fault, WEIR_E_MEMORY, "no memory for a sealed journal"); }
+static int no_memory(struct weir_fault *fault)
+{
+	return weir_fail(fault, WEIR_E_MEMORY, "no memory for a sealed journal");
+}
 
 /* The key is nowhere but in the payload's context. */
 static int make_header(struct journal_seal *journal, const struct weir_recipients *recipients, struct weir_fault *fault)
@@ -58,8 +61,8 @@ static int make_header(struct journal_seal *journal, const struct weir_recipient
 	return error;
 }
 
-int journal_seal_new(const struct weir_recipients *recipients, bool big, const void *start, size_t length, struct journal_seal **journal,
-                     struct weir_fault *fault)
+int journal_seal_new(const struct weir_recipients *recipients, bool big, const void *start, size_t length,
+                     struct journal_seal **journal, struct weir_fault *fault)
 {
 	struct journal_seal *made = calloc(1, sizeof *made);
 	int error = 0;
@@ -172,7 +175,8 @@ static size_t seal(struct journal_seal *journal, size_t plain)
 	record_at = journal->sealed + header;
 	at = record_at + sizeof(struct journal_record);
 	for (size_t i = 0; i < chunks && sealed; i++, at += AGE_SEALED)
-		sealed = age_payload_seal(journal->payload, journal->number++, false, journal->plain + i * AGE_CHUNK, AGE_CHUNK, at);
+		sealed =
+			age_payload_seal(journal->payload, journal->number++, false, journal->plain + i * AGE_CHUNK, AGE_CHUNK, at);
 	xxh3_add(journal->hash, journal->plain, plain);
 	journal->trailer.checksum = xxh3_value(journal->hash);
 	uint32_t last_bytes = put_trailer(last, &journal->trailer, 0, journal->big);
@@ -196,7 +200,8 @@ static size_t seal(struct journal_seal *journal, size_t plain)
 	return sealed ? size : 0;
 }
 
-int journal_seal_append(struct journal_seal *journal, int fd, const uint8_t *blocks, size_t length, struct weir_fault *fault)
+int journal_seal_append(struct journal_seal *journal, int fd, const uint8_t *blocks, size_t length,
+                        struct weir_fault *fault)
 {
 	size_t plain = gather(journal, blocks, length), sealed = plain ? seal(journal, plain) : 0;
 
@@ -243,11 +248,12 @@ static size_t records_at(const uint8_t *file, size_t length, const char *name)
 	if (!journal_is_sealed(file, length))
 		return 0;
 	int64_t header = age_header_length(file + MAGIC_BYTES, length - MAGIC_BYTES, name, NULL);
-	return header > 0 && length - MAGIC_BYTES - (size_t)header >= AGE_NONCE ? MAGIC_BYTES + (size_t)header + AGE_NONCE : 0;
+	return header > 0 && length - MAGIC_BYTES - (size_t)header >= AGE_NONCE ? MAGIC_BYTES + (size_t)header + AGE_NONCE
+	                                                                        : 0;
 }
 
-int journal_seal_open(const uint8_t *file, size_t file_length, const struct weir_identities *identities, const char *name, uint8_t **data,
-                      size_t *length, struct weir_fault *fault)
+int journal_seal_open(const uint8_t *file, size_t file_length, const struct weir_identities *identities,
+                      const char *name, uint8_t **data, size_t *length, struct weir_fault *fault)
 {
 	size_t at = records_at(file, file_length, name);
 	struct age_payload *payload = NULL;
@@ -281,8 +287,8 @@ int journal_seal_open(const uint8_t *file, size_t file_length, const struct weir
 	return error;
 }
 
-int journal_seal_assemble(const uint8_t *file, size_t file_length, uint8_t **out, size_t *length, struct segment_row *row, bool *big,
-                          struct weir_fault *fault)
+int journal_seal_assemble(const uint8_t *file, size_t file_length, uint8_t **out, size_t *length,
+                          struct segment_row *row, bool *big, struct weir_fault *fault)
 {
 	size_t at = records_at(file, file_length, "journal");
 	struct journal_record record, last = {0};

@@ -79,7 +79,8 @@ static bool is_same(const struct weir_campaign *campaign, const char *relative, 
 }
 
 /* The number behind the greatest of the vantage's segments; *there: one of them is this journal. */
-static int next_sequence(const struct patient *patient, const uint8_t *sealed, uint64_t *sequence, bool *there, struct weir_fault *fault)
+static int next_sequence(const struct patient *patient, const uint8_t *sealed, uint64_t *sequence, bool *there,
+                         struct weir_fault *fault)
 {
 	struct folder_list segments = {0};
 	struct segment_name name;
@@ -99,7 +100,8 @@ static int next_sequence(const struct patient *patient, const uint8_t *sealed, u
 	return error;
 }
 
-static int put_segment(struct patient *patient, const uint8_t *sealed, size_t length, struct segment_row *row, bool big, struct weir_fault *fault)
+static int put_segment(struct patient *patient, const uint8_t *sealed, size_t length, struct segment_row *row, bool big,
+                       struct weir_fault *fault)
 {
 	char relative[3 * VANTAGE_NAME_MAX], file[PATH_MAX];
 	uint64_t sequence;
@@ -110,8 +112,8 @@ static int put_segment(struct patient *patient, const uint8_t *sealed, size_t le
 		return error;
 	/* In the same folder, with the same time in its name: raw/NODE/INTERFACE/DAY/HHMMSS. */
 	size_t time = (size_t)(strrchr(patient->path, '/') - patient->path) + 1 + 6;
-	if (snprintf(relative, sizeof relative, "%.*s-%06llu%s" SEALED_ENDING, (int)time, patient->path, (unsigned long long)sequence,
-	             codec_ending(WEIR_CODEC_NONE)) >= (int)sizeof relative)
+	if (snprintf(relative, sizeof relative, "%.*s-%06llu%s" SEALED_ENDING, (int)time, patient->path,
+	             (unsigned long long)sequence, codec_ending(WEIR_CODEC_NONE)) >= (int)sizeof relative)
 		return weir_fail(fault, WEIR_E_LIMIT, "the path of a segment is too long");
 	error = campaign_path(patient->campaign, relative, file, fault);
 	if (!error)
@@ -164,17 +166,6 @@ static int take_journals(struct patient *patient, uint32_t chunks, struct weir_f
 
 /* ---- The segment ---- */
 
-static int end_segment(struct patient *patient, int fd, int end_fd, uint32_t *chunks, struct weir_fault *fault)
-{
-	struct segment_row row = row_of(patient);
-	bool big = false;
-	int error = sealing_end(fd, end_fd, SEGMENT_CHUNKS_MAX, true, patient->file, &row, chunks, &big, fault);
-
-	if (error || !*chunks)
-		return error;
-	return enter(patient, patient->file, &row, big, fault);
-}
-
 /* Nothing of it is whole. Its journals are segments by now. */
 static int bury(const struct patient *patient, struct weir_fault *fault)
 {
@@ -182,12 +173,28 @@ static int bury(const struct patient *patient, struct weir_fault *fault)
 	return catalog_segment_gone(patient->campaign->catalog, patient->path, fault);
 }
 
-int recover_sealed(struct weir_campaign *campaign, const char *path, const struct segment_name *name, uint64_t *packets, int64_t *last_ns,
-                   struct weir_fault *fault)
+/* The index comes last: a segment that has one is done with, and its journals are not looked for any more. */
+static int mend(struct patient *patient, int fd, int end_fd, struct weir_fault *fault)
+{
+	struct segment_row row = row_of(patient);
+	uint32_t chunks = 0;
+	bool big = false;
+	int error = 0;
+
+	if (fd >= 0 && end_fd >= 0)
+		error = sealing_end(fd, end_fd, SEGMENT_CHUNKS_MAX, true, patient->file, &row, &chunks, &big, fault);
+	if (!error)
+		error = take_journals(patient, chunks, fault);
+	if (error)
+		return error;
+	return chunks ? enter(patient, patient->file, &row, big, fault) : bury(patient, fault);
+}
+
+int recover_sealed(struct weir_campaign *campaign, const char *path, const struct segment_name *name, uint64_t *packets,
+                   int64_t *last_ns, struct weir_fault *fault)
 {
 	struct patient patient = {.campaign = campaign, .path = path, .name = name, .last_ns = *last_ns};
 	char end[PATH_MAX];
-	uint32_t chunks = 0;
 	int error = campaign_path(campaign, path, patient.file, fault);
 
 	if (error)
@@ -197,12 +204,8 @@ int recover_sealed(struct weir_campaign *campaign, const char *path, const struc
 	int fd = open(patient.file, O_RDWR | O_CLOEXEC);
 	/* The records come to be together with the file. Without them it is not known where it could end. */
 	bool endless = end_fd < 0 && fd >= 0 && lseek(fd, 0, SEEK_END) > 0;
-	if (!error && !endless && fd >= 0 && end_fd >= 0)
-		error = end_segment(&patient, fd, end_fd, &chunks, fault);
-	if (!error && !endless)
-		error = take_journals(&patient, chunks, fault);
-	if (!error && !endless && !chunks)
-		error = bury(&patient, fault);
+	if (!endless)
+		error = mend(&patient, fd, end_fd, fault);
 	if (!error && !endless)
 		unlink(end);
 	if (fd >= 0)

@@ -9,7 +9,7 @@
  * the open part of an index. name: of the path relative to the campaign. *packets, *last_ns: of all of it. 1; 0 when there is nothing by which it could be ended,
  * and it was left as it is; or an error.
  */
-int recover_sealed(struct weir_campaign *campaign, const char *path, const struct segment_name *name, uint64_t *packets, int64_t *last_ns,
-                   struct weir_fault *fault);
+int recover_sealed(struct weir_campaign *campaign, const char *path, const struct segment_name *name, uint64_t *packets,
+                   int64_t *last_ns, struct weir_fault *fault);
 
 #endif

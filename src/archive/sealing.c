@@ -50,7 +50,8 @@ int sealing_new(const struct weir_recipients *recipients, const char *path, bool
 		return weir_fail(fault, WEIR_E_MEMORY, "no memory to seal a segment");
 	made->direct = direct;
 	made->end_fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0666);
-	int error = made->end_fd < 0 ? weir_fail_errno(fault, errno, path, "cannot be created") : make_header(made, recipients, fault);
+	int error = made->end_fd < 0 ? weir_fail_errno(fault, errno, path, "cannot be created")
+	                             : make_header(made, recipients, fault);
 	if (error) {
 		sealing_free(made);
 		return error;
@@ -75,7 +76,8 @@ size_t sealing_bound(const struct sealing *sealing, size_t bytes)
 	return sealing->header_bytes + SEGMENT_ALIGNMENT + (bytes / AGE_CHUNK + 1) * AGE_SEALED;
 }
 
-int sealing_chunk(struct sealing *sealing, const uint8_t *data, size_t bytes, uint8_t *out, size_t *size, struct weir_fault *fault)
+int sealing_chunk(struct sealing *sealing, const uint8_t *data, size_t bytes, uint8_t *out, size_t *size,
+                  struct weir_fault *fault)
 {
 	uint8_t *at = out;
 
@@ -105,8 +107,8 @@ static uint64_t checksum_of(const struct end_record *record, const uint8_t *tail
 	return xxh3_of(&copy, sizeof copy) ^ xxh3_of(tail, record->tail_bytes);
 }
 
-int sealing_record(struct sealing *sealing, const struct index_content *content, uint64_t chunks_end, const uint8_t *out, size_t size,
-                   struct weir_fault *fault)
+int sealing_record(struct sealing *sealing, const struct index_content *content, uint64_t chunks_end,
+                   const uint8_t *out, size_t size, struct weir_fault *fault)
 {
 	uint8_t buffer[sizeof(struct end_record) + TAIL_MOST], *tail = buffer + sizeof(struct end_record), *table;
 	struct segment_row row = {0};
@@ -115,7 +117,8 @@ int sealing_record(struct sealing *sealing, const struct index_content *content,
 	if (seek_table(content, chunks_end, &table, &table_bytes))
 		return weir_fail(fault, WEIR_E_MEMORY, "no memory for a seek table");
 	memcpy(tail, sealing->carry, sealing->carried);
-	bool sealed = age_payload_seal(sealing->payload, sealing->number, true, table, table_bytes, tail + sealing->carried);
+	bool sealed =
+		age_payload_seal(sealing->payload, sealing->number, true, table, table_bytes, tail + sealing->carried);
 	free(table);
 	if (!sealed)
 		return weir_fail(fault, WEIR_E_SYSTEM, "OpenSSL does not seal");
@@ -145,10 +148,11 @@ int sealing_record(struct sealing *sealing, const struct index_content *content,
 }
 
 /* The record at *at, with its tail. 1, or 0 when no sound one stands there. */
-static int read_record(int end_fd, uint64_t *at, uint32_t number, struct end_record *record, uint8_t tail[static TAIL_MOST])
+static int read_record(int end_fd, uint64_t *at, uint32_t number, struct end_record *record,
+                       uint8_t tail[static TAIL_MOST])
 {
-	if (os_read_at(end_fd, record, sizeof *record, *at) != (int64_t)sizeof *record || record->magic != END_RECORD_MAGIC ||
-	    record->number != number || record->tail_bytes > TAIL_MOST ||
+	if (os_read_at(end_fd, record, sizeof *record, *at) != (int64_t)sizeof *record ||
+	    record->magic != END_RECORD_MAGIC || record->number != number || record->tail_bytes > TAIL_MOST ||
 	    os_read_at(end_fd, tail, record->tail_bytes, *at + sizeof *record) != record->tail_bytes ||
 	    checksum_of(record, tail) != record->checksum)
 		return 0;
@@ -157,7 +161,8 @@ static int read_record(int end_fd, uint64_t *at, uint32_t number, struct end_rec
 }
 
 /* Whether what was written is there. 1, 0, or an error. */
-static int is_written(int fd, const struct end_record *record, struct xxh3 *hash, uint8_t *buffer, const char *name, struct weir_fault *fault)
+static int is_written(int fd, const struct end_record *record, struct xxh3 *hash, uint8_t *buffer, const char *name,
+                      struct weir_fault *fault)
 {
 	xxh3_reset(hash);
 	for (uint64_t done = 0; done < record->bytes;) {
@@ -173,7 +178,8 @@ static int is_written(int fd, const struct end_record *record, struct xxh3 *hash
 	return xxh3_value(hash) == record->written_checksum;
 }
 
-static int put_tail(int fd, const struct end_record *record, const uint8_t *tail, const char *name, struct weir_fault *fault)
+static int put_tail(int fd, const struct end_record *record, const uint8_t *tail, const char *name,
+                    struct weir_fault *fault)
 {
 	int failed = os_write_all(fd, tail, record->tail_bytes, (int64_t)record->tail_offset);
 
@@ -184,8 +190,8 @@ static int put_tail(int fd, const struct end_record *record, const uint8_t *tail
 	return failed ? weir_fail_errno(fault, failed, name, "cannot close the segment") : 0;
 }
 
-int sealing_end(int fd, int end_fd, uint32_t most, bool check, const char *name, struct segment_row *row, uint32_t *count, bool *big,
-                struct weir_fault *fault)
+int sealing_end(int fd, int end_fd, uint32_t most, bool check, const char *name, struct segment_row *row,
+                uint32_t *count, bool *big, struct weir_fault *fault)
 {
 	struct xxh3 *hash = xxh3_new();
 	uint8_t *buffer = malloc(CHECK_BYTES), tail[TAIL_MOST], last_tail[TAIL_MOST];
