@@ -21,6 +21,15 @@ enum weir_campaign_mode {
 int weir_campaign_open(const char *path, enum weir_campaign_mode mode, struct weir_campaign **campaign,
                        struct weir_fault *fault);
 void weir_campaign_close(struct weir_campaign *campaign);
+/*
+ * With these identities, which outlive the campaign, its sealed segments can be read. Without, queries of them fail with WEIR_E_PERMISSION. Before anything
+ * else is done with it.
+ */
+void weir_campaign_unseal(struct weir_campaign *campaign, const struct weir_identities *identities);
+/*
+ * For whom a campaign is sealed, by its campaign.toml (recipients = ["age1…"] outside of tables): a list to be freed, empty when it is not. 0; WEIR_E_FORMAT.
+ */
+int weir_campaign_recipients(const char *path, struct weir_recipients **recipients, struct weir_fault *fault);
 const char *weir_campaign_path(const struct weir_campaign *campaign);
 
 enum weir_codec {
@@ -73,6 +82,7 @@ struct weir_archive_options {
 	int64_t flush_ns;       /* what is older than this is on disk, in the journal if its chunk is not full; 0 = 0.5 s */
 	bool shed;              /* the buffer is full: true = drop and count (live), false = wait (import) */
 	bool buffered;          /* no direct I/O */
+	const struct weir_recipients *recipients; /* seal for them, and for those of campaign.toml; they outlive the sink; NULL: for those alone, if any */
 	uint64_t min_free;      /* treat the disk as full when less than this is free, in bytes */
 	const char *comment;    /* of sections that the sink begins itself (live, of pcap): up to 200 bytes; NULL: none. Copied. */
 };

@@ -2,12 +2,13 @@
  * weir/file.h: capture files: pcap and pcapng, plain or compressed, in and out.
  *
  * pcap: draft-ietf-opsawg-pcap; pcapng: draft-ietf-opsawg-pcapng. Compression: gzip (RFC 1952), Zstandard (RFC 8878) with its
- * seekable format's table, LZ4 frames. What a file is, is seen in its bytes, never in its name; what to write is chosen by name.
+ * seekable format's table, LZ4 frames; sealed as age files (weir/seal.h). What a file is, is seen in its bytes, never in its name; what to write is chosen by name.
  */
 #ifndef WEIR_FILE_H
 #define WEIR_FILE_H
 
 #include <weir/pipeline.h>
+#include <weir/seal.h>
 
 enum weir_format {
 	WEIR_FORMAT_UNKNOWN,
@@ -43,6 +44,7 @@ struct weir_capture_options {
 	uint32_t packet_limit_bytes; /* a record that claims more is damage; 0 = as libpcap and Wireshark have it: 256 KiB, 8 MiB for
 	                                EBHSCR, 128 MiB for D-Bus and USBPcap. Bounds the memory of the reader. */
 	uint32_t window_bytes;       /* how much to read at once; 0 = chosen for the cache */
+	const struct weir_identities *identities; /* that open sealed files; they outlive the source; NULL: none */
 	bool tolerant_linktype;      /* reserved link type bits set: take the low 16 bits instead of refusing */
 };
 
@@ -62,7 +64,7 @@ struct weir_damage {
 /*
  * Opens a capture file for reading, "-" for standard input (which need not be seekable), and reads its header. Returns 0
  * and *source, which is to be closed with weir_source_close; WEIR_E_FORMAT when it is no capture file; WEIR_E_TRUNCATED when it
- * is empty. options may be NULL. Memory: two windows and the largest record met, at most packet_limit_bytes.
+ * is empty; WEIR_E_PERMISSION when it is sealed and no identity opens it. options may be NULL. Memory: two windows and the largest record met, at most packet_limit_bytes.
  * Faults name the file, the offset (in the decompressed bytes) and the packet.
  */
 int weir_capture_open(const char *path, const struct weir_capture_options *options, struct weir_source **source,
@@ -89,11 +91,14 @@ struct weir_capture_writer_options {
 	 */
 	enum weir_format format;
 	enum weir_compression compression; /* used when by_name is false */
-	bool by_name;                      /* take the compression from the name's ending (.gz .zst .lz4) */
+	bool by_name;                      /* take the compression from the name's ending (.gz .zst .lz4, also before .age) */
+	const struct weir_recipients *recipients; /* seal it for them; NULL: it is not sealed, and WEIR_E_USAGE when its name ends in .age */
+	size_t sealed_header;              /* of what the header of a sealed file is made to take a multiple, so that recipients can be added; 0: as it comes */
 	int level;                         /* of the compression; 0 = its default */
 	bool merge;                        /* the packets come from several sources: interfaces are gathered into one section, and
 	                                      blocks that are not packets are left out; otherwise blocks and sections are mirrored */
 	bool filtered;                     /* packets may be missing: section lengths are written as not known */
+	char *sealed_sha256;               /* of a sealed file: 65 bytes that finish fills in with the SHA-256 of what is sealed in it, in hexadecimal digits; may be NULL */
 	const _Atomic int *stop;           /* when it becomes non-zero the writing fails with WEIR_E_INTERRUPTED, so that no half of a
 	                                      file gets its name; may be NULL */
 };

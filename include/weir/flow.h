@@ -9,6 +9,7 @@
 #define WEIR_FLOW_H
 
 #include <weir/pipeline.h>
+#include <weir/seal.h>
 #include <weir/state.h>
 
 #define WEIR_NO_VALUE UINT32_MAX /* of uint32_t members that may be unknown */
@@ -151,6 +152,9 @@ int weir_flow_json_open(const char *path, struct weir_flow_sink **sink, struct w
 struct weir_parquet_options {
 	uint32_t row_group_rows; /* 0 = 131,072. Within a row group records are sorted by first time, then sequence. */
 	int level;               /* of zstd; 0 = 1 */
+	const struct weir_recipients *recipients; /* seal it for them; NULL: it is not sealed */
+	size_t sealed_header;    /* as in weir_capture_writer_options */
+	char *sealed_sha256;     /* of a sealed one: 65 bytes that finish fills in, as there; may be NULL */
 };
 int weir_flow_parquet_open(const char *path, const struct weir_parquet_options *options, struct weir_flow_sink **sink,
                            struct weir_fault *fault);
@@ -179,7 +183,7 @@ int weir_flow_export_open(const char *target, enum weir_export_protocol protocol
 int weir_flow_datagrams_read(const char *path, struct weir_flow_source **source, struct weir_fault *fault);
 
 /* The same of several, one after the other: a template in one holds for those after it. paths are copied; each is opened when it is its turn. */
-int weir_flow_datagrams_read_many(const char *const *paths, size_t count, struct weir_flow_source **source, struct weir_fault *fault);
+int weir_flow_datagrams_read_many(const char *const *paths, size_t count, const struct weir_identities *identities, struct weir_flow_source **source, struct weir_fault *fault);
 
 struct weir_datagram_statistics {
 	uint64_t messages;

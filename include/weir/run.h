@@ -7,6 +7,7 @@
  *     report.html             the same for people
  *     flows/NNNNNN.parquet    flow records, a file a part
  *     packets/NNNNNN.pcapng.zst   clean packets, likewise
+ *     (sealed: flows/NNNNNN.parquet.age, packets/NNNNNN.pcapng.zst.age, report.html.age; their hashes are those of what is sealed)
  *     run.json, run.state     while it is not whole: what it is to do, and how far it is
  *
  * It is done in parts, each a span of the input. After each part everything that later ones need is written to run.state, in one step; a run that
@@ -50,6 +51,8 @@ struct weir_run_options {
 	int64_t idle_ns, active_ns; /* of flows; 0: none */
 	/* No more of packets is kept than these allow (NULL: none); flow records are made of whole packets. They are part of the manifest. */
 	const struct weir_policy *policies[WEIR_RUN_POLICIES];
+	const struct weir_identities *identities; /* that open what is sealed; NULL: none */
+	const struct weir_recipients *recipients; /* seal packets, flows and report for them and for those of the campaign; NULL: for those alone, if any */
 	int threads;                /* 0 = one a core */
 	const _Atomic int *stop;    /* may be NULL: Ctrl-C ends the run after the batch in hand; it can go on later */
 	/* done of total bytes of the input; may be NULL; from any thread, one call at a time */
@@ -89,7 +92,7 @@ struct weir_reproduction {
  * Makes a whole run again from its manifest, in a folder beside it that is deleted afterwards, and compares the SHA-256 of every input and
  * output. differs (may be NULL) is called for each that is not the same. 0 also when some differ; threads, stop, progress as above.
  */
-int weir_run_reproduce(const char *run, int threads, const _Atomic int *stop,
+int weir_run_reproduce(const char *run, int threads, const struct weir_identities *identities, const _Atomic int *stop,
                        void (*progress)(void *context, uint64_t done, uint64_t total),
                        void (*differs)(void *context, const char *path, const char *was, const char *is), void *context,
                        struct weir_reproduction *reproduction, struct weir_fault *fault);

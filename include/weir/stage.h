@@ -216,6 +216,7 @@ struct weir_clock_reading {
 	const _Atomic int *stop;
 	void (*progress)(void *context, const struct weir_batch *batch);
 	void *progress_context;
+	const struct weir_identities *identities; /* that open sealed files; NULL: none */
 	int64_t first_ns, last_ns; /* filled in: of its packets; first > last when there were none */
 };
 int weir_clock_estimator_read(struct weir_clock_estimator *estimator, struct weir_source *source, struct weir_clock_reading *reading,
@@ -258,6 +259,7 @@ struct weir_merge_options {
 	                         on where they stand and counted. */
 	uint64_t memory_bytes; /* for what waits; 0 = 256 MiB: when it is full the earliest go on, as if inputs were sorted from here on. A
 	                          batch of each input that overlaps with others is needed whatever it says. */
+	const struct weir_identities *identities; /* that open inputs by path that are sealed; they outlive the source; NULL: none */
 };
 
 /*

@@ -212,6 +212,30 @@ bool block_is_journal_head(const struct block *block, bool big, struct journal_h
 	return true;
 }
 
+static uint32_t put_empty(uint8_t *out, const char *magic, uint32_t size, bool big)
+{
+	uint8_t *at = begin(out, WEIR_BLOCK_TYPE, big);
+
+	weir_store32(at, WEIR_PEN, big);
+	memcpy(at + 4, magic, 4);
+	memset(at + 8, 0, size - PADDING_BLOCK_LEAST);
+	return end(out, out + size - 4, big);
+}
+
+uint32_t put_padding_block(uint8_t *out, uint32_t size, bool big) { return put_empty(out, PADDING_MAGIC, size, big); }
+
+uint32_t put_end_block(uint8_t *out, bool big) { return put_empty(out, END_MAGIC, END_BLOCK_SIZE, big); }
+
+bool block_is_padding(const struct block *block, bool big)
+{
+	return is_custom(block, big, PADDING_MAGIC, PADDING_BLOCK_LEAST);
+}
+
+bool block_is_end(const struct block *block, bool big)
+{
+	return is_custom(block, big, END_MAGIC, END_BLOCK_SIZE);
+}
+
 int section_byte_order(const uint8_t *data, size_t size, bool *big)
 {
 	/* The type reads the same in both orders; the magic behind the length tells which it is. */

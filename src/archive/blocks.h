@@ -60,6 +60,12 @@ uint32_t put_trailer(uint8_t *out, const struct chunk_trailer *trailer, uint32_t
 #define JOURNAL_BLOCK_SIZE 32u
 uint32_t put_journal_head(uint8_t *out, const struct journal_head *head, bool big);
 
+/* Blocks of no meaning: up to the end of a chunk of age (PADDING_BLOCK_LEAST bytes and more), and behind all. */
+#define PADDING_BLOCK_LEAST 20u
+uint32_t put_padding_block(uint8_t *out, uint32_t size, bool big);
+#define END_BLOCK_SIZE 20u
+uint32_t put_end_block(uint8_t *out, bool big);
+
 /* A block as it stands in memory. */
 struct block {
 	const uint8_t *data;
@@ -73,6 +79,8 @@ int block_at(const uint8_t *data, size_t size, size_t at, bool big, struct block
 /* Whether a block is a trailer or a journal head of ours; fills it. */
 bool block_is_trailer(const struct block *block, bool big, struct chunk_trailer *trailer);
 bool block_is_journal_head(const struct block *block, bool big, struct journal_head *head);
+bool block_is_padding(const struct block *block, bool big);
+bool block_is_end(const struct block *block, bool big);
 
 /* Byte order of a section from its SHB: 0 and *big, or -1. */
 int section_byte_order(const uint8_t *data, size_t size, bool *big);

@@ -10,6 +10,7 @@
 #include "archive/recover.h"
 #include "core/clock.h"
 #include "core/text.h"
+#include "file/sealed.h"
 #include "os/files.h"
 
 static const char ignored[] =
@@ -24,6 +25,11 @@ int campaign_path(const struct weir_campaign *campaign, const char *relative, ch
 	if (snprintf(out, PATH_MAX, "%s/%s", campaign->path, relative) >= PATH_MAX)
 		return weir_fail_at(fault, WEIR_E_LIMIT, campaign->path, WEIR_NOWHERE, WEIR_NOWHERE, "the path is too long");
 	return 0;
+}
+
+void weir_campaign_unseal(struct weir_campaign *campaign, const struct weir_identities *identities)
+{
+	campaign->identities = identities;
 }
 
 const char *weir_campaign_path(const struct weir_campaign *campaign) { return campaign->path; }
@@ -43,6 +49,18 @@ void vantage_name(const char *name, char out[static VANTAGE_NAME_MAX])
 const char *codec_ending(enum weir_codec codec)
 {
 	return codec == WEIR_CODEC_ZSTD ? ".pcapng.zst" : codec == WEIR_CODEC_LZ4 ? ".pcapng.lz4" : ".pcapng";
+}
+
+bool segment_is_sealed(const char *path)
+{
+	size_t length = strlen(path), ending = strlen(SEALED_ENDING);
+	return length > ending && strcmp(path + length - ending, SEALED_ENDING) == 0;
+}
+
+size_t segment_stem(const char *path)
+{
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+	return (size_t)(name - path) + strcspn(name, ".");
 }
 
 /* Copies one component of a path and steps over the slash behind it. */
@@ -79,8 +97,10 @@ int segment_name_parse(const char *path, struct segment_name *name)
 	name->sequence = strtoull(dash + 1, &end, 10);
 	if (end != dot || end == dash + 1)
 		return -1;
+	name->sealed = segment_is_sealed(dot);
+	size_t ending = strlen(dot) - (name->sealed ? strlen(SEALED_ENDING) : 0);
 	for (int codec = WEIR_CODEC_NONE; codec <= WEIR_CODEC_LZ4; codec++)
-		if (strcmp(dot, codec_ending((enum weir_codec)codec)) == 0) {
+		if (strlen(codec_ending((enum weir_codec)codec)) == ending && strncmp(dot, codec_ending((enum weir_codec)codec), ending) == 0) {
 			name->codec = (enum weir_codec)codec;
 			return 0;
 		}

@@ -16,6 +16,7 @@ struct weir_campaign {
 	enum weir_campaign_mode mode;
 	bool writable;
 	struct catalog *catalog;
+	const struct weir_identities *identities; /* the caller's; NULL: none */
 	pthread_mutex_t ledger_lock;
 	int64_t last_entered_ns; /* under ledger_lock: no two entries of a process have the same time */
 };
@@ -44,8 +45,13 @@ struct segment_name {
 	char stem[64]; /* HHMMSS-SEQ */
 	uint64_t sequence;
 	enum weir_codec codec;
+	bool sealed; /* ".age" stands behind that */
 };
 int segment_name_parse(const char *path, struct segment_name *name);
+/* Whether the name of a segment says that it is sealed. */
+bool segment_is_sealed(const char *path);
+/* The length of a segment's path up to its endings: HHMMSS-SEQ is the last of it. */
+size_t segment_stem(const char *path);
 const char *codec_ending(enum weir_codec codec); /* ".pcapng", ".pcapng.zst", ".pcapng.lz4" */
 
 #endif

@@ -6,8 +6,10 @@
 #include <unistd.h>
 
 #include "archive/blocks.h"
+#include "archive/campaign.h"
 #include "archive/codec.h"
 #include "core/xxh3.h"
+#include "file/sealed.h"
 #include "os/files.h"
 
 struct chunk_reader {
@@ -16,6 +18,8 @@ struct chunk_reader {
 	size_t stored_size;
 	char *path;
 	int file;
+	const struct weir_identities *identities;
+	struct sealed_file *sealed; /* of file; NULL: it is not */
 	uint8_t *window;
 	size_t window_size;
 	struct xxh3 *hash;
@@ -23,13 +27,14 @@ struct chunk_reader {
 
 #define WINDOW_BYTES (256u << 10) /* with what is kept of the one before it stays within the second-level cache */
 
-struct chunk_reader *chunk_reader_new(void)
+struct chunk_reader *chunk_reader_new(const struct weir_identities *identities)
 {
 	struct chunk_reader *reader = calloc(1, sizeof *reader);
 
 	if (!reader)
 		return NULL;
 	reader->file = -1;
+	reader->identities = identities;
 	reader->codec = codec_context_new();
 	if (!reader->codec) {
 		free(reader);
@@ -40,12 +45,20 @@ struct chunk_reader *chunk_reader_new(void)
 	return reader;
 }
 
+static void close_segment(struct chunk_reader *reader)
+{
+	sealed_file_close(reader->sealed);
+	reader->sealed = NULL;
+	if (reader->file >= 0)
+		close(reader->file);
+	reader->file = -1;
+}
+
 void chunk_reader_free(struct chunk_reader *reader)
 {
 	if (!reader)
 		return;
-	if (reader->file >= 0)
-		close(reader->file);
+	close_segment(reader);
 	codec_context_free(reader->codec);
 	xxh3_free(reader->hash);
 	os_pages_free(reader->stored, reader->stored_size);
@@ -61,14 +74,19 @@ static int open_segment(struct chunk_reader *reader, const char *path, struct we
 	char *copy = strdup(path);
 	if (!copy)
 		return weir_fail(fault, WEIR_E_MEMORY, "no memory to read a segment");
-	if (reader->file >= 0)
-		close(reader->file);
+	close_segment(reader);
 	free(reader->path);
 	reader->path = copy;
 	reader->file = open(path, O_RDONLY | O_CLOEXEC);
 	if (reader->file < 0)
 		return weir_fail_errno(fault, errno, path, "cannot open the segment");
-	return 0;
+	if (!segment_is_sealed(path))
+		return 0;
+	/* It may be in the writing: then its end is not there yet. What is read is proven all the same. */
+	int error = sealed_file_open(reader->file, reader->identities, true, reader->path, &reader->sealed, fault);
+	if (error)
+		close_segment(reader);
+	return error;
 }
 
 static int read_exactly(struct chunk_reader *reader, uint64_t offset, uint8_t *out, size_t length, struct weir_fault *fault)
@@ -76,6 +94,15 @@ static int read_exactly(struct chunk_reader *reader, uint64_t offset, uint8_t *o
 	size_t done = 0;
 
 	while (done < length) {
+		if (reader->sealed) {
+			int64_t got = sealed_file_read(reader->sealed, out, length, offset, fault);
+			if (got < 0)
+				return (int)got;
+			if ((size_t)got == length)
+				return 0;
+			return weir_fail_at(fault, WEIR_E_TRUNCATED, reader->path, (int64_t)offset + got, WEIR_NOWHERE,
+			                    "the segment ends within a chunk");
+		}
 		ssize_t n = pread(reader->file, out + done, length - done, (off_t)(offset + done));
 
 		if (n < 0 && errno == EINTR)
@@ -197,8 +224,9 @@ static int window_room(struct chunk_reader *reader, size_t size, struct weir_fau
 static int read_trailer(struct chunk_reader *reader, const struct index_chunk *chunk, bool big, struct chunk_window *window,
                         uint32_t *at, struct weir_fault *fault)
 {
-	uint8_t tail[SEGMENT_ALIGNMENT + TRAILER_BLOCK_SIZE];
-	uint32_t bytes = chunk->raw_bytes < sizeof tail ? chunk->raw_bytes : (uint32_t)sizeof tail;
+	uint8_t tail[SEALED_ALIGNMENT + TRAILER_BLOCK_SIZE];
+	uint32_t most = (reader->sealed ? SEALED_ALIGNMENT : SEGMENT_ALIGNMENT) + TRAILER_BLOCK_SIZE;
+	uint32_t bytes = chunk->raw_bytes < most ? chunk->raw_bytes : most;
 	struct chunk_trailer trailer;
 	struct block block;
 	int code = read_exactly(reader, chunk->offset + chunk->raw_bytes - bytes, tail, bytes, fault);

@@ -11,7 +11,8 @@
 /* What one thread needs to read chunks: a decompressor, memory for what is stored, and the last segment's file, kept open. */
 struct chunk_reader;
 
-struct chunk_reader *chunk_reader_new(void); /* NULL: no memory */
+/* identities open segments that are sealed; they outlive the reader; NULL: none. NULL: no memory. */
+struct chunk_reader *chunk_reader_new(const struct weir_identities *identities);
 void chunk_reader_free(struct chunk_reader *reader);
 
 /*

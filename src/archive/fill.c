@@ -66,9 +66,9 @@ static void name_segment(const struct archive_sink *sink, struct segment *segmen
 
 	if (!gmtime_r(&seconds, &tm))
 		memset(&tm, 0, sizeof tm);
-	snprintf(segment->path, sizeof segment->path, "raw/%s/%s/%04d-%02d-%02d/%02d%02d%02d-%06llu%s", sink->node, sink->interface,
+	snprintf(segment->path, sizeof segment->path, "raw/%s/%s/%04d-%02d-%02d/%02d%02d%02d-%06llu%s%s", sink->node, sink->interface,
 	         tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
-	         (unsigned long long)segment->sequence, codec_ending(sink->options.codec));
+	         (unsigned long long)segment->sequence, codec_ending(sink->options.codec), sink->recipients ? SEALED_ENDING : "");
 }
 
 static int begin_segment(struct archive_sink *sink, int64_t time_ns, struct weir_fault *fault)
@@ -94,6 +94,7 @@ static int begin_segment(struct archive_sink *sink, int64_t time_ns, struct weir
 	}
 	segment->sequence = sink->next_sequence++;
 	segment->content.codec = sink->options.codec;
+	segment->content.sealed = sink->recipients != NULL;
 	segment->content.big = sink->section_big;
 	segment->section_bytes = sink->section_block_length;
 	segment->broken = SEGMENT_CHUNKS_MAX;
@@ -132,7 +133,7 @@ static bool slot_free(const struct archive_sink *sink, size_t capacity)
 
 static int take_slot(struct archive_sink *sink, size_t bytes, struct slot **out, struct weir_fault *fault)
 {
-	size_t capacity = (bytes + SLOT_TAIL + SEGMENT_ALIGNMENT - 1) / SEGMENT_ALIGNMENT * SEGMENT_ALIGNMENT;
+	size_t capacity = (bytes + sink->slot_tail + SEGMENT_ALIGNMENT - 1) / SEGMENT_ALIGNMENT * SEGMENT_ALIGNMENT;
 	struct slot *slot = NULL;
 	int result = 0;
 
@@ -259,7 +260,7 @@ int fill_room(struct archive_sink *sink, size_t bytes, int64_t time_ns, struct w
 {
 	int result = 0;
 
-	if (sink->slot && sink->slot->capacity - SLOT_TAIL - sink->slot->filled >= bytes)
+	if (sink->slot && sink->slot->capacity - sink->slot_tail - sink->slot->filled >= bytes)
 		return 0;
 	fill_end_chunk(sink);
 	if (!sink->segment)

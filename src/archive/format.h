@@ -15,12 +15,19 @@
 #ifndef ARCHIVE_FORMAT_H
 #define ARCHIVE_FORMAT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "file/pen.h"
 
 #define SEGMENT_CHUNKS_MAX 64
 #define SEGMENT_ALIGNMENT 4096u
+
+/*
+ * Sealed, a segment is an age file over these same bytes, but that every chunk is padded to a multiple of SEALED_ALIGNMENT, so that it is a whole number of
+ * age's chunks. What stands behind the last one, in the last chunk of age, follows from the chunks before it: see struct end_record.
+ */
+#define SEALED_ALIGNMENT 65536u
 
 /*
  * Type of our own blocks: of those for local use (pcapng, section 10.1), which readers that do not know them step over. A
@@ -72,6 +79,12 @@ struct journal_head {
  * What a packet adds to the postings, and which packets make a chunk irregular, is in index_terms.h. A chunk is also irregular when
  * its packets have more keys than the index may take room for (a scan, a flood of forged addresses).
  */
+/*
+ * Of a sealed segment all of this is sealed, as `SEGMENT.idx.age`. `SEGMENT.idx` is the header alone, with INDEX_SEALED in `reserved`: times, sums and
+ * sizes, which the catalog has in the open, too.
+ */
+#define INDEX_SEALED 1u
+
 #define INDEX_MAGIC "weirIDX1"
 #define INDEX_VERSION 1u
 
@@ -109,7 +122,7 @@ struct index_header {
 	uint32_t chunks_offset;
 	uint32_t flags;           /* all chunks' flags */
 	uint32_t big_endian;      /* byte order of the section */
-	uint32_t reserved;
+	uint32_t reserved;        /* INDEX_SEALED or 0 */
 	struct posting_table postings[POSTING_KINDS];
 };
 
@@ -131,11 +144,53 @@ struct index_chunk {
 
 /* Where a chunk's padding ends when its frame ends at `end`: a padding frame takes at least PADDING_LEAST bytes. */
 #define PADDING_LEAST 16u
-static inline uint64_t chunk_end(uint64_t end)
+static inline uint64_t chunk_end_in(uint64_t end, bool sealed)
 {
-	uint64_t padded = (end + SEGMENT_ALIGNMENT - 1) / SEGMENT_ALIGNMENT * SEGMENT_ALIGNMENT;
-	return padded != end && padded - end < PADDING_LEAST ? padded + SEGMENT_ALIGNMENT : padded;
+	uint64_t alignment = sealed ? SEALED_ALIGNMENT : SEGMENT_ALIGNMENT, padded = (end + alignment - 1) / alignment * alignment;
+	return padded != end && padded - end < PADDING_LEAST ? padded + alignment : padded;
 }
+static inline uint64_t chunk_end(uint64_t end) { return chunk_end_in(end, false); }
+
+/* Blocks of ours in sealed segments: of no meaning, up to where a chunk of age ends; and behind the last chunk when it is not compressed. */
+#define PADDING_MAGIC "wPad"
+#define END_MAGIC "wEnd"
+
+/*
+ * While a sealed segment is written, `HHMMSS-SEQ.end` beside it has a record for each chunk that was given to the disk: what is needed to end the file
+ * behind it. The recorder's box can't open the segment, and after a crash nobody has the key by which another chunk of age could be
+ * sealed; so its last chunk is sealed beforehand, each time. Its nonce is used for these bytes alone: a segment that ends behind this chunk ends with them.
+ * Native byte order: the box that wrote it reads it. Behind each record stand tail_bytes.
+ */
+#define END_RECORD_MAGIC 0x31646e45u
+struct end_record {
+	uint32_t magic, number;     /* of the chunk */
+	uint64_t offset, bytes;     /* of what was written to the file for this chunk */
+	uint64_t written_checksum;  /* XXH3 of these bytes */
+	uint64_t tail_offset;       /* where the file's last bytes go, */
+	uint32_t tail_bytes;        /* that stand behind this record */
+	uint32_t big_endian;
+	uint64_t segment_bytes;     /* of what is sealed, if it ends here; what follows is the sum over all chunks so far */
+	uint64_t raw_bytes, packets, captured_bytes, wire_bytes;
+	int64_t first_ns, last_ns;
+	uint64_t checksum;          /* XXH3 of the record with this zero, then of the tail, xored */
+};
+
+/*
+ * The journal of a sealed segment's chunk: SEALED_JOURNAL_MAGIC, the header and nonce of an age file (SEALED_HEADER bytes), then for each time that it was
+ * written to a record: chunks of age, and behind them the last one, if the file should end here. What they hold is a segment of one chunk, not compressed, whose
+ * trailer is in that last one. Recovery puts the chunks behind one another and the last of them behind all.
+ */
+#define SEALED_JOURNAL_MAGIC "weirSJ01"
+struct journal_record {
+	uint32_t magic, chunks;     /* of age, in this record */
+	uint32_t last_bytes;        /* of the sealed one that would be the last */
+	uint32_t big_endian;
+	uint64_t segment_bytes, packets, captured_bytes, wire_bytes;
+	int64_t first_ns, last_ns;
+	uint64_t checksum;          /* XXH3 of the record with this zero, then of what stands behind it, xored */
+};
+#define JOURNAL_RECORD_MAGIC 0x314c4e4au
+#define JOURNAL_BESIDE ".new" /* behind the name of one that takes the place of another */
 
 _Static_assert(sizeof(struct chunk_trailer) == 56, "on disk");
 _Static_assert(sizeof(struct journal_head) == 16, "on disk");

@@ -2,11 +2,19 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <weir/key.h>
+
+#include "archive/campaign.h"
 #include "core/xxh3.h"
+#include "file/sealed.h"
+
+#define INDEX_BYTES_MAX ((size_t)1 << 30) /* a 256th of the largest segment, and much more */
 
 #define BLOCK_INTERFACE 1u
 
@@ -87,6 +95,12 @@ static int damaged(struct weir_fault *fault, const char *path, uint64_t offset, 
 	return weir_fail_at(fault, WEIR_E_FORMAT, path, (int64_t)offset, WEIR_NOWHERE, "the index is damaged: %s", what);
 }
 
+/* The open part of a sealed index tells of chunks, and has no table of them. */
+static uint32_t tables_of(const struct index_header *header)
+{
+	return header->reserved & INDEX_SEALED ? 0 : header->chunk_count;
+}
+
 static int check_header(const struct index *index, const char *path, struct weir_fault *fault)
 {
 	const struct index_header *header = &index->header;
@@ -101,12 +115,14 @@ static int check_header(const struct index *index, const char *path, struct weir
 	if (header->codec > WEIR_CODEC_LZ4)
 		return damaged(fault, path, 12, "unknown codec");
 	if (header->chunk_count > SEGMENT_CHUNKS_MAX || header->chunks_offset % 8 ||
-	    !inside(header->chunks_offset, header->chunk_count * (uint64_t)sizeof(struct index_chunk), index->length))
+	    !inside(header->chunks_offset, tables_of(header) * (uint64_t)sizeof(struct index_chunk), index->length))
 		return damaged(fault, path, offsetof(struct index_header, chunk_count), "the chunk table lies outside of it");
 	if (!inside(header->prologue_offset, header->prologue_bytes, index->length))
 		return damaged(fault, path, offsetof(struct index_header, prologue_offset), "the prologue lies outside of it");
 	if (header->big_endian > 1)
 		return damaged(fault, path, offsetof(struct index_header, big_endian), "neither byte order");
+	if (header->reserved & ~INDEX_SEALED)
+		return damaged(fault, path, offsetof(struct index_header, reserved), "unknown flags");
 	for (unsigned kind = 0; kind < POSTING_KINDS; kind++) {
 		const struct posting_table *table = &header->postings[kind];
 		uint64_t bytes = padded((uint64_t)table->count * key_sizes[kind]) + (uint64_t)table->count * 8;
@@ -123,7 +139,7 @@ static int check_chunks(struct index *index, const char *path, struct weir_fault
 	const struct index_header *header = &index->header;
 	uint64_t stored_end = 0, raw_end = 0;
 
-	for (unsigned i = 0; i < header->chunk_count; i++) {
+	for (unsigned i = 0; i < tables_of(header); i++) {
 		uint64_t at = header->chunks_offset + i * (uint64_t)sizeof(struct index_chunk);
 		struct index_chunk *chunk = &index->chunks[i];
 
@@ -194,7 +210,7 @@ int index_open_memory(const void *data, size_t length, const char *path, struct 
 	index->links = 0;
 	index->data = data;
 	index->length = length;
-	index->mapped = false;
+	index->mapped = index->owned = false;
 	if (length < sizeof(struct index_header))
 		return weir_fail_at(fault, WEIR_E_TRUNCATED, path, (int64_t)length, WEIR_NOWHERE, "shorter than the header of an index");
 	load_header(index->data, &index->header);
@@ -235,11 +251,38 @@ int index_open(const char *path, struct index *index, struct weir_fault *fault)
 	return code;
 }
 
+int index_open_of(const char *segment, const struct weir_identities *identities, struct index *index, struct weir_fault *fault)
+{
+	char path[PATH_MAX];
+	uint8_t *data;
+	size_t length;
+	bool sealed = segment_is_sealed(segment);
+
+	if (snprintf(path, sizeof path, "%s.idx%s", segment, sealed ? SEALED_ENDING : "") >= (int)sizeof path)
+		return weir_fail(fault, WEIR_E_LIMIT, "the path of %s is too long", segment);
+	if (!sealed)
+		return index_open(path, index, fault);
+	int code = sealed_file_load(path, identities, INDEX_BYTES_MAX, &data, &length, fault);
+	if (code < 0)
+		return code;
+	code = index_open_memory(data, length, path, index, fault);
+	index->owned = true;
+	if (code == 0 && index->header.reserved)
+		code = damaged(fault, path, offsetof(struct index_header, reserved), "an open part that is sealed");
+	if (code < 0)
+		index_close(index);
+	return code;
+}
+
 void index_close(struct index *index)
 {
 	if (index->mapped)
 		munmap((void *)index->data, index->length);
-	index->mapped = false;
+	if (index->owned && index->data) {
+		weir_wipe((void *)index->data, index->length);
+		free((void *)index->data);
+	}
+	index->mapped = index->owned = false;
 	index->data = NULL;
 }
 

@@ -29,10 +29,17 @@ struct index {
 	const uint8_t *data;
 	size_t length;
 	bool mapped;
+	bool owned; /* data was allocated, and is wiped */
 };
 
 /* 0, WEIR_E_NOT_FOUND, WEIR_E_FORMAT, WEIR_E_UNSUPPORTED (version), … Faults name path. */
 int index_open(const char *path, struct index *index, struct weir_fault *fault);
+
+/*
+ * The index of the segment at this path: of a sealed one what the identities (NULL: none) open. Also WEIR_E_PERMISSION; WEIR_E_NOT_FOUND when it has only its open
+ * part: a segment that was recovered where nobody could open it.
+ */
+int index_open_of(const char *segment, const struct weir_identities *identities, struct index *index, struct weir_fault *fault);
 
 /* As index_open, over memory that stays the caller's. */
 int index_open_memory(const void *data, size_t length, const char *path, struct index *index, struct weir_fault *fault);

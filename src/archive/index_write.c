@@ -4,10 +4,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "archive/blocks.h"
+#include "file/sealed.h"
 #include "os/files.h"
 
 void index_content_free(struct index_content *content)
@@ -83,9 +86,9 @@ void put_padding(enum weir_codec codec, uint8_t *at, size_t size)
 	weir_store_le32(at + 4, (uint32_t)(size - 8));
 }
 
-size_t pad_frame(enum weir_codec codec, uint8_t *buffer, size_t end)
+size_t pad_frame(enum weir_codec codec, uint8_t *buffer, size_t end, bool sealed)
 {
-	size_t padded = chunk_end(end);
+	size_t padded = chunk_end_in(end, sealed);
 
 	if (padded != end)
 		put_padding(codec, buffer + end, padded - end);
@@ -98,8 +101,13 @@ int seek_table(const struct index_content *content, uint64_t chunks_end, uint8_t
 
 	*table = NULL;
 	*size = 0;
-	if (content->codec == WEIR_CODEC_NONE)
-		return 0;
+	if (content->codec == WEIR_CODEC_NONE) {
+		if (!content->sealed)
+			return 0;
+		*table = malloc(END_BLOCK_SIZE);
+		*size = *table ? put_end_block(*table, content->big) : 0;
+		return *table ? 0 : WEIR_E_MEMORY;
+	}
 	uint8_t *out = malloc(8 + 2 * 8 * (size_t)content->chunk_count + 9);
 	if (!out)
 		return WEIR_E_MEMORY;
@@ -245,16 +253,80 @@ static int add_postings(struct image *image, struct index_header *header, struct
 	return image->failed ? WEIR_E_MEMORY : 0;
 }
 
-int index_write(const char *segment, const struct index_content *content, struct postings *postings, uint64_t *bytes,
-                struct weir_fault *fault)
+uint64_t index_stored_bytes(const char *segment)
 {
-	struct index_header header = header_of(content);
-	struct image image = {0};
+	static const char *const endings[] = {".idx", ".idx" SEALED_ENDING};
 	char path[PATH_MAX];
-	int error = 0;
+	struct stat status;
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++)
+		if (snprintf(path, sizeof path, "%s%s", segment, endings[i]) < (int)sizeof path && stat(path, &status) == 0)
+			bytes += (uint64_t)status.st_size;
+	return bytes;
+}
+
+static void put_checksum(struct index_header *header, const uint8_t *rest, size_t length)
+{
+	header_to_disk(header);
+	header->checksum = 0;
+	uint64_t checksum = XXH3_64bits(rest, length) ^ XXH3_64bits(header, sizeof *header);
+	weir_store_le64(&header->checksum, checksum);
+}
+
+int index_write_open(const char *segment, const struct segment_row *row, bool big, struct weir_fault *fault)
+{
+	struct index_header header = {
+		.version = INDEX_VERSION,
+		.codec = row->codec,
+		.file_bytes = sizeof header,
+		.segment_bytes = row->stored_bytes,
+		.raw_bytes = row->raw_bytes,
+		.first_ns = row->first_ns,
+		.last_ns = row->last_ns,
+		.packets = row->packets,
+		.captured_bytes = row->captured_bytes,
+		.wire_bytes = row->wire_bytes,
+		.chunk_count = row->chunks,
+		.prologue_offset = sizeof header,
+		.chunks_offset = sizeof header,
+		.big_endian = big,
+		.reserved = INDEX_SEALED,
+	};
+	char path[PATH_MAX];
 
 	if (snprintf(path, sizeof path, "%s.idx", segment) >= (int)sizeof path)
 		return weir_fail(fault, WEIR_E_LIMIT, "the path of %s is too long", segment);
+	memcpy(header.magic, INDEX_MAGIC, sizeof header.magic);
+	for (int kind = 0; kind < POSTING_KINDS; kind++)
+		header.postings[kind] = (struct posting_table){.offset = sizeof header, .key_size = posting_key_sizes[kind]};
+	put_checksum(&header, NULL, 0);
+	return os_write_file(path, &header, sizeof header, fault);
+}
+
+/* The image to its place: in the open, or sealed with the open part after it. */
+static int put_image(const char *segment, const struct index_content *content, const struct image *image,
+                     const struct weir_recipients *recipients, struct weir_fault *fault)
+{
+	struct segment_row row = {0};
+	char path[PATH_MAX];
+
+	if (snprintf(path, sizeof path, "%s.idx%s", segment, content->sealed ? SEALED_ENDING : "") >= (int)sizeof path)
+		return weir_fail(fault, WEIR_E_LIMIT, "the path of %s is too long", segment);
+	if (!content->sealed)
+		return os_write_file(path, image->data, image->length, fault);
+	int error = sealed_write_file(path, recipients, image->data, image->length, fault);
+	index_content_row(content, &row);
+	return error ? error : index_write_open(segment, &row, content->big, fault);
+}
+
+int index_write(const char *segment, const struct index_content *content, struct postings *postings,
+                const struct weir_recipients *recipients, uint64_t *bytes, struct weir_fault *fault)
+{
+	struct index_header header = header_of(content);
+	struct image image = {0};
+	int error = 0;
+
 	append(&image, &header, sizeof header);
 	header.prologue_offset = (uint32_t)image.length;
 	append(&image, content->prologue, content->prologue_bytes);
@@ -270,14 +342,10 @@ int index_write(const char *segment, const struct index_content *content, struct
 		goto out;
 	}
 	header.file_bytes = image.length;
-	header_to_disk(&header);
-	header.checksum = 0;
-	uint64_t checksum = XXH3_64bits(image.data + sizeof header, image.length - sizeof header) ^
-	                    XXH3_64bits(&header, sizeof header);
-	weir_store_le64(&header.checksum, checksum);
+	put_checksum(&header, image.data + sizeof header, image.length - sizeof header);
 	memcpy(image.data, &header, sizeof header);
-	error = os_write_file(path, image.data, image.length, fault);
-	*bytes = image.length;
+	error = put_image(segment, content, &image, recipients, fault);
+	*bytes = index_stored_bytes(segment);
 out:
 	free(image.data);
 	return error;

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "archive/blocks.h"
+#include "archive/journal_seal.h"
 
 #define JOURNAL_BYTES_MAX (INT64_C(1) << 30)
 #define ENDING ".open"
@@ -61,7 +62,7 @@ static int open_all(DIR *folder, const char *folder_name, const char *stem, size
 	return 0;
 }
 
-int journals_open(const char *segment, struct journals *journals, struct weir_fault *fault)
+int journals_open(const char *segment, const struct weir_identities *identities, struct journals *journals, struct weir_fault *fault)
 {
 	const char *slash = strrchr(segment, '/');
 	char folder_name[4096];
@@ -77,6 +78,8 @@ int journals_open(const char *segment, struct journals *journals, struct weir_fa
 		return errno == ENOENT ? 0 : weir_fail_errno(fault, errno, folder_name, "cannot look for journals");
 	code = open_all(folder, folder_name, slash + 1, strcspn(slash + 1, "."), journals, fault);
 	closedir(folder);
+	for (uint32_t i = 0; i < journals->count; i++)
+		journals->list[i].identities = identities;
 	if (journals->count)
 		qsort(journals->list, journals->count, sizeof *journals->list, by_number);
 	if (code < 0)
@@ -167,12 +170,26 @@ static int walk(struct journal *journal, size_t length, struct weir_fault *fault
 	return journal->chunk.packets > 0;
 }
 
+/* What is sealed in it, in its place. */
+static int unseal(const struct journal_file *file, struct journal *journal, size_t *length, struct weir_fault *fault)
+{
+	uint8_t *sealed = journal->data;
+	size_t sealed_length = *length;
+
+	journal->data = NULL;
+	int code = journal_seal_open(sealed, sealed_length, file->identities, file->path, &journal->data, length, fault);
+	free(sealed);
+	return code < 0 ? code : *length >= 28;
+}
+
 int journal_read(const struct journal_file *file, struct journal *journal, struct weir_fault *fault)
 {
 	size_t length;
 
 	*journal = (struct journal){.number = file->number};
 	int code = read_whole(file, &journal->data, &length, fault);
+	if (code == 1 && journal_is_sealed(journal->data, length))
+		code = unseal(file, journal, &length, fault);
 	if (code == 1 && section_byte_order(journal->data, length, &journal->big) < 0)
 		code = 0;
 	if (code == 1)

@@ -13,6 +13,7 @@
 struct journal_file {
 	int descriptor;
 	uint8_t number; /* of the chunk, from the name */
+	const struct weir_identities *identities; /* that open it when it is sealed */
 	char path[4096];
 };
 
@@ -21,8 +22,8 @@ struct journals {
 	uint32_t count;
 };
 
-/* Opens the journals beside the segment; none is no error. Close with journals_close. */
-int journals_open(const char *segment, struct journals *journals, struct weir_fault *fault);
+/* Opens the journals beside the segment; none is no error. identities, which outlive them, open sealed ones. Close with journals_close. */
+int journals_open(const char *segment, const struct weir_identities *identities, struct journals *journals, struct weir_fault *fault);
 void journals_close(struct journals *journals);
 
 /* A journal as far as it is sound. */

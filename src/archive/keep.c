@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,8 +15,18 @@
 /* Losses that come in bursts are one interval as long as no more than this lies between them. */
 #define LOSS_QUIET_NS (NS_PER_SECOND / 5)
 
-/* What stands before the chunk's own bytes in its journal. */
-static int journal_begin(struct archive_sink *sink, struct slot *slot, struct weir_fault *fault)
+#define JOURNAL_SPARE (UINT64_C(8) << 20) /* a sealed journal, which is padded at each time, may be larger than 4 times its chunk by this */
+
+/* A sealed journal is begun: nothing is written yet. */
+static int journal_begin_sealed(struct archive_sink *sink, struct slot *slot, const uint8_t *start, uint32_t size, struct weir_fault *fault)
+{
+	journal_seal_free(slot->journal);
+	slot->journal = NULL;
+	return journal_seal_new(sink->recipients, slot->segment->content.big, start, size, &slot->journal, fault);
+}
+
+/* Opens the file of a journal and begins it. `beside`: under another name, to replace the one that there is. */
+static int journal_begin(struct archive_sink *sink, struct slot *slot, bool beside, struct weir_fault *fault)
 {
 	struct segment *segment = slot->segment;
 	const struct index_content *content = &segment->content;
@@ -23,6 +34,7 @@ static int journal_begin(struct archive_sink *sink, struct slot *slot, struct we
 	struct journal_head head = {.number = slot->number, .prologue_bytes = before, .interfaces = slot->interfaces_before};
 	uint32_t size = segment->section_bytes + JOURNAL_BLOCK_SIZE + before;
 	char path[PATH_MAX];
+	bool sealed = sink->recipients != NULL;
 
 	int error = segment_begin(sink, segment, fault);
 	if (error)
@@ -33,40 +45,81 @@ static int journal_begin(struct archive_sink *sink, struct slot *slot, struct we
 	/* consume may be adding an interface, and moving the prologue, at this moment. */
 	pthread_mutex_lock(&sink->lock);
 	memcpy(start, content->prologue, segment->section_bytes);
-	put_journal_head(start + segment->section_bytes, &head, content->big);
-	memcpy(start + segment->section_bytes + JOURNAL_BLOCK_SIZE, content->prologue + segment->section_bytes, before);
+	/* A sealed one becomes a segment as it stands, which has no such block. */
+	if (sealed)
+		size -= JOURNAL_BLOCK_SIZE;
+	else
+		put_journal_head(start + segment->section_bytes, &head, content->big);
+	memcpy(start + size - before, content->prologue + segment->section_bytes, before);
 	pthread_mutex_unlock(&sink->lock);
 
 	journal_path(sink, segment, slot->number, path);
+	if (beside)
+		strcat(path, JOURNAL_BESIDE);
 	if (segment->journals <= slot->number)
 		segment->journals = slot->number + 1;
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-	int system = fd < 0 ? errno : os_write_all(fd, start, size, WEIR_NOWHERE);
+	int system = fd < 0 ? errno : sealed ? 0 : os_write_all(fd, start, size, WEIR_NOWHERE);
+	if (sealed && !system)
+		error = journal_begin_sealed(sink, slot, start, size, fault);
 	/* The writer asks for it when the chunk is done, which may be now. */
 	pthread_mutex_lock(&sink->lock);
+	if (slot->journal_fd >= 0)
+		close(slot->journal_fd);
 	slot->journal_fd = fd;
 	pthread_mutex_unlock(&sink->lock);
 	free(start);
 	slot->journaled = slot->number ? 0 : segment->section_bytes;
-	return system ? weir_fail_errno(fault, system, path, "cannot write the journal") : 0;
+	return system ? weir_fail_errno(fault, system, path, "cannot write the journal") : error;
 }
 
-/* Appends what has come since the last time. The caller holds a reference. */
-static int journal_flush(struct archive_sink *sink, struct slot *slot, struct weir_fault *fault)
+/* Appends raw bytes up to `published`, and makes them safe. */
+static int journal_append(struct slot *slot, size_t published, struct weir_fault *fault)
 {
-	int error = slot->journal_fd < 0 ? journal_begin(sink, slot, fault) : 0;
-	/* Acquire: pairs with the release in consume, so that the bytes below it are there. */
-	size_t published = atomic_load_explicit(&slot->published, memory_order_acquire);
+	const uint8_t *from = slot->raw + slot->journaled;
+	size_t length = published - slot->journaled;
 
-	if (error || published <= slot->journaled)
-		return error;
-	int system = os_write_all(slot->journal_fd, slot->raw + slot->journaled, published - slot->journaled, WEIR_NOWHERE);
+	if (slot->journal) {
+		int error = journal_seal_append(slot->journal, slot->journal_fd, from, length, fault);
+		if (error)
+			return error;
+	}
+	int system = slot->journal ? 0 : os_write_all(slot->journal_fd, from, length, WEIR_NOWHERE);
 	if (!system && fdatasync(slot->journal_fd) != 0)
 		system = errno;
 	if (system)
 		return weir_fail_errno(fault, system, slot->segment->path, "cannot write the journal");
 	slot->journaled = published;
 	return 0;
+}
+
+/* Padding has made a sealed journal too large: all of the chunk so far goes into a new one, which takes its place. */
+static int journal_renew(struct archive_sink *sink, struct slot *slot, size_t published, struct weir_fault *fault)
+{
+	char path[PATH_MAX], beside[PATH_MAX];
+	int error = journal_begin(sink, slot, true, fault);
+
+	if (!error)
+		error = journal_append(slot, published, fault);
+	if (error)
+		return error;
+	journal_path(sink, slot->segment, slot->number, path);
+	snprintf(beside, sizeof beside, "%.*s" JOURNAL_BESIDE, (int)(sizeof beside - sizeof JOURNAL_BESIDE), path);
+	return rename(beside, path) == 0 ? 0 : weir_fail_errno(fault, errno, path, "cannot write the journal");
+}
+
+/* Appends what has come since the last time. The caller holds a reference. */
+static int journal_flush(struct archive_sink *sink, struct slot *slot, struct weir_fault *fault)
+{
+	int error = slot->journal_fd < 0 ? journal_begin(sink, slot, false, fault) : 0;
+	/* Acquire: pairs with the release in consume, so that the bytes below it are there. */
+	size_t published = atomic_load_explicit(&slot->published, memory_order_acquire);
+
+	if (error || published <= slot->journaled)
+		return error;
+	if (slot->journal && journal_seal_bytes(slot->journal) > JOURNAL_SPARE + 4 * (uint64_t)published)
+		return journal_renew(sink, slot, published, fault);
+	return journal_append(slot, published, fault);
 }
 
 static bool is_due(const struct slot *slot, int64_t now, int64_t age)
@@ -110,7 +163,8 @@ static bool segment_synchronise(struct archive_sink *sink, const struct segment 
 {
 	struct weir_fault fault;
 
-	if (segment->fd < 0 || fdatasync(segment->fd) == 0)
+	/* How it ends first: without that a chunk of a sealed segment is nothing. */
+	if (segment->fd < 0 || ((!segment->sealing || fdatasync(segment->sealing->end_fd) == 0) && fdatasync(segment->fd) == 0))
 		return true;
 	int error = weir_fail_errno(&fault, errno, segment->path, "the disk did not keep what was written");
 	pthread_mutex_lock(&sink->lock);
@@ -135,6 +189,8 @@ static void drop_journals(struct archive_sink *sink)
 		bool safe = segment_synchronise(sink, slot->segment);
 		journal_path(sink, slot->segment, slot->number, path);
 		close(slot->journal_fd);
+		journal_seal_free(slot->journal);
+		slot->journal = NULL;
 		if (safe)
 			unlink(path);
 		pthread_mutex_lock(&sink->lock);

@@ -150,7 +150,7 @@ static void account(struct query *query, struct load *load)
 static void *work(void *argument)
 {
 	struct query *query = argument;
-	struct loader *loader = loader_new(&query->settings, query->pool);
+	struct loader *loader = loader_new(&query->settings, query->campaign->identities, query->pool);
 	struct load *load;
 
 	pthread_mutex_lock(&query->lock);

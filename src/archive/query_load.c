@@ -28,7 +28,7 @@ struct loader {
 	size_t scratch_size;
 };
 
-struct loader *loader_new(const struct weir_query *query, struct buffer_pool *pool)
+struct loader *loader_new(const struct weir_query *query, const struct weir_identities *identities, struct buffer_pool *pool)
 {
 	struct loader *loader = calloc(1, sizeof *loader);
 
@@ -39,7 +39,7 @@ struct loader *loader_new(const struct weir_query *query, struct buffer_pool *po
 	loader->from_ns = query->from_ns;
 	loader->to_ns = query->to_ns;
 	loader->pool = pool;
-	loader->reader = chunk_reader_new();
+	loader->reader = chunk_reader_new(identities);
 	if (!loader->reader) {
 		free(loader);
 		return NULL;

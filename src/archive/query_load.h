@@ -38,7 +38,7 @@ struct loaded {
 struct loader;
 
 /* pool: of buffers of chunks, shared by all loaders and made by the caller. NULL: no memory. */
-struct loader *loader_new(const struct weir_query *query, struct buffer_pool *pool);
+struct loader *loader_new(const struct weir_query *query, const struct weir_identities *identities, struct buffer_pool *pool);
 void loader_free(struct loader *loader);
 
 /* Loads a chunk. 0, or an error that ends the query (no memory); damage is told in loaded. Free with loaded_free. */

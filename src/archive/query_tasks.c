@@ -9,6 +9,7 @@
 #include "archive/query_interfaces.h"
 #include "archive/segment_scan.h"
 #include "core/clock.h"
+#include "file/sealed.h"
 
 /* Indexes are held against their checksum as long as that stays below what a short query takes; `weir verify` does all. */
 #define CHECKED_BYTES (64u << 20)
@@ -350,11 +351,12 @@ static bool was_deleted(struct query_tasks *tasks, const struct row *row)
 static int open_index(struct query_tasks *tasks, const struct row *row, const struct query_segment *segment, struct index *index,
                       struct weir_fault *fault)
 {
-	char path[PATH_MAX + 8];
+	char path[PATH_MAX + 16];
 	struct weir_fault own = {0};
+	bool sealed = segment_is_sealed(segment->path);
 
-	snprintf(path, sizeof path, "%s.idx", segment->path);
-	int code = index_open(path, index, &own);
+	snprintf(path, sizeof path, "%s.idx%s", segment->path, sealed ? SEALED_ENDING : "");
+	int code = index_open_of(segment->path, tasks->campaign->identities, index, &own);
 	if (code == 0 && (tasks->checked_bytes += index->length) <= CHECKED_BYTES) {
 		code = index_check(index, path, &own);
 		if (code < 0)
@@ -364,9 +366,9 @@ static int open_index(struct query_tasks *tasks, const struct row *row, const st
 		code = weir_fail_at(&own, WEIR_E_CORRUPT, path, 12, WEIR_NOWHERE, "the index names another codec than the catalog");
 		index_close(index);
 	}
-	if (code == WEIR_E_MEMORY)
+	if (code == WEIR_E_MEMORY || code == WEIR_E_PERMISSION)
 		*fault = own;
-	else if (code < 0 && !was_deleted(tasks, row))
+	else if (code < 0 && !(sealed && code == WEIR_E_NOT_FOUND) && !was_deleted(tasks, row))
 		note_damage(tasks, &own);
 	return code;
 }
@@ -481,7 +483,8 @@ static void note_scan_damage(void *context, const struct weir_fault *fault)
  */
 static int expand_unindexed(struct query_tasks *tasks, const struct row *row, struct weir_fault *fault)
 {
-	struct segment_scan_options options = {.resume = !row->open, .damage = row->open ? NULL : note_scan_damage, .context = tasks};
+	struct segment_scan_options options = {.resume = !row->open, .damage = row->open ? NULL : note_scan_damage, .context = tasks,
+	                                       .identities = tasks->campaign->identities};
 	struct segment_scan scan;
 	struct journals journals = {0};
 	struct weir_fault own = {0};
@@ -491,11 +494,11 @@ static int expand_unindexed(struct query_tasks *tasks, const struct row *row, st
 	if (code < 0)
 		return code;
 	if (row->open)
-		code = journals_open(path, &journals, fault);
+		code = journals_open(path, tasks->campaign->identities, &journals, fault);
 	if (code < 0)
 		return code;
 	code = segment_scan(path, row->codec, &options, &scan, &own);
-	if (code == WEIR_E_MEMORY) {
+	if (code == WEIR_E_MEMORY || code == WEIR_E_PERMISSION) {
 		*fault = own;
 	} else if (code < 0) {
 		if (!row->open || code != WEIR_E_NOT_FOUND)
@@ -507,7 +510,12 @@ static int expand_unindexed(struct query_tasks *tasks, const struct row *row, st
 	for (uint32_t i = 0; i < journals.count && code == 0; i++) {
 		struct journal journal;
 
-		if (scan_has(&scan, journals.list[i].number) || journal_read(&journals.list[i], &journal, fault) != 1)
+		if (scan_has(&scan, journals.list[i].number))
+			continue;
+		int read = journal_read(&journals.list[i], &journal, fault);
+		if (read == WEIR_E_PERMISSION)
+			code = read;
+		if (read != 1)
 			continue;
 		code = expand_journal(tasks, row, &journal, fault);
 		journal_free(&journal);
@@ -532,7 +540,7 @@ static int expand_closed(struct query_tasks *tasks, const struct row *row, struc
 	code = open_index(tasks, row, segment, index, fault);
 	if (code < 0) {
 		query_segment_drop(segment);
-		if (code != WEIR_E_MEMORY)
+		if (code != WEIR_E_MEMORY && code != WEIR_E_PERMISSION)
 			code = was_deleted(tasks, row) ? 0 : expand_unindexed(tasks, row, fault);
 	} else {
 		segment->big = index->header.big_endian;

@@ -13,6 +13,7 @@
 
 #include "archive/folders.h"
 #include "archive/index_read.h"
+#include "archive/recover_sealed.h"
 #include "archive/scan.h"
 #include "archive/segment_scan.h"
 #include "archive/sink.h"
@@ -37,7 +38,7 @@ struct patient {
 
 static void journal_file(const struct patient *patient, unsigned number, char out[static PATH_MAX])
 {
-	size_t stem = strlen(patient->file) - strlen(codec_ending(patient->name.codec));
+	size_t stem = segment_stem(patient->file);
 	if (snprintf(out, PATH_MAX, "%.*s-%02u.open", (int)stem, patient->file, number) >= PATH_MAX)
 		out[0] = '\0';
 }
@@ -84,7 +85,7 @@ static int enter_closed(struct patient *patient, struct recover_report *report, 
 	if (index_open(path, &index, NULL) != 0)
 		return 0;
 	bool sound = index_check(&index, path, NULL) == 0 && index.header.codec == (uint32_t)patient->name.codec;
-	bool fits = index.header.segment_bytes == patient->size;
+	bool fits = patient->name.sealed || index.header.segment_bytes == patient->size;
 	row.first_ns = index.header.first_ns;
 	row.last_ns = index.header.last_ns;
 	row.packets = index.header.packets;
@@ -92,7 +93,7 @@ static int enter_closed(struct patient *patient, struct recover_report *report, 
 	row.wire_bytes = index.header.wire_bytes;
 	row.raw_bytes = index.header.raw_bytes;
 	row.stored_bytes = index.header.segment_bytes;
-	row.index_bytes = index.header.file_bytes;
+	row.index_bytes = index_stored_bytes(patient->file);
 	row.chunks = index.header.chunk_count;
 	index_close(&index);
 	if (!sound)
@@ -177,7 +178,7 @@ static int close_segment(struct patient *patient, struct weir_fault *fault)
 		system = errno;
 	if (system)
 		return weir_fail_errno(fault, system, patient->file, "cannot close the segment");
-	int error = index_write(patient->file, content, patient->scan.postings, &row.index_bytes, fault);
+	int error = index_write(patient->file, content, patient->scan.postings, NULL, &row.index_bytes, fault);
 	if (error)
 		return error;
 	remove_journals(patient);
@@ -217,6 +218,14 @@ static int enter_damaged(const struct patient *patient, const struct segment_sca
 	row.chunks = whole->chunk_count;
 	row.stored_bytes = patient->size;
 	return catalog_segment_closed(patient->campaign->catalog, &row, fault);
+}
+
+/* A sealed segment of which nothing is known but its bytes: queries look into it, whatever their time, if they can open it. */
+static int enter_unknown(const struct patient *patient, struct weir_fault *fault)
+{
+	struct segment_row row = row_of(patient);
+
+	return catalog_segment_opened(patient->campaign->catalog, &row, fault);
 }
 
 /*
@@ -264,6 +273,25 @@ static int mend(struct patient *patient, struct recover_report *report, int64_t 
 	return patient->scan.content.chunk_count ? close_segment(patient, fault) : bury(patient, fault);
 }
 
+/* Nobody here can open it: what is known of it is what stands in the open. */
+static int look_at_sealed(struct patient *patient, struct recover_report *report, int64_t *last_ns, struct weir_fault *fault)
+{
+	int result = enter_closed(patient, report, fault);
+
+	if (result)
+		return result;
+	uint64_t packets = 0;
+	result = recover_sealed(patient->campaign, patient->path, &patient->name, &packets, last_ns, fault);
+	if (result < 0)
+		return result;
+	report->recovered += (uint64_t)result;
+	report->packets += packets;
+	if (result)
+		return 0;
+	tell_damage(patient, report, 0, "how the sealed segment ends is not known any more");
+	return patient->listed ? 0 : enter_unknown(patient, fault);
+}
+
 static int look_at(struct weir_campaign *campaign, const char *path, bool died, bool listed, struct recover_report *report, int64_t *last_ns,
                    struct weir_fault *fault)
 {
@@ -285,6 +313,10 @@ static int look_at(struct weir_campaign *campaign, const char *path, bool died, 
 	}
 	patient.size = (uint64_t)status.st_size;
 	report->segments++;
+	if (patient.name.sealed) {
+		error = look_at_sealed(&patient, report, last_ns, fault);
+		goto out;
+	}
 	error = enter_closed(&patient, report, fault);
 	if (error)
 		goto out;

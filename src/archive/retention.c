@@ -6,6 +6,7 @@
 
 #include "archive/campaign.h"
 #include "core/clock.h"
+#include "file/sealed.h"
 #include "os/files.h"
 
 struct candidate {
@@ -123,6 +124,10 @@ static int delete_segment(struct weir_campaign *campaign, const struct candidate
 		error = remove_file(path, fault);
 	if (!error)
 		error = remove_file(index, fault);
+	if (!error && segment_is_sealed(path)) {
+		snprintf(index, sizeof index, "%.*s.idx" SEALED_ENDING, (int)(sizeof index - sizeof ".idx" SEALED_ENDING), path);
+		error = remove_file(index, fault);
+	}
 	if (!error)
 		error = catalog_segment_gone(campaign->catalog, candidate->path, fault);
 	/* The day's folder, when this was its last segment. */

@@ -290,7 +290,7 @@ int scan_append(struct scan *scan, uint8_t *raw, size_t raw_bytes, uint8_t **out
 		memcpy(*out, raw, raw_bytes);
 	} else {
 		stored = codec_compress(scan->codec, codec, 1, raw, raw_bytes, *out, capacity - 2 * SEGMENT_ALIGNMENT);
-		*out_bytes = stored ? pad_frame(codec, *out, stored) : 0;
+		*out_bytes = stored ? pad_frame(codec, *out, stored, false) : 0;
 	}
 	int error = stored ? enter(scan, raw, raw_bytes, &trailer, stored, XXH3_64bits(*out, *out_bytes), fault)
 	                   : no_memory(fault);

@@ -17,8 +17,12 @@ void segment_path(const struct archive_sink *sink, const struct segment *segment
 
 void journal_path(const struct archive_sink *sink, const struct segment *segment, uint32_t number, char out[static PATH_MAX])
 {
-	size_t stem = strlen(segment->path) - strlen(codec_ending(segment->content.codec));
-	snprintf(out, PATH_MAX, "%s/%.*s-%02u.open", sink->campaign->path, (int)stem, segment->path, number);
+	snprintf(out, PATH_MAX, "%s/%.*s-%02u.open", sink->campaign->path, (int)segment_stem(segment->path), segment->path, number);
+}
+
+static void end_path(const struct archive_sink *sink, const struct segment *segment, char out[static PATH_MAX])
+{
+	snprintf(out, PATH_MAX, "%s/%.*s.end", sink->campaign->path, (int)segment_stem(segment->path), segment->path);
 }
 
 void segment_free(struct segment *segment)
@@ -27,6 +31,7 @@ void segment_free(struct segment *segment)
 		return;
 	if (segment->fd >= 0)
 		close(segment->fd);
+	sealing_free(segment->sealing);
 	index_content_free(&segment->content);
 	pthread_mutex_destroy(&segment->begin_lock);
 	free(segment);
@@ -62,7 +67,19 @@ static int make_files(struct archive_sink *sink, struct segment *segment, struct
 		catalog_segment_gone(sink->campaign->catalog, segment->path, NULL); /* else: recovery */
 		return weir_fail_errno(fault, system, path, "cannot create the segment");
 	}
-	return 0;
+	if (!sink->recipients)
+		return 0;
+	end_path(sink, segment, path);
+	error = sealing_new(sink->recipients, path, segment->direct, &segment->sealing, fault);
+	if (error) {
+		close(segment->fd);
+		segment->fd = -1;
+		unlink(path);
+		segment_path(sink, segment, path);
+		unlink(path);
+		catalog_segment_gone(sink->campaign->catalog, segment->path, NULL);
+	}
+	return error;
 }
 
 int segment_begin(struct archive_sink *sink, struct segment *segment, struct weir_fault *fault)
@@ -110,11 +127,40 @@ static void count_lost(struct archive_sink *sink, struct segment *segment, uint3
 	pthread_mutex_unlock(&sink->lock);
 }
 
+static void remove_end(const struct archive_sink *sink, const struct segment *segment)
+{
+	char path[PATH_MAX];
+
+	if (!segment->sealing)
+		return;
+	end_path(sink, segment, path);
+	unlink(path);
+}
+
 static int close_empty(struct archive_sink *sink, struct segment *segment, const char *path, struct weir_fault *fault)
 {
 	unlink(path);
 	remove_journals(sink, segment);
+	remove_end(sink, segment);
 	return catalog_segment_gone(sink->campaign->catalog, segment->path, fault);
+}
+
+/* Sealed, what the record of the last sound chunk has. */
+static int write_sealed_end(struct segment *segment, const char *path, struct weir_fault *fault)
+{
+	struct index_content *content = &segment->content;
+	struct segment_row row = {0};
+	uint32_t count;
+	bool big;
+	int system = segment->direct ? output_undirect(segment->fd) : 0;
+
+	if (system)
+		return weir_fail_errno(fault, system, path, "cannot close the segment");
+	int error = sealing_end(segment->fd, segment->sealing->end_fd, content->chunk_count, false, path, &row, &count, &big, fault);
+	if (!error && count != content->chunk_count)
+		error = weir_fail_at(fault, WEIR_E_CORRUPT, path, WEIR_NOWHERE, WEIR_NOWHERE, "what is to end the segment has been changed");
+	content->segment_bytes = row.stored_bytes;
+	return error;
 }
 
 /* Behind the last sound chunk: nothing but the seek table. */
@@ -126,6 +172,8 @@ static int write_end(struct segment *segment, const char *path, struct weir_faul
 	uint8_t *table;
 	size_t size;
 
+	if (segment->sealing)
+		return write_sealed_end(segment, path, fault);
 	if (seek_table(content, end, &table, &size))
 		return weir_fail(fault, WEIR_E_MEMORY, "no memory for a seek table");
 	int error = 0;
@@ -168,10 +216,11 @@ int segment_close(struct archive_sink *sink, struct segment *segment, struct wei
 	content->prologue_bytes = segment->prologue_after[good - 1];
 	int error = write_end(segment, path, fault);
 	if (!error)
-		error = index_write(path, content, segment->postings, &row.index_bytes, fault);
+		error = index_write(path, content, segment->postings, sink->recipients, &row.index_bytes, fault);
 	if (error)
 		return error;
 	remove_journals(sink, segment);
+	remove_end(sink, segment);
 	index_content_row(content, &row);
 	error = catalog_segment_closed(sink->campaign->catalog, &row, fault);
 	*strrchr(path, '/') = '\0';

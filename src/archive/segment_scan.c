@@ -11,7 +11,9 @@
 #include "archive/chunk_read.h"
 #include "archive/codec.h"
 #include "archive/index_write.h"
+#include "archive/campaign.h"
 #include "core/xxh3.h"
+#include "file/sealed.h"
 
 /* No chunk is larger: a segment's would be 64 of them. */
 #define CHUNK_BYTES_MAX (UINT64_C(1) << 30)
@@ -23,6 +25,7 @@ struct file {
 	struct codec_context *codec;
 	uint8_t *raw;
 	size_t raw_size;
+	bool torn; /* sealed, and its end is missing */
 };
 
 static int fail(const struct file *file, uint64_t offset, enum weir_error code, const char *what, struct weir_fault *fault)
@@ -154,7 +157,10 @@ static int take_chunk(struct file *file, struct segment_scan *scan, uint64_t off
 
 	struct index_chunk *chunk = &scan->chunks[scan->chunk_count];
 	const struct index_chunk *before = scan->chunk_count ? chunk - 1 : NULL;
-	*end = chunk_end(offset + stored);
+	*end = chunk_end_in(offset + stored, scan->sealed);
+	/* What recovery made of a journal ends with its chunk. */
+	if (*end > file->size)
+		*end = file->size;
 	*chunk = (struct index_chunk){
 		.offset = offset, .raw_offset = before ? before->raw_offset + before->raw_bytes : 0, .stored_bytes = (uint32_t)stored,
 		.raw_bytes = (uint32_t)length, .first_ns = trailer.first_ns, .last_ns = trailer.last_ns, .checksum = trailer.checksum,
@@ -182,8 +188,12 @@ static bool may_begin(const struct file *file, const struct segment_scan *scan, 
 
 static bool is_seek_table(const struct file *file, const struct segment_scan *scan, uint64_t offset)
 {
-	return scan->codec != WEIR_CODEC_NONE && file->size - offset >= 4 &&
-	       weir_load_le32(file->data + offset) == SEEK_TABLE_MAGIC;
+	struct block block;
+
+	if (scan->codec == WEIR_CODEC_NONE)
+		return scan->sealed && scan->chunk_count && block_at(file->data + offset, file->size - offset, 0, scan->big, &block) == 1 &&
+		       block_is_end(&block, scan->big);
+	return file->size - offset >= 4 && weir_load_le32(file->data + offset) == SEEK_TABLE_MAGIC;
 }
 
 static int scan_chunks(struct file *file, const struct segment_scan_options *options, struct segment_scan *scan,
@@ -212,7 +222,8 @@ static int scan_chunks(struct file *file, const struct segment_scan_options *opt
 			options->damage(options->context, &found);
 		if (!options->resume)
 			break;
-		for (at = chunk_end(at + 1); at < file->size && !may_begin(file, scan, at); at += SEGMENT_ALIGNMENT)
+		uint64_t step = scan->sealed ? SEALED_ALIGNMENT : SEGMENT_ALIGNMENT;
+		for (at = chunk_end_in(at + 1, scan->sealed); at < file->size && !may_begin(file, scan, at); at += step)
 			;
 	}
 	if (scan->end > file->size)
@@ -221,17 +232,54 @@ static int scan_chunks(struct file *file, const struct segment_scan_options *opt
 	return 0;
 }
 
+/* Tells of a piece that is damaged, which is zeros from here on. */
+static void tell_piece(const struct segment_scan_options *options, const struct weir_fault *fault)
+{
+	if (options->damage)
+		options->damage(options->context, fault);
+}
+
+/*
+ * A sealed segment, opened into memory: it is read from one end to the other, as often as its chunks are looked at. Where it is damaged there are zeros, in
+ * which no chunk is sound.
+ */
+static int open_sealed(struct file *file, int descriptor, const struct segment_scan_options *options, void **data, struct weir_fault *fault)
+{
+	struct sealed_file *sealed;
+	int code = sealed_file_open(descriptor, options->identities, true, file->path, &sealed, fault);
+
+	if (code < 0)
+		return code;
+	file->size = sealed_file_size(sealed);
+	file->torn = sealed_file_torn(sealed);
+	*data = file->size ? mmap(NULL, file->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) : MAP_FAILED;
+	if (file->size && *data == MAP_FAILED)
+		code = weir_fail(fault, WEIR_E_MEMORY, "no memory to open %s", file->path);
+	for (uint64_t at = 0; code == 0 && at < file->size; at += SEALED_ALIGNMENT) {
+		struct weir_fault found = {0};
+		size_t piece = file->size - at < SEALED_ALIGNMENT ? (size_t)(file->size - at) : SEALED_ALIGNMENT;
+		int64_t n = sealed_file_read(sealed, (uint8_t *)*data + at, piece, at, &found);
+		if (n == WEIR_E_CORRUPT)
+			tell_piece(options, &found);
+		else if (n < 0)
+			code = weir_fail_at(fault, (enum weir_error)n, file->path, (int64_t)at, WEIR_NOWHERE, "%s", found.message);
+	}
+	sealed_file_close(sealed);
+	return code;
+}
+
 int segment_scan(const char *path, enum weir_codec codec, const struct segment_scan_options *options, struct segment_scan *scan,
                  struct weir_fault *fault)
 {
 	struct file file = {.path = path};
+	void *data = MAP_FAILED;
 	struct weir_fault own;
 	struct stat status;
 	int code = 0;
 
 	if (!fault)
 		fault = &own;
-	*scan = (struct segment_scan){.codec = codec};
+	*scan = (struct segment_scan){.codec = codec, .sealed = segment_is_sealed(path)};
 	int descriptor = open(path, O_RDONLY | O_CLOEXEC);
 	if (descriptor < 0)
 		return weir_fail_errno(fault, errno, path, "cannot open the segment");
@@ -241,16 +289,23 @@ int segment_scan(const char *path, enum weir_codec codec, const struct segment_s
 		code = weir_fail_at(fault, WEIR_E_FORMAT, path, WEIR_NOWHERE, WEIR_NOWHERE, "a segment must be a regular file");
 	if (code == 0)
 		code = codec_available(codec, fault);
-	if (code == 0 && status.st_size > 0) {
-		file.size = scan->file_bytes = (uint64_t)status.st_size;
-		void *data = mmap(NULL, file.size, PROT_READ, MAP_SHARED, descriptor, 0);
-		file.codec = codec_context_new();
+	if (code == 0 && status.st_size > 0 && scan->sealed) {
+		code = open_sealed(&file, descriptor, options, &data, fault);
+	} else if (code == 0 && status.st_size > 0) {
+		file.size = (uint64_t)status.st_size;
+		data = mmap(NULL, file.size, PROT_READ, MAP_SHARED, descriptor, 0);
 		if (data == MAP_FAILED)
 			code = weir_fail_errno(fault, errno, path, "cannot map the segment");
-		else if (!file.codec)
+	}
+	scan->file_bytes = file.size;
+	scan->torn = file.torn;
+	if (file.size) {
+		file.codec = codec_context_new();
+		if (code == 0 && !file.codec)
 			code = weir_fail(fault, WEIR_E_MEMORY, "no memory to scan a segment");
 		if (code == 0) {
-			madvise(data, file.size, MADV_SEQUENTIAL);
+			if (!scan->sealed)
+				madvise(data, file.size, MADV_SEQUENTIAL);
 			file.data = data;
 			code = scan_chunks(&file, options, scan, fault);
 		}

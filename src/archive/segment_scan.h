@@ -13,14 +13,15 @@
 
 struct segment_scan {
 	enum weir_codec codec;
-	bool big;
+	bool big, sealed;
 	struct index_chunk chunks[SEGMENT_CHUNKS_MAX]; /* as the index would have them; sound ones only */
 	uint8_t numbers[SEGMENT_CHUNKS_MAX];           /* what their trailers say */
 	uint32_t chunk_count;
 	uint8_t *prologue; /* SHB and IDBs of the sound chunks */
 	uint32_t prologue_bytes, prologue_capacity, interface_count;
 	uint64_t end;        /* of the last sound chunk with its padding */
-	uint64_t file_bytes;
+	uint64_t file_bytes; /* of a sealed one: of what is sealed in it */
+	bool torn;           /* it is sealed, and its end is missing: still being written, or cut off */
 	bool seek_table;     /* what stands at `end` begins as a seek table does */
 };
 
@@ -31,6 +32,7 @@ struct segment_scan_options {
 	/* Called for each place where no sound chunk stands, may be NULL. */
 	void (*damage)(void *context, const struct weir_fault *fault);
 	void *context;
+	const struct weir_identities *identities; /* that open a segment that is sealed; NULL: none */
 };
 
 /*

@@ -11,6 +11,7 @@
 #include "os/files.h"
 
 #define CHUNK_LEAST (64u << 10)
+#define SEALED_CHUNK_LEAST (256u << 10) /* padding to a chunk of age is dear below that */
 #define HASH_PIECE (32u << 10) /* small against the cache, large against the price of a call */
 #define CHUNK_MOST (64u << 20)
 
@@ -180,7 +181,7 @@ static inline int room_for(struct archive_sink *sink, const struct weir_interfac
 {
 	const struct slot *slot = sink->slot;
 
-	if (__builtin_expect(slot && slot->capacity - SLOT_TAIL - slot->filled >= bytes && is_mapped(sink, id) &&
+	if (__builtin_expect(slot && slot->capacity - sink->slot_tail - slot->filled >= bytes && is_mapped(sink, id) &&
 	                         interface->section == sink->section_number &&
 	                         (!sink->options.segment_ns || time_ns - sink->segment->first_ns < sink->options.segment_ns),
 	                     1))
@@ -344,7 +345,8 @@ static int keep_block(struct archive_sink *sink, const struct weir_batch *batch,
 		return set_section(sink, block->data, block->length, block->section, block->big_endian, fault);
 	}
 	/* What divides a segment of weir's (its file was imported) is not part of what was captured. */
-	if (block_is_trailer(&own, block->big_endian, &trailer) || block_is_journal_head(&own, block->big_endian, &head))
+	if (block_is_trailer(&own, block->big_endian, &trailer) || block_is_journal_head(&own, block->big_endian, &head) ||
+	    block_is_padding(&own, block->big_endian) || block_is_end(&own, block->big_endian))
 		return 0;
 	if (!sink->section_known)
 		return 0;
@@ -505,11 +507,15 @@ static void sink_close(struct weir_sink *base)
 	for (size_t i = 0; sink->slots && i < sink->slot_count; i++) {
 		xxh3_free(sink->slots[i].hash);
 		os_pages_free(sink->slots[i].raw, sink->slots[i].capacity);
+		journal_seal_free(sink->slots[i].journal);
 		if (sink->slots[i].journal_fd >= 0)
 			close(sink->slots[i].journal_fd);
 	}
 	for (size_t i = 0; sink->stored && i < sink->stored_count; i++)
 		os_pages_free(sink->stored[i].data, sink->stored[i].capacity);
+	for (size_t i = 0; i < WRITES_UNDER_WAY; i++)
+		os_pages_free(sink->sealed[i].data, sink->sealed[i].capacity);
+	weir_recipients_free(sink->recipients);
 	free(sink->slots);
 	free(sink->stored);
 	free(sink->ordered);
@@ -543,8 +549,10 @@ static void set_defaults(struct archive_sink *sink)
 	if (o->workers > WORKERS_MAX)
 		o->workers = WORKERS_MAX;
 	uint64_t chunk = o->segment_bytes / SEGMENT_CHUNKS_MAX;
-	chunk = chunk < CHUNK_LEAST ? CHUNK_LEAST : chunk > CHUNK_MOST ? CHUNK_MOST : chunk;
+	uint64_t least_chunk = sink->recipients ? SEALED_CHUNK_LEAST : CHUNK_LEAST;
+	chunk = chunk < least_chunk ? least_chunk : chunk > CHUNK_MOST ? CHUNK_MOST : chunk;
 	sink->chunk_bytes = chunk_end(chunk);
+	sink->slot_tail = SLOT_TAIL + (sink->recipients ? SEALED_ALIGNMENT : 0);
 	sink->slot_count = o->buffer_bytes / sink->chunk_bytes;
 	/* One being filled, one for each worker, some on their way to the disk. */
 	size_t least = 3 + (size_t)o->workers;
@@ -579,6 +587,10 @@ static int make_slots(struct archive_sink *sink, struct weir_fault *fault)
 		sink->stored[i].next = sink->stored_unused;
 		sink->stored_unused = &sink->stored[i];
 	}
+	for (size_t i = 0; i < WRITES_UNDER_WAY; i++) {
+		sink->sealed[i].next = sink->sealed_unused;
+		sink->sealed_unused = &sink->sealed[i];
+	}
 	if (!failed)
 		return 0;
 	if (sink->slots)
@@ -604,6 +616,21 @@ static int start_threads(struct archive_sink *sink, struct weir_fault *fault)
 		sink->keeper_runs = error == 0;
 	}
 	return error ? weir_fail_errno(fault, error, NULL, "cannot start a thread") : 0;
+}
+
+/* Those of the campaign, and those that were named. */
+static int gather_recipients(struct archive_sink *sink, struct weir_fault *fault)
+{
+	const struct weir_recipients *named = sink->options.recipients;
+	int error = weir_campaign_recipients(sink->campaign->path, &sink->recipients, fault);
+
+	for (size_t i = 0; !error && i < weir_recipients_count(named); i++)
+		error = weir_recipients_add(sink->recipients, weir_recipients_text(named, i), fault);
+	if (!error && !weir_recipients_count(sink->recipients)) {
+		weir_recipients_free(sink->recipients);
+		sink->recipients = NULL;
+	}
+	return error;
 }
 
 static const struct weir_sink_ops archive_sink_ops = {.name = "archive", .consume = sink_consume, .finish = sink_finish, .close = sink_close};
@@ -667,8 +694,10 @@ int weir_archive_sink_open(struct weir_campaign *campaign, const struct weir_arc
 	pthread_cond_init(&sink->ready, NULL);
 	pthread_cond_init(&sink->keep, &monotonic);
 	pthread_condattr_destroy(&monotonic);
+	error = gather_recipients(sink, fault);
 	set_defaults(sink);
-	error = open_vantage(sink, fault);
+	if (!error)
+		error = open_vantage(sink, fault);
 	if (!error)
 		error = make_slots(sink, fault);
 	if (!error)

@@ -20,11 +20,13 @@
 #include "archive/campaign.h"
 #include "archive/codec.h"
 #include "archive/index_write.h"
+#include "archive/journal_seal.h"
 #include "core/xxh3.h"
 #include "archive/record.h"
+#include "archive/sealing.h"
 #include "os/output.h"
 
-#define SLOT_TAIL 8192u /* room at a slot's end for statistics blocks, trailer and padding */
+#define SLOT_TAIL 8192u /* and, sealed, SEALED_ALIGNMENT: room at a slot's end for statistics blocks, trailer and padding */
 #define STATISTICS_INTERFACES 8u
 #define WORKERS_MAX 8
 #define POSTINGS_POOL 3 /* one being filled, others until the keeper has written their indexes */
@@ -49,6 +51,7 @@ struct slot {
 	uint32_t interfaces_after, prologue_after;
 	uint8_t *stored;           /* what goes to disk; == raw without compression */
 	struct stored *buffer;     /* … and whose it is */
+	struct stored *sealed;     /* what goes to disk in place of it; writer only */
 	size_t stored_bytes, padded_bytes, raw_bytes;
 	uint64_t stored_checksum;
 	struct xxh3 *hash;         /* of raw up to `hashed`: whoever fills it takes it along, while the bytes are in its cache */
@@ -57,6 +60,7 @@ struct slot {
 
 	int64_t unsaved_since_ns;  /* monotonic; keeper and consume: lock */
 	int journal_fd;            /* keeper only; -1: none */
+	struct journal_seal *journal; /* keeper only: of a sealed segment */
 	size_t journaled;          /* keeper only: bytes of raw that are in the journal */
 };
 
@@ -83,6 +87,7 @@ struct segment {
 	int fd;
 	bool direct;
 	uint64_t offset, raw_offset;     /* where the next chunk goes; writer only */
+	struct sealing *sealing;         /* NULL: it is not sealed */
 	uint32_t submitted;              /* chunks given to the disk; writer only, then the keeper */
 	uint32_t prologue_after[SEGMENT_CHUNKS_MAX], interfaces_after[SEGMENT_CHUNKS_MAX];
 	uint32_t broken;                 /* lock: the first chunk that could not be written; SEGMENT_CHUNKS_MAX: none */
@@ -108,7 +113,8 @@ struct archive_sink {
 	char node[VANTAGE_NAME_MAX], interface[VANTAGE_NAME_MAX];
 	char comment[SECTION_COMMENT_MAX + 1];
 	int lock_fd;
-	size_t chunk_bytes;
+	struct weir_recipients *recipients; /* NULL: nothing is sealed */
+	size_t chunk_bytes, slot_tail;
 	uint64_t reserve; /* bytes of disk that are kept free to be able to close segments */
 
 	/* consume only */
@@ -136,6 +142,7 @@ struct archive_sink {
 	size_t oversize_bytes;     /* of slots under way that are larger than a chunk: at most buffer_bytes, or one slot */
 	struct stored *stored, *stored_unused;
 	size_t stored_count;
+	struct stored sealed[WRITES_UNDER_WAY], *sealed_unused; /* writer only */
 	struct slot **ordered;     /* by order % slot_count: handed over and not written */
 	uint64_t next_order, next_write;
 	struct postings *postings[POSTINGS_POOL], *postings_unused[POSTINGS_POOL];

@@ -12,6 +12,7 @@
 #include "archive/journal_read.h"
 #include "archive/ledger.h"
 #include "archive/verify_segment.h"
+#include "file/sealed.h"
 
 #define THREADS_MAX 64
 
@@ -35,13 +36,19 @@ static bool ends_in(const char *path, const char *ending)
 }
 
 /* A segment is a file with the name of one and its index beside it. */
+static bool ends_in_sealed(const char *path, const char *ending)
+{
+	size_t length = strlen(path), sealed = strlen(SEALED_ENDING), n = strlen(ending);
+	return ends_in(path, SEALED_ENDING) && length > n + sealed && strncmp(path + length - sealed - n, ending, n) == 0;
+}
+
 static bool is_segment(const char *path, enum weir_codec *codec)
 {
 	char index[PATH_MAX + 8];
 
 	snprintf(index, sizeof index, "%s.idx", path);
 	for (int i = WEIR_CODEC_NONE; i <= WEIR_CODEC_LZ4; i++)
-		if (ends_in(path, codec_ending(i)) && access(index, F_OK) == 0) {
+		if ((ends_in(path, codec_ending(i)) || ends_in_sealed(path, codec_ending(i))) && access(index, F_OK) == 0) {
 			*codec = i;
 			return true;
 		}
@@ -53,8 +60,9 @@ static int verify_capture(struct verify *verify, const char *path, struct weir_f
 	struct weir_fault found = {0};
 	struct weir_source *source = NULL;
 	struct weir_batch *batch = weir_batch_new();
+	const struct weir_capture_options options = {.identities = verify->identities};
 	uint64_t packets = 0;
-	int code = batch ? weir_capture_open(path, NULL, &source, &found) : WEIR_E_MEMORY;
+	int code = batch ? weir_capture_open(path, &options, &source, &found) : WEIR_E_MEMORY;
 
 	while (code == 0 && (code = source->ops->fill(source, batch, &found)) == 1) {
 		packets += batch->count;
@@ -92,6 +100,8 @@ int verify_file(struct verify *verify, const char *path, struct weir_fault *faul
 
 	/* The index of a segment stands for it. */
 	snprintf(segment, sizeof segment, "%s", path);
+	if (ends_in(segment, ".idx" SEALED_ENDING))
+		segment[strlen(segment) - strlen(SEALED_ENDING)] = 0;
 	if (ends_in(segment, ".idx"))
 		segment[strlen(segment) - 4] = 0;
 	if (!is_segment(segment, &codec))
@@ -220,7 +230,7 @@ static void check_journals(struct job *job, const char *segment)
 	struct journals journals;
 	struct weir_fault found;
 
-	if (journals_open(segment, &journals, &found) < 0) {
+	if (journals_open(segment, job->verify->identities, &journals, &found) < 0) {
 		verify_tell(job->verify, found.code, segment, WEIR_NOWHERE, "%s", found.message);
 		return;
 	}

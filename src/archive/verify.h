@@ -13,6 +13,7 @@
 struct verify_counts {
 	uint64_t files;    /* capture files that are no segments */
 	uint64_t segments, chunks, packets, bytes, indexes, postings, ledger_rows, journals;
+	uint64_t sealed;   /* segments that could not be opened, because there is no identity */
 	uint64_t faults;
 };
 
@@ -20,6 +21,7 @@ struct verify_counts {
 struct verify {
 	int threads;            /* 0 = one a core */
 	const _Atomic int *stop; /* may be NULL */
+	const struct weir_identities *identities; /* that open what is sealed; NULL: none */
 	/* Called for each fault, one thread at a time; name and offset are in it. */
 	void (*found)(void *context, const struct weir_fault *fault);
 	/* Called now and then with the bytes checked so far, one thread at a time; may be NULL. */

@@ -15,6 +15,7 @@
 #include "archive/index_write.h"
 #include "archive/postings.h"
 #include "archive/segment_scan.h"
+#include "file/sealed.h"
 
 struct verify_worker {
 	struct verify *verify;
@@ -154,7 +155,7 @@ static int check_chunk(void *context, const struct segment_scan *scan, const uin
 	pthread_mutex_lock(&verify->lock);
 	verify->counts.chunks++;
 	verify->counts.packets += sums.packets;
-	verify->counts.bytes += chunk_end(chunk->offset + chunk->stored_bytes) - chunk->offset;
+	verify->counts.bytes += chunk_end_in(chunk->offset + chunk->stored_bytes, scan->sealed) - chunk->offset;
 	if (verify->progress)
 		verify->progress(verify->context, verify->counts.bytes);
 	pthread_mutex_unlock(&verify->lock);
@@ -309,11 +310,27 @@ static void check_index_header(struct verify_worker *worker, const char *path)
 
 /* ---- What stands behind the chunks ---- */
 
+static int read_end(struct verify_worker *worker, bool sealed, uint64_t end, uint8_t *there, size_t size, struct weir_fault *fault)
+{
+	struct sealed_file *opened = NULL;
+	int file = open(worker->path, O_RDONLY | O_CLOEXEC), code = 0;
+
+	if (sealed && file >= 0)
+		code = sealed_file_open(file, worker->verify->identities, true, worker->path, &opened, fault);
+	int64_t n = file < 0 || code < 0 ? -1 : sealed ? sealed_file_read(opened, there, size, end, fault) : pread(file, there, size, (off_t)end);
+	if (code == 0 && n != (int64_t)size)
+		code = weir_fail_errno(fault, errno, worker->path, "cannot read the seek table");
+	sealed_file_close(opened);
+	if (file >= 0)
+		close(file);
+	return code;
+}
+
 static int check_end(struct verify_worker *worker, const struct segment_scan *scan, struct weir_fault *fault)
 {
 	/* The index knows of chunks that are damaged. */
 	const struct index_chunk *chunks = worker->has_index ? worker->index.chunks : scan->chunks;
-	struct index_content content = {.codec = scan->codec};
+	struct index_content content = {.codec = scan->codec, .sealed = scan->sealed, .big = scan->big};
 	uint8_t *table = NULL, *there = NULL;
 	uint64_t end = 0;
 	size_t size = 0;
@@ -322,7 +339,10 @@ static int check_end(struct verify_worker *worker, const struct segment_scan *sc
 	content.chunk_count = worker->has_index ? worker->index.header.chunk_count : scan->chunk_count;
 	memcpy(content.chunks, chunks, content.chunk_count * sizeof content.chunks[0]);
 	if (content.chunk_count)
-		end = chunk_end(chunks[content.chunk_count - 1].offset + chunks[content.chunk_count - 1].stored_bytes);
+		end = chunk_end_in(chunks[content.chunk_count - 1].offset + chunks[content.chunk_count - 1].stored_bytes, scan->sealed);
+	/* What recovery made of a sealed journal ends with its chunk. */
+	if (scan->sealed && scan->codec == WEIR_CODEC_NONE && content.chunk_count == 1 && scan->file_bytes == chunks[0].stored_bytes)
+		return 0;
 	if (seek_table(&content, end, &table, &size) < 0)
 		return weir_fail(fault, WEIR_E_MEMORY, "no memory for a seek table");
 	if (scan->file_bytes != end + size) {
@@ -330,17 +350,11 @@ static int check_end(struct verify_worker *worker, const struct segment_scan *sc
 		            "the segment is of %llu bytes, and should end at %llu", (unsigned long long)scan->file_bytes,
 		            (unsigned long long)(end + size));
 	} else if (size) {
-		int file = open(worker->path, O_RDONLY | O_CLOEXEC);
 		there = malloc(size);
-		if (!there)
-			code = weir_fail(fault, WEIR_E_MEMORY, "no memory for a seek table");
-		else if (file < 0 || pread(file, there, size, (off_t)end) != (ssize_t)size)
-			code = weir_fail_errno(fault, errno, worker->path, "cannot read the seek table");
-		else if (memcmp(there, table, size) != 0)
+		code = there ? read_end(worker, scan->sealed, end, there, size, fault) : weir_fail(fault, WEIR_E_MEMORY, "no memory for a seek table");
+		if (code == 0 && memcmp(there, table, size) != 0)
 			verify_tell(worker->verify, WEIR_E_CORRUPT, worker->path, (int64_t)end,
 			            "the seek table is not that of the segment's frames");
-		if (file >= 0)
-			close(file);
 	}
 	free(there);
 	free(table);
@@ -355,7 +369,8 @@ static void check_row(struct verify_worker *worker, const struct segment_row *ro
 
 	if (row->packets != header->packets || row->captured_bytes != header->captured_bytes || row->wire_bytes != header->wire_bytes ||
 	    row->raw_bytes != header->raw_bytes || row->stored_bytes != header->segment_bytes || row->first_ns != header->first_ns ||
-	    row->last_ns != header->last_ns || row->chunks != header->chunk_count || row->index_bytes != index_bytes ||
+	    row->last_ns != header->last_ns || row->chunks != header->chunk_count ||
+	    (row->index_bytes != index_bytes && !segment_is_sealed(worker->path)) ||
 	    row->codec != (enum weir_codec)header->codec)
 		verify_tell(worker->verify, WEIR_E_CORRUPT, worker->path, WEIR_NOWHERE,
 		            "the catalog's entry is not what the segment's index says (weir catalog rebuild makes it again)");
@@ -364,7 +379,13 @@ static void check_row(struct verify_worker *worker, const struct segment_row *ro
 static int open_index(struct verify_worker *worker, const char *path)
 {
 	struct weir_fault found = {0};
-	int code = index_open(path, &worker->index, &found);
+	int code = index_open_of(worker->path, worker->verify->identities, &worker->index, &found);
+
+	/* Recovered where nobody could open it: it is complete without. */
+	if (code == WEIR_E_NOT_FOUND && segment_is_sealed(worker->path)) {
+		worker->has_index = false;
+		return 0;
+	}
 
 	worker->has_index = code == 0;
 	if (code == 0 && index_check(&worker->index, path, &found) < 0)
@@ -379,6 +400,7 @@ static int scan(struct verify_worker *worker, const char *path, enum weir_codec 
 {
 	struct segment_scan_options options = {
 		.resume = resume, .chunk = check_chunk, .damage = resume ? damage_found : NULL, .context = worker,
+		.identities = worker->verify->identities,
 	};
 	struct weir_fault found = {0};
 
@@ -399,15 +421,51 @@ static int scan(struct verify_worker *worker, const char *path, enum weir_codec 
 	return code < 0 ? 1 : 0;
 }
 
+/* What can be held against what, where nobody can open it: the open part of the index, the catalog, and the length. */
+static int verify_closed_eyes(struct verify_worker *worker, const char *path, const struct segment_row *row, struct weir_fault *fault)
+{
+	struct weir_fault found = {0};
+	char index_path[PATH_MAX + 8];
+	uint64_t bytes;
+
+	worker->path = path;
+	snprintf(index_path, sizeof index_path, "%s.idx", path);
+	int code = index_open(index_path, &worker->index, &found);
+	if (code == 0)
+		code = index_check(&worker->index, index_path, &found);
+	if (code == WEIR_E_MEMORY)
+		return weir_fail(fault, WEIR_E_MEMORY, "no memory for the index of a segment");
+	if (code < 0)
+		tell_fault(worker->verify, &found);
+	if (code == 0 && row)
+		check_row(worker, row, worker->index.length);
+	if (code == 0 && sealed_file_length(path, &bytes, &found) < 0)
+		tell_fault(worker->verify, &found);
+	else if (code == 0 && bytes != worker->index.header.segment_bytes)
+		verify_tell(worker->verify, WEIR_E_CORRUPT, path, WEIR_NOWHERE, "%llu bytes are sealed in the segment, its index says %llu",
+		            (unsigned long long)bytes, (unsigned long long)worker->index.header.segment_bytes);
+	index_close(&worker->index);
+	pthread_mutex_lock(&worker->verify->lock);
+	worker->verify->counts.segments++;
+	worker->verify->counts.sealed++;
+	pthread_mutex_unlock(&worker->verify->lock);
+	return 0;
+}
+
 int verify_segment(struct verify_worker *worker, const char *path, enum weir_codec codec, const struct segment_row *row,
                    struct weir_fault *fault)
 {
 	struct segment_scan found;
-	char index_path[PATH_MAX + 8];
+	char index_path[PATH_MAX + 16];
+
+	if (segment_is_sealed(path) && !weir_identities_count(worker->verify->identities))
+		return verify_closed_eyes(worker, path, row, fault);
 	int code = scan(worker, path, codec, true, &found, fault);
 
 	if (code == 0) {
-		snprintf(index_path, sizeof index_path, "%s.idx", path);
+		snprintf(index_path, sizeof index_path, "%s.idx%s", path, found.sealed ? SEALED_ENDING : "");
+		if (found.torn)
+			verify_tell(worker->verify, WEIR_E_TRUNCATED, path, WEIR_NOWHERE, "the sealed segment is cut off, or its end damaged");
 		code = open_index(worker, index_path);
 		if (code < 0)
 			weir_fail(fault, WEIR_E_MEMORY, "no memory for the index of a segment");
@@ -438,6 +496,14 @@ int verify_segment(struct verify_worker *worker, const char *path, enum weir_cod
 int verify_open_segment(struct verify_worker *worker, const char *path, enum weir_codec codec, struct weir_fault *fault)
 {
 	struct segment_scan found;
+
+	if (segment_is_sealed(path) && !weir_identities_count(worker->verify->identities)) {
+		pthread_mutex_lock(&worker->verify->lock);
+		worker->verify->counts.segments++;
+		worker->verify->counts.sealed++;
+		pthread_mutex_unlock(&worker->verify->lock);
+		return 0;
+	}
 	int code = scan(worker, path, codec, false, &found, fault);
 
 	if (code == 0) {

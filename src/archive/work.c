@@ -34,13 +34,19 @@ static void finish_plain(struct slot *slot, bool big)
 	size_t length = slot->filled + TRAILER_BLOCK_SIZE;
 
 	/* The checksum in the trailer covers what stands before it, the other all of it: it goes on where that one ended. */
-	uint32_t padding = (uint32_t)((length + SEGMENT_ALIGNMENT - 1) / SEGMENT_ALIGNMENT * SEGMENT_ALIGNMENT - length);
+	uint32_t alignment = slot->segment->content.sealed ? SEALED_ALIGNMENT : SEGMENT_ALIGNMENT;
+	uint32_t padding = (uint32_t)((length + alignment - 1) / alignment * alignment - length);
 
 	slot->raw_bytes = slot->filled + put_trailer(slot->raw + slot->filled, &slot->trailer, padding, big);
 	slot->stored = slot->raw;
 	slot->stored_bytes = slot->padded_bytes = slot->raw_bytes;
 	xxh3_add(slot->hash, slot->raw + slot->filled, slot->raw_bytes - slot->filled);
 	slot->stored_checksum = xxh3_value(slot->hash);
+}
+
+static size_t room_for_padding(const struct archive_sink *sink)
+{
+	return 2 * (sink->recipients ? SEALED_ALIGNMENT : SEGMENT_ALIGNMENT);
 }
 
 static bool buffer_fits(struct stored *buffer, size_t capacity)
@@ -59,16 +65,17 @@ static void finish_compressed(struct archive_sink *sink, struct codec_context *c
 	size_t room;
 
 	slot->raw_bytes = slot->filled + put_trailer(slot->raw + slot->filled, &slot->trailer, 0, big);
-	room = codec_bound(codec, slot->raw_bytes) + 2 * SEGMENT_ALIGNMENT;
+	size_t padding = room_for_padding(sink);
+	room = codec_bound(codec, slot->raw_bytes) + padding;
 	slot->stored_bytes = 0;
 	if (buffer_fits(slot->buffer, room))
 		slot->stored_bytes = codec_compress(context, codec, level, slot->raw, slot->raw_bytes, slot->buffer->data,
-		                                    room - 2 * SEGMENT_ALIGNMENT);
+		                                    room - padding);
 	slot->failed = slot->stored_bytes == 0;
 	if (slot->failed)
 		return;
 	slot->stored = slot->buffer->data;
-	slot->padded_bytes = pad_frame(codec, slot->stored, slot->stored_bytes);
+	slot->padded_bytes = pad_frame(codec, slot->stored, slot->stored_bytes, slot->segment->content.sealed);
 }
 
 static void finish_slot(struct archive_sink *sink, struct codec_context *context, struct slot *slot, int level)
@@ -131,7 +138,7 @@ static void slot_done(struct archive_sink *sink, struct slot *slot)
 
 	if (slot->buffer) {
 		/* One that an oversize chunk needed is not kept. */
-		if (slot->buffer->capacity > codec_bound(sink->options.codec, sink->chunk_bytes) + 2 * SEGMENT_ALIGNMENT) {
+		if (slot->buffer->capacity > codec_bound(sink->options.codec, sink->chunk_bytes) + room_for_padding(sink)) {
 			os_pages_free(slot->buffer->data, slot->buffer->capacity);
 			*slot->buffer = (struct stored){0};
 		}
@@ -175,6 +182,38 @@ static int check_space(struct archive_sink *sink, size_t bytes, struct weir_faul
 	return error;
 }
 
+/* Gives the slot's chunk to the disk, sealed if the segment is. 0 or an errno; other errors are in *error and *fault. */
+static int submit_slot(struct archive_sink *sink, struct output *output, struct slot *slot, const uint8_t **written, size_t *size,
+                       int *error, struct weir_fault *fault)
+{
+	struct segment *segment = slot->segment;
+	struct sealing *sealing = segment->sealing;
+
+	*written = slot->stored;
+	*size = slot->padded_bytes;
+	if (!sealing)
+		return output->ops->submit(output, segment->fd, slot->stored, slot->padded_bytes, segment->offset, slot);
+	slot->sealed = sink->sealed_unused;
+	sink->sealed_unused = slot->sealed->next;
+	if (!buffer_fits(slot->sealed, sealing_bound(sealing, slot->padded_bytes)))
+		*error = weir_fail(fault, WEIR_E_MEMORY, "no memory to seal a chunk");
+	else
+		*error = sealing_chunk(sealing, slot->stored, slot->padded_bytes, slot->sealed->data, size, fault);
+	if (*error)
+		return 0;
+	*written = slot->sealed->data;
+	return output->ops->submit(output, segment->fd, *written, *size, sealing->offset, slot);
+}
+
+static void drop_sealed(struct archive_sink *sink, struct slot *slot)
+{
+	if (!slot->sealed)
+		return;
+	slot->sealed->next = sink->sealed_unused;
+	sink->sealed_unused = slot->sealed;
+	slot->sealed = NULL;
+}
+
 static void enter_chunk(struct segment *segment, const struct slot *slot)
 {
 	segment->content.chunks[slot->number] = (struct index_chunk){
@@ -200,6 +239,25 @@ static void enter_chunk(struct segment *segment, const struct slot *slot)
 	segment->raw_offset += slot->raw_bytes;
 }
 
+/* How a sealed segment ends behind this chunk. Without it the chunk can't be kept. */
+static void record_chunk(struct archive_sink *sink, const struct slot *slot, const uint8_t *written, size_t size)
+{
+	struct segment *segment = slot->segment;
+	struct weir_fault fault;
+
+	if (!segment->sealing)
+		return;
+	segment->content.chunk_count = segment->submitted;
+	int error = sealing_record(segment->sealing, &segment->content, segment->offset, written, size, &fault);
+	if (!error)
+		return;
+	pthread_mutex_lock(&sink->lock);
+	if (slot->number < segment->broken)
+		segment->broken = slot->number;
+	sink_trouble(sink, error, &fault);
+	pthread_mutex_unlock(&sink->lock);
+}
+
 /* Begins to write a slot. True when a write is under way. */
 static bool write_slot(struct archive_sink *sink, struct output *output, struct slot *slot)
 {
@@ -218,13 +276,18 @@ static bool write_slot(struct archive_sink *sink, struct output *output, struct 
 	if (!hopeless && !error)
 		error = segment_begin(sink, segment, &fault);
 	if (!hopeless && !error) {
-		int system = output->ops->submit(output, segment->fd, slot->stored, slot->padded_bytes, segment->offset, slot);
-		if (!system) {
+		const uint8_t *written;
+		size_t size;
+		int system = submit_slot(sink, output, slot, &written, &size, &error, &fault);
+		if (!error && !system) {
 			enter_chunk(segment, slot);
+			record_chunk(sink, slot, written, size);
 			return true;
 		}
-		error = weir_fail_errno(&fault, system, segment->path, "cannot write");
+		if (!error)
+			error = weir_fail_errno(&fault, system, segment->path, "cannot write");
 	}
+	drop_sealed(sink, slot);
 	pthread_mutex_lock(&sink->lock);
 	if (error)
 		sink_trouble(sink, error, &fault);
@@ -242,6 +305,7 @@ static void reap(struct archive_sink *sink, struct output *output)
 	if (output->ops->reap(output, &tag, &result))
 		return;
 	struct slot *slot = tag;
+	drop_sealed(sink, slot);
 	pthread_mutex_lock(&sink->lock);
 	if (result) {
 		if (slot->number < slot->segment->broken)

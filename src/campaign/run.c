@@ -125,6 +125,7 @@ static void free_run(struct run *run)
 	run_plan_free(&run->plan);
 	weir_campaign_close(run->campaign);
 	free(run->outputs);
+	weir_recipients_free(run->recipients);
 	free(run->damages);
 	free(run->tally);
 }
@@ -574,6 +575,21 @@ static int threads_of(const struct weir_run_options *options)
 	return options->threads ? options->threads : (int)sysconf(_SC_NPROCESSORS_ONLN);
 }
 
+/* Those that were named, and those of the campaign. */
+static int gather_recipients(struct run *run, const char *campaign, struct weir_fault *fault)
+{
+	const struct weir_recipients *named = run->options->recipients;
+	int error = campaign ? weir_campaign_recipients(campaign, &run->recipients, fault) : weir_recipients_new(&run->recipients, fault);
+
+	for (size_t i = 0; !error && i < weir_recipients_count(named); i++)
+		error = weir_recipients_add(run->recipients, weir_recipients_text(named, i), fault);
+	if (!error && !weir_recipients_count(run->recipients)) {
+		weir_recipients_free(run->recipients);
+		run->recipients = NULL;
+	}
+	return error;
+}
+
 static int prepare(struct run *run, bool *resumed, struct weir_fault *fault)
 {
 	const struct weir_run_options *options = run->options;
@@ -582,6 +598,8 @@ static int prepare(struct run *run, bool *resumed, struct weir_fault *fault)
 
 	if (!error && options->campaign)
 		error = weir_campaign_open(options->campaign, WEIR_CAMPAIGN_READ, &run->campaign, fault);
+	if (run->campaign)
+		weir_campaign_unseal(run->campaign, options->identities);
 	if (!error && options->since_last && options->campaign) {
 		int64_t end_ns = end_of_last(options->campaign);
 		if (end_ns != WEIR_TIME_FIRST && end_ns < INT64_MAX && end_ns + 1 > asked.from_ns)
@@ -589,6 +607,9 @@ static int prepare(struct run *run, bool *resumed, struct weir_fault *fault)
 	}
 	if (!error)
 		error = run_plan_make(&asked, run->campaign, &run->plan, fault);
+	if (!error)
+		error = gather_recipients(run, options->campaign, fault);
+	run->plan.sealed = run->recipients != NULL;
 	return error ? error : look_for_interrupted(run, resumed, fault);
 }
 
@@ -600,6 +621,10 @@ int run_again(const struct weir_run_options *options, const struct run_plan *pla
 	run.threads = threads_of(options);
 	if (!error && plan->campaign)
 		error = weir_campaign_open(plan->campaign, WEIR_CAMPAIGN_READ, &run.campaign, fault);
+	if (run.campaign)
+		weir_campaign_unseal(run.campaign, options->identities);
+	if (!error && plan->sealed)
+		error = gather_recipients(&run, NULL, fault);
 	if (!error)
 		error = do_run(&run, false, fault);
 	free_run(&run);

@@ -25,6 +25,7 @@ struct run_plan {
 	char *campaign; /* NULL: files */
 	unsigned stages;
 	bool packets;
+	bool sealed; /* for whom is not part of it: what is sealed is the same */
 	int64_t from_ns, to_ns; /* of a campaign: of the packets of its segments */
 	uint64_t memory_bytes, part_bytes;
 	struct weir_dedup_options dedup;
@@ -131,6 +132,8 @@ struct run {
 	struct run_plan plan;
 	struct weir_campaign *campaign;
 	char folder[PATH_MAX];
+	struct weir_recipients *recipients; /* NULL: nothing is sealed */
+	char sealed_sha256[65];             /* of the output in hand */
 	int threads;
 	int64_t started_ns; /* wall clock of this call */
 

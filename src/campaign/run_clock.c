@@ -85,7 +85,7 @@ static int see_nodes(struct run *run, struct weir_clock_estimator *estimator, ui
 
 static int see_files(struct run *run, struct weir_clock_estimator *estimator, uint32_t *vantages, struct weir_fault *fault)
 {
-	struct weir_clock_reading reading = {.threads = run->threads, .stop = run->options->stop};
+	struct weir_clock_reading reading = {.threads = run->threads, .stop = run->options->stop, .identities = run->options->identities};
 	const char **paths = malloc(run->plan.input_count * sizeof *paths);
 
 	if (!paths)

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "campaign/run.h"
+#include "file/sealed.h"
 #include "os/files.h"
 
 /* ---- where flow records go: counted for the report, and into the part's file ---- */
@@ -16,6 +17,7 @@ struct part_flows {
 	struct run *run;
 	struct weir_flow_sink *file;
 	uint64_t records;
+	char sealed_sha256[65];
 };
 
 static int part_flows_write(struct weir_flow_sink *sink, const struct weir_flow *flows, size_t count, struct weir_fault *fault)
@@ -135,7 +137,7 @@ static int output_path(const struct run *run, const char *relative, char out[sta
 
 static void part_name(const struct run *run, const char *folder, const char *ending, char name[static 64])
 {
-	snprintf(name, 64, "%s/%06llu%s", folder, (unsigned long long)run->part + 1, ending);
+	snprintf(name, 64, "%s/%06llu%s%s", folder, (unsigned long long)run->part + 1, ending, run->recipients ? SEALED_ENDING : "");
 }
 
 static int open_flows(struct run *run, struct weir_fault *fault)
@@ -151,14 +153,18 @@ static int open_flows(struct run *run, struct weir_fault *fault)
 	run_flows->to = &part->base;
 	part_name(run, "flows", ".parquet", name);
 	int error = output_path(run, name, path, fault);
+	const struct weir_parquet_options writing = {
+		.recipients = run->recipients, .sealed_header = SEALED_HEADER, .sealed_sha256 = part->sealed_sha256,
+	};
 	if (!error)
-		error = weir_flow_parquet_open(path, NULL, &part->file, fault);
+		error = weir_flow_parquet_open(path, &writing, &part->file, fault);
 	return error || run->threads < 2 ? error : weir_flow_background(&run_flows->to, fault);
 }
 
 static int open_packets(struct run *run, struct weir_fault *fault)
 {
-	struct weir_capture_writer_options writing = {.format = WEIR_FORMAT_PCAPNG, .compression = WEIR_COMPRESSION_ZSTD, .level = 1, .merge = true};
+	struct weir_capture_writer_options writing = {.format = WEIR_FORMAT_PCAPNG, .compression = WEIR_COMPRESSION_ZSTD, .level = 1, .merge = true,
+	                                              .recipients = run->recipients, .sealed_header = SEALED_HEADER, .sealed_sha256 = run->sealed_sha256};
 	char name[64], path[PATH_MAX];
 
 	part_name(run, "packets", ".pcapng.zst", name);
@@ -177,7 +183,8 @@ int run_part_open(struct run *run, struct weir_fault *fault)
 	return error;
 }
 
-static int enter_output(struct run *run, const char *name, uint64_t records, struct weir_fault *fault)
+/* sealed_sha256: of what is sealed in it, which is the same when it is made again; the file is not. */
+static int enter_output(struct run *run, const char *name, uint64_t records, const char *sealed_sha256, struct weir_fault *fault)
 {
 	char path[PATH_MAX];
 	struct stat status;
@@ -194,7 +201,10 @@ static int enter_output(struct run *run, const char *name, uint64_t records, str
 		return weir_fail_errno(fault, errno, path, "was written and is not there");
 	memcpy(output.path, name, sizeof output.path);
 	output.bytes = (uint64_t)status.st_size;
-	error = run_hash(NULL, path, run->options->stop, output.sha256, fault);
+	if (run->recipients)
+		memcpy(output.sha256, sealed_sha256, sizeof output.sha256);
+	else
+		error = run_hash(NULL, path, run->options->stop, output.sha256, fault);
 	if (!error)
 		more[run->output_count++] = output;
 	return error;
@@ -207,9 +217,11 @@ static int finish_flows(struct run *run, struct weir_fault *fault)
 
 	int error = run_flows->to->ops->finish(run_flows->to, fault);
 	uint64_t records = run_flows->part->records;
+	char sealed_sha256[sizeof run_flows->part->sealed_sha256];
+	memcpy(sealed_sha256, run_flows->part->sealed_sha256, sizeof sealed_sha256);
 	close_part_flows(run_flows);
 	part_name(run, "flows", ".parquet", name);
-	return error ? error : enter_output(run, name, records, fault);
+	return error ? error : enter_output(run, name, records, sealed_sha256, fault);
 }
 
 static int finish_packets(struct run *run, struct weir_fault *fault)
@@ -222,7 +234,7 @@ static int finish_packets(struct run *run, struct weir_fault *fault)
 	weir_sink_close(run->packet_sink);
 	run->packet_sink = NULL;
 	part_name(run, "packets", ".pcapng.zst", name);
-	return error ? error : enter_output(run, name, packets, fault);
+	return error ? error : enter_output(run, name, packets, run->sealed_sha256, fault);
 }
 
 int run_part_finish(struct run *run, struct weir_fault *fault)

@@ -274,6 +274,8 @@ void run_plan_write(const struct run_plan *plan, bool with_inputs, struct json *
 			json_string(json, stages[i].name);
 	json_end_array(json);
 	json_put_bool(json, "packets", plan->packets);
+	if (plan->sealed)
+		json_put_bool(json, "sealed", true);
 	json_put_signed(json, "from_ns", plan->from_ns);
 	json_put_signed(json, "to_ns", plan->to_ns);
 	json_put_unsigned(json, "memory_bytes", plan->memory_bytes);
@@ -347,6 +349,9 @@ static bool read_parameters(const struct reader *reader, struct run_plan *plan)
 	uint64_t window = 0;
 	int64_t seed = 0;
 	struct weir_dedup_options *dedup = &plan->dedup;
+
+	if (!read_flag(reader, ".sealed", &plan->sealed))
+		plan->sealed = false;
 	bool sound = read_flag(reader, ".packets", &plan->packets) && read_value(reader, ".from_ns", &plan->from_ns) &&
 	             read_value(reader, ".to_ns", &plan->to_ns) && read_unsigned(reader, ".memory_bytes", &plan->memory_bytes) &&
 	             read_unsigned(reader, ".part_bytes", &plan->part_bytes) && read_value(reader, ".idle_ns", &plan->idle_ns) &&

@@ -8,6 +8,7 @@
 
 #include "archive/gaps.h"
 #include "campaign/run.h"
+#include "file/sealed.h"
 #include "campaign/run_chart.h"
 #include "config.h"
 #include "core/clock.h"
@@ -482,10 +483,11 @@ int run_report_write(struct run *run, struct weir_fault *fault)
 	char path[PATH_MAX];
 	int error = put_report(&report, fault);
 
-	if (!error && snprintf(path, sizeof path, "%s/report.html", run->folder) >= (int)sizeof path)
+	if (!error && snprintf(path, sizeof path, "%s/report.html%s", run->folder, run->recipients ? SEALED_ENDING : "") >= (int)sizeof path)
 		error = weir_fail(fault, WEIR_E_LIMIT, "the name of the run's folder is too long");
 	if (!error)
-		error = os_write_file(path, report.out.data, report.out.length, fault);
+		error = run->recipients ? sealed_write_file(path, run->recipients, report.out.data, report.out.length, fault)
+		                        : os_write_file(path, report.out.data, report.out.length, fault);
 	text_free(&report.out);
 	text_free(&report.losses);
 	free(report.gaps);

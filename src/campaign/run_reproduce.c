@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include "campaign/run.h"
+#include <weir/key.h>
+
 #include "campaign/run_again.h"
 #include "os/files.h"
 
@@ -64,13 +66,28 @@ static void compare_output(void *context, const char *path, const char *was, con
 	tell(comparison, path, was, is);
 }
 
-int weir_run_reproduce(const char *run, int threads, const _Atomic int *stop,
+/* What is only compared, by its hashes, nobody has to open. */
+static int for_nobody(struct weir_recipients **recipients, struct weir_fault *fault)
+{
+	char *text, recipient[WEIR_RECIPIENT_SIZE];
+	size_t length;
+	int error = weir_identity_new(&text, &length, recipient, fault);
+
+	if (error)
+		return error;
+	weir_wipe(text, length);
+	free(text);
+	error = weir_recipients_new(recipients, fault);
+	return error ? error : weir_recipients_add(*recipients, recipient, fault);
+}
+
+int weir_run_reproduce(const char *run, int threads, const struct weir_identities *identities, const _Atomic int *stop,
                        void (*progress)(void *context, uint64_t done, uint64_t total),
                        void (*differs)(void *context, const char *path, const char *was, const char *is), void *context,
                        struct weir_reproduction *reproduction, struct weir_fault *fault)
 {
 	struct comparison comparison = {run, differs, context, reproduction};
-	struct weir_run_options options = {.threads = threads, .stop = stop, .progress = progress, .context = context};
+	struct weir_run_options options = {.threads = threads, .identities = identities, .stop = stop, .progress = progress, .context = context};
 	struct run_plan plan;
 	char again[PATH_MAX];
 
@@ -81,12 +98,17 @@ int weir_run_reproduce(const char *run, int threads, const _Atomic int *stop,
 	if (error)
 		return error;
 	error = compare_inputs(&comparison, &plan, stop, fault);
+	struct weir_recipients *nobody = NULL;
+	if (!error && plan.sealed)
+		error = for_nobody(&nobody, fault);
 	if (!error) {
 		options.out = again;
+		options.recipients = nobody;
 		error = run_again(&options, &plan, fault); /* takes the plan */
 	} else {
 		run_plan_free(&plan);
 	}
+	weir_recipients_free(nobody);
 	if (!error)
 		error = run_compare_outputs(run, again, compare_output, &comparison, fault);
 	if (access(again, F_OK) == 0 && nftw(again, delete_one, 16, FTW_DEPTH | FTW_PHYS) != 0 && !error)

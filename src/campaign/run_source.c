@@ -63,9 +63,11 @@ static const struct weir_source_ops piece_ops = {.name = "part", .fill = piece_f
 
 static int open_file(struct run *run, const char *path, struct weir_source **source, struct weir_fault *fault)
 {
+	const struct weir_capture_options options = {.identities = run->options->identities};
+
 	if (run->plan.stages & WEIR_RUN_REPAIR)
-		return weir_repair_open(path, NULL, run_damaged, run, source, fault);
-	return weir_capture_open(path, NULL, source, fault);
+		return weir_repair_open(path, &options, run_damaged, run, source, fault);
+	return weir_capture_open(path, &options, source, fault);
 }
 
 static int open_files(struct run *run, struct weir_fault *fault)

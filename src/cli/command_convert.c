@@ -10,6 +10,7 @@
 
 #include "cli/cli.h"
 #include "cli/policy_options.h"
+#include "cli/seal_options.h"
 #include "core/terminal.h"
 #include "core/text.h"
 
@@ -19,11 +20,13 @@ struct options {
 	const char *policy;
 	uint64_t level;
 	uint64_t packet_limit;
+	struct option_list identity;
+	struct seal_switches seal;
 };
 
 static const struct option table[] = {
 	{.name = "write", .letter = 'w', .type = OPTION_STRING, .offset = offsetof(struct options, write), .metavar = "OUT",
-	 .help = "what to write, - for standard output; its ending says how (.pcap .pcapng, then .gz .zst .lz4)"},
+	 .help = "what to write, - for standard output; its ending says how (.pcap .pcapng, then .gz .zst .lz4, then .age)"},
 	{.name = "format", .type = OPTION_CHOICE, .offset = offsetof(struct options, format), .metavar = "FORMAT",
 	 .choices = "pcap|nspcap|modified|pcapng", .help = "the format, whatever OUT is called"},
 	{.name = "level", .letter = 'l', .type = OPTION_UNSIGNED, .offset = offsetof(struct options, level), .metavar = "N",
@@ -31,6 +34,9 @@ static const struct option table[] = {
 	POLICY_OPTION(struct options, policy, "keep only as much of each packet as the policy of this file allows"),
 	{.name = "packet-limit", .type = OPTION_SIZE, .offset = offsetof(struct options, packet_limit), .metavar = "SIZE",
 	 .help = "a packet of IN that claims more is damage; else what libpcap allows its link type"},
+	IDENTITY_ROW(struct options, identity),
+	RECIPIENT_ROWS(struct options, seal),
+	PASSPHRASE_ROW(struct options, seal),
 	{0},
 };
 
@@ -116,14 +122,15 @@ static int add_policy(struct weir_pipeline *pipeline, const struct policies *pol
 }
 
 static int convert(const struct command *command, const struct options *options, const struct policies *policies, const char *path,
-                   const char *expression, struct weir_fault *fault)
+                   const char *expression, const struct weir_recipients *recipients, struct weir_fault *fault)
 {
-	struct weir_capture_options reading = {.packet_limit_bytes = (uint32_t)options->packet_limit};
+	struct weir_capture_options reading = {.packet_limit_bytes = (uint32_t)options->packet_limit, .identities = seal_identities()};
 	struct weir_capture_writer_options writing = {
 		.format = format_named(options->format),
 		.by_name = true,
 		.level = (int)options->level,
 		.filtered = expression[0] != '\0' || policies_cut(policies),
+		.recipients = recipients,
 		.stop = stop_requested(),
 	};
 	/* Two threads: one reads and decompresses, the other makes records and writes. */
@@ -174,11 +181,14 @@ static int run(const struct command *command, void *values, int argc, char **arg
 		weir_fail(&fault, WEIR_E_MEMORY, "no memory");
 		return report(command, &fault);
 	}
+	struct weir_recipients *recipients = NULL;
 	int error = policies_read(options->policy, NULL, &policies, &fault);
-	if (!error) {
-		error = convert(command, options, &policies, argv[0], expression, &fault);
-		policies_free(&policies);
-	}
+	if (!error)
+		error = seal_recipients_of(&options->seal, &recipients, &fault);
+	if (!error)
+		error = convert(command, options, &policies, argv[0], expression, recipients, &fault);
+	weir_recipients_free(recipients);
+	policies_free(&policies);
 	free(expression);
 	return error ? report(command, &fault) : EXIT_FINE;
 }

@@ -13,6 +13,7 @@
 #include <weir/stage.h>
 
 #include "cli/cli.h"
+#include "cli/seal_options.h"
 #include "cli/dedup_prefer.h"
 #include "cli/dedup_report.h"
 #include "core/terminal.h"
@@ -28,6 +29,7 @@ struct options {
 	uint64_t memory;
 	uint64_t level;
 	bool json;
+	struct option_list identity;
 };
 
 static const struct options defaults = {.window = "5", .ignore = "ttl,mac,vlan", .prefer = "earliest", .memory = (uint64_t)128 << 20};
@@ -52,6 +54,7 @@ static const struct option table[] = {
 	{.name = "level", .letter = 'l', .type = OPTION_UNSIGNED, .offset = offsetof(struct options, level), .metavar = "N",
 	 .least = 1, .most = 22, .help = "of the compression; else that of gzip, zstd or lz4"},
 	{.name = "json", .type = OPTION_FLAG, .offset = offsetof(struct options, json), .help = "the report as one JSON object"},
+	IDENTITY_ROW(struct options, identity),
 	{0},
 };
 
@@ -120,11 +123,11 @@ static int open_inputs(int count, char **paths, struct weir_source **source, uin
 {
 	*total = 0;
 	if (count == 1) {
-		int error = weir_capture_open(paths[0], NULL, source, fault);
+		int error = weir_capture_open(paths[0], seal_capture_options(), source, fault);
 		*total = error ? 0 : weir_capture_size(*source);
 		return error;
 	}
-	const struct weir_merge_options bounds = {0};
+	const struct weir_merge_options bounds = {.identities = seal_identities()};
 	struct weir_merge_input *inputs = calloc((size_t)count, sizeof *inputs);
 	int error = inputs ? 0 : weir_fail(fault, WEIR_E_MEMORY, "no memory");
 	for (int i = 0; i < count && !error; i++) {
@@ -134,7 +137,7 @@ static int open_inputs(int count, char **paths, struct weir_source **source, uin
 			inputs[i].path = paths[i];
 			*total += (uint64_t)status.st_size;
 		} else {
-			error = weir_capture_open(paths[i], NULL, &inputs[i].source, fault);
+			error = weir_capture_open(paths[i], seal_capture_options(), &inputs[i].source, fault);
 		}
 	}
 	if (!error)

@@ -12,6 +12,7 @@
 #include <weir/flow.h>
 
 #include "cli/flows.h"
+#include "cli/seal_options.h"
 #include "core/clock.h"
 
 struct options {
@@ -20,6 +21,7 @@ struct options {
 	uint64_t top, memory;
 	uint64_t threads;
 	bool json, local, no_applications;
+	struct option_list identity;
 };
 
 static const struct option table[] = {
@@ -50,6 +52,7 @@ static const struct option table[] = {
 	 .help = "packets: name no applications"},
 	{.name = "threads", .type = OPTION_UNSIGNED, .offset = offsetof(struct options, threads), .metavar = "N", .least = 1, .most = 64,
 	 .help = "packets: that share the work"},
+	IDENTITY_ROW(struct options, identity),
 	{0},
 };
 

@@ -11,6 +11,7 @@
 #include "cli/archive_options.h"
 #include "cli/cli.h"
 #include "cli/policy_options.h"
+#include "cli/seal_options.h"
 #include "core/clock.h"
 #include "core/terminal.h"
 #include "core/text.h"
@@ -19,6 +20,8 @@ struct options {
 	const char *node, *interface, *codec, *segment, *policy;
 	uint64_t workers;
 	bool buffered, quiet;
+	struct option_list identity;
+	struct seal_switches seal;
 };
 
 static const struct option table[] = {
@@ -37,6 +40,8 @@ static const struct option table[] = {
 	 .help = "through the page cache, not by direct I/O"},
 	{.name = "quiet", .letter = 'q', .type = OPTION_FLAG, .offset = offsetof(struct options, quiet),
 	 .help = "say nothing but what went wrong"},
+	IDENTITY_ROW(struct options, identity),
+	RECIPIENT_ROWS(struct options, seal),
 	{0},
 };
 
@@ -48,6 +53,7 @@ struct import {
 	const struct options *options;
 	struct weir_campaign *campaign;
 	struct weir_archive_options archive;
+	struct weir_recipients *recipients; /* that were named; NULL: none */
 	struct policies policies;
 	struct progress progress;
 	int64_t last_ns; /* of the last packet read */
@@ -83,7 +89,7 @@ static void vantage_of(const char *file, char *out, size_t size)
 	uint32_t count = 0;
 
 	stem_of(file, out, size);
-	if (strcmp(file, "-") == 0 || weir_capture_open(file, NULL, &source, NULL) != 0)
+	if (strcmp(file, "-") == 0 || weir_capture_open(file, seal_capture_options(), &source, NULL) != 0)
 		return;
 	struct weir_batch *batch = weir_batch_new();
 	if (batch && source->ops->fill(source, batch, NULL) > 0) {
@@ -193,7 +199,7 @@ static int import_file(struct import *import, const char *file, int *status)
 	import->last_ns = 0;
 	policies_comment(&import->policies, comment);
 	import->archive.comment = comment;
-	error = weir_capture_open(file, NULL, &source, &fault);
+	error = weir_capture_open(file, seal_capture_options(), &source, &fault);
 	if (!error)
 		error = weir_archive_sink_open(import->campaign, &import->archive, &sink, &fault);
 	if (error)
@@ -216,6 +222,29 @@ out:
 	return error;
 }
 
+/* What is read before anything is made: nobody finds half a campaign because an option was wrong. */
+static int prepare(struct import *import, const char *campaign, struct weir_fault *fault)
+{
+	const struct options *options = import->options;
+
+	int error = archive_options_codec(options->codec, &import->archive, fault);
+	if (!error)
+		error = archive_options_segment(options->segment, &import->archive, fault);
+	if (!error)
+		error = seal_recipients_of(&options->seal, &import->recipients, fault);
+	import->archive.recipients = import->recipients;
+	if (!error)
+		error = policies_read(options->policy, campaign, &import->policies, fault);
+	return error ? error : weir_campaign_open(campaign, WEIR_CAMPAIGN_CREATE, &import->campaign, fault);
+}
+
+static void release(struct import *import)
+{
+	weir_campaign_close(import->campaign);
+	policies_free(&import->policies);
+	weir_recipients_free(import->recipients);
+}
+
 static int run(const struct command *command, void *values, int argc, char **argv)
 {
 	const struct options *options = values;
@@ -228,12 +257,8 @@ static int run(const struct command *command, void *values, int argc, char **arg
 	import.archive.node = options->node ? options->node : host;
 	import.archive.workers = (int)options->workers;
 	import.archive.buffered = options->buffered;
-	if (archive_options_codec(options->codec, &import.archive, &fault) ||
-	    archive_options_segment(options->segment, &import.archive, &fault) ||
-	    policies_read(options->policy, argv[0], &import.policies, &fault))
-		return report(command, &fault);
-	if (weir_campaign_open(argv[0], WEIR_CAMPAIGN_CREATE, &import.campaign, &fault)) {
-		policies_free(&import.policies);
+	if (prepare(&import, argv[0], &fault)) {
+		release(&import);
 		return report(command, &fault);
 	}
 	catch_interrupts();
@@ -249,8 +274,7 @@ static int run(const struct command *command, void *values, int argc, char **arg
 		if (error == WEIR_E_NO_SPACE)
 			break;
 	}
-	weir_campaign_close(import.campaign);
-	policies_free(&import.policies);
+	release(&import);
 	return status;
 }
 

@@ -5,10 +5,12 @@
 #include <string.h>
 
 #include "cli/info.h"
+#include "cli/seal_options.h"
 
 struct options {
 	bool json;
 	bool hash;
+	struct option_list identity;
 };
 
 static const struct option table[] = {
@@ -16,6 +18,7 @@ static const struct option table[] = {
 	 .help = "an array with one object a path"},
 	{.name = "hash", .type = OPTION_FLAG, .offset = offsetof(struct options, hash),
 	 .help = "the SHA-256 of each file too, which takes much longer than counting"},
+	IDENTITY_ROW(struct options, identity),
 	{0},
 };
 

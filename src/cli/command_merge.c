@@ -9,6 +9,7 @@
 #include <weir/stage.h>
 
 #include "cli/cli.h"
+#include "cli/seal_options.h"
 #include "core/json.h"
 #include "core/terminal.h"
 
@@ -19,6 +20,7 @@ struct options {
 	uint64_t level;
 	bool no_correct;
 	bool json;
+	struct option_list identity;
 };
 
 static const struct options defaults = {.reorder = 1000000000, .memory = (uint64_t)256 << 20};
@@ -35,6 +37,7 @@ static const struct option table[] = {
 	{.name = "level", .letter = 'l', .type = OPTION_UNSIGNED, .offset = offsetof(struct options, level), .metavar = "N",
 	 .least = 1, .most = 22, .help = "of the compression; else that of gzip, zstd or lz4"},
 	{.name = "json", .type = OPTION_FLAG, .offset = offsetof(struct options, json), .help = "tell what was done as one JSON object"},
+	IDENTITY_ROW(struct options, identity),
 	{0},
 };
 
@@ -77,7 +80,8 @@ static int estimate(struct work *work, struct weir_fault *fault)
 		.reference = UINT32_MAX,
 	};
 	struct progress progress;
-	struct weir_clock_reading reading = {.threads = 2, .stop = stop_requested(), .progress = on_progress, .progress_context = &progress};
+	struct weir_clock_reading reading = {.threads = 2, .stop = stop_requested(), .progress = on_progress, .progress_context = &progress,
+	                                     .identities = seal_identities()};
 
 	if (!work->again || work->count < 2) {
 		if (!work->again && work->count > 1)
@@ -190,7 +194,8 @@ static void json_clocks(const struct work *work, struct json *json)
 static int open_merge(const struct work *work, struct weir_source **source, struct weir_fault *fault)
 {
 	const struct options *options = work->options;
-	struct weir_merge_options bounds = {.reorder_ns = options->reorder > 0 ? options->reorder : -1, .memory_bytes = options->memory};
+	struct weir_merge_options bounds = {.reorder_ns = options->reorder > 0 ? options->reorder : -1, .memory_bytes = options->memory,
+	                                    .identities = seal_identities()};
 	struct weir_merge_input *inputs = calloc((size_t)work->count, sizeof *inputs);
 	uint64_t bytes = 0;
 	int error = inputs ? 0 : weir_fail(fault, WEIR_E_MEMORY, "no memory");
@@ -202,7 +207,7 @@ static int open_merge(const struct work *work, struct weir_source **source, stru
 		if (is_file(work->paths[i], &bytes))
 			inputs[i].path = work->paths[i];
 		else
-			error = weir_capture_open(work->paths[i], NULL, &inputs[i].source, fault);
+			error = weir_capture_open(work->paths[i], seal_capture_options(), &inputs[i].source, fault);
 	}
 	if (!error)
 		error = weir_merge_open(inputs, (size_t)work->count, &bounds, source, fault);

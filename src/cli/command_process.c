@@ -8,6 +8,7 @@
 
 #include "cli/cli.h"
 #include "cli/policy_options.h"
+#include "cli/seal_options.h"
 #include "core/clock.h"
 #include "core/json.h"
 #include "core/terminal.h"
@@ -19,6 +20,8 @@ struct options {
 	int64_t last, routed, idle, active;
 	uint64_t window, threads, memory, part;
 	bool since_last, local, json;
+	struct option_list identity;
+	struct seal_switches seal;
 };
 
 static const struct option table[] = {
@@ -51,6 +54,8 @@ static const struct option table[] = {
 	 .help = "of input; after each an interrupted run can go on"},
 	{.name = "local", .type = OPTION_FLAG, .offset = offsetof(struct options, local), .help = "times in local time, not UTC"},
 	{.name = "json", .type = OPTION_FLAG, .offset = offsetof(struct options, json), .help = "the summary as JSON"},
+	IDENTITY_ROW(struct options, identity),
+	RECIPIENT_ROWS(struct options, seal),
 	{0},
 };
 
@@ -193,11 +198,13 @@ static int run(const struct command *command, void *values, int argc, char **arg
 		.active_ns = options->active,
 		.threads = (int)options->threads,
 		.stop = stop_requested(),
+		.identities = seal_identities(),
 		.progress = show_progress,
 		.context = &progress,
 	};
 	struct weir_run_summary summary;
 	struct policies policies = {0};
+	struct weir_recipients *recipients = NULL;
 	struct weir_fault fault = {0};
 	int error = read_stages(options->stages, &run.stages, &fault);
 
@@ -215,7 +222,11 @@ static int run(const struct command *command, void *values, int argc, char **arg
 		run.policies[i] = policies.items[i];
 	catch_interrupts();
 	progress_start(&progress, "process", 1);
-	error = weir_run_process(&run, &summary, &fault);
+	error = seal_recipients_of(&options->seal, &recipients, &fault);
+	run.recipients = recipients;
+	if (!error)
+		error = weir_run_process(&run, &summary, &fault);
+	weir_recipients_free(recipients);
 	progress_end(&progress);
 	policies_free(&policies);
 	if (error)

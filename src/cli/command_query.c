@@ -9,6 +9,7 @@
 
 #include "archive/query.h"
 #include "cli/cli.h"
+#include "cli/seal_options.h"
 #include "cli/gaps.h"
 #include "cli/print_options.h"
 #include "core/clock.h"
@@ -20,6 +21,7 @@ struct options {
 	uint64_t count, memory, threads;
 	bool explain, no_gaps;
 	struct print_switches print;
+	struct option_list identity;
 };
 
 static const struct option table[] = {
@@ -46,6 +48,7 @@ static const struct option table[] = {
 	{.name = "no-gaps", .type = OPTION_FLAG, .offset = offsetof(struct options, no_gaps),
 	 .help = "say nothing of the gaps in what was asked for"},
 	PRINT_OPTION_ROWS(struct options, print),
+	IDENTITY_ROW(struct options, identity),
 	{0},
 };
 
@@ -156,6 +159,8 @@ static int run(const struct command *command, void *values, int argc, char **arg
 	signal(SIGPIPE, SIG_IGN);
 	if (code == 0)
 		code = weir_campaign_open(argv[0], WEIR_CAMPAIGN_READ, &campaign, &fault);
+	if (code == 0)
+		weir_campaign_unseal(campaign, seal_identities());
 	if (code == 0)
 		code = query(command, options, campaign, filter, &fault);
 	weir_campaign_close(campaign);

@@ -5,6 +5,7 @@
 #include <weir/stage.h>
 
 #include "cli/cli.h"
+#include "cli/seal_options.h"
 #include "core/json.h"
 #include "core/terminal.h"
 #include "core/text.h"
@@ -15,6 +16,7 @@
 struct options {
 	const char *write;
 	bool report, json;
+	struct option_list identity;
 };
 
 static const struct option table[] = {
@@ -24,6 +26,7 @@ static const struct option table[] = {
 	 .help = "only look and tell: nothing is written"},
 	{.name = "json", .type = OPTION_FLAG, .offset = offsetof(struct options, json),
 	 .help = "one object: an array of damaged ranges, and counts"},
+	IDENTITY_ROW(struct options, identity),
 	{0},
 };
 
@@ -144,7 +147,7 @@ static int repair(struct run *run, const char *path, bool damaged, bool *again, 
 	struct weir_pipeline pipeline = {.threads = 2, .stop = stop_requested(), .progress = on_batch, .progress_context = run};
 
 	begin_report(run);
-	int error = weir_repair_open(path, NULL, on_damage, run, &pipeline.source, fault);
+	int error = weir_repair_open(path, seal_capture_options(), on_damage, run, &pipeline.source, fault);
 	if (!error && run->options->report)
 		pipeline.sink = &looking;
 	else if (!error)

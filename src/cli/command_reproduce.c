@@ -5,18 +5,21 @@
 #include <weir/run.h>
 
 #include "cli/cli.h"
+#include "cli/seal_options.h"
 #include "core/json.h"
 #include "core/terminal.h"
 
 struct options {
 	uint64_t threads;
 	bool json;
+	struct option_list identity;
 };
 
 static const struct option table[] = {
 	{.name = "threads", .type = OPTION_UNSIGNED, .offset = offsetof(struct options, threads), .metavar = "N", .least = 0, .most = 32,
 	 .help = "0: one a core"},
 	{.name = "json", .type = OPTION_FLAG, .offset = offsetof(struct options, json), .help = "the result as JSON"},
+	IDENTITY_ROW(struct options, identity),
 	{0},
 };
 
@@ -78,7 +81,7 @@ static int run(const struct command *command, void *values, int argc, char **arg
 		json_array(&showing.json);
 	catch_interrupts();
 	progress_start(&showing.progress, "reproduce", 1);
-	int error = weir_run_reproduce(argv[0], (int)options->threads, stop_requested(), show_progress, on_difference, &showing, &reproduction, &fault);
+	int error = weir_run_reproduce(argv[0], (int)options->threads, seal_identities(), stop_requested(), show_progress, on_difference, &showing, &reproduction, &fault);
 	progress_end(&showing.progress);
 	if (!error && options->json) {
 		print_json(&showing, &reproduction);

@@ -5,6 +5,7 @@
 
 #include "archive/verify.h"
 #include "cli/cli.h"
+#include "cli/seal_options.h"
 #include "core/json.h"
 #include "core/terminal.h"
 #include "core/text.h"
@@ -12,6 +13,7 @@
 struct options {
 	bool json, quiet;
 	uint64_t threads;
+	struct option_list identity;
 };
 
 static const struct option table[] = {
@@ -21,6 +23,7 @@ static const struct option table[] = {
 	 .help = "no summary, faults only"},
 	{.name = "threads", .type = OPTION_UNSIGNED, .offset = offsetof(struct options, threads), .metavar = "N", .least = 0,
 	 .most = 64, .help = "0: one a core"},
+	IDENTITY_ROW(struct options, identity),
 	{0},
 };
 
@@ -75,6 +78,7 @@ static void put_counts(struct json *json, const struct verify_counts *counts)
 	json_put_unsigned(json, "indexes", counts->indexes);
 	json_put_unsigned(json, "postings", counts->postings);
 	json_put_unsigned(json, "ledger_rows", counts->ledger_rows);
+	json_put_unsigned(json, "sealed", counts->sealed);
 	json_put_unsigned(json, "fault_count", counts->faults);
 }
 
@@ -92,6 +96,9 @@ static void summarise(const struct verify_counts *counts, bool complete)
 		printf(" %s capture files,", format_count(counts->files, a));
 	printf(" %s packets in %s: %s\n", format_count(counts->packets, d), format_size(counts->bytes, e),
 	       counts->faults == 0 ? complete ? "all sound" : "not everything could be checked" : counts->faults == 1 ? "1 fault" : format_count(counts->faults, a));
+	if (counts->sealed)
+		printf("%s of the segments are sealed: only lengths, sums and names were checked (--identity FILE for the rest)\n",
+		       format_count(counts->sealed, b));
 	if (counts->faults > 1)
 		printf("%s faults\n", a);
 }
@@ -102,6 +109,7 @@ static int run_verify(const struct command *command, void *values, int argc, cha
 	struct run run = {.command = command, .options = options};
 	struct verify verify = {
 		.threads = (int)options->threads, .stop = stop_requested(), .found = found, .progress = show_progress, .context = &run,
+		.identities = seal_identities(),
 	};
 	int status = EXIT_FINE;
 

@@ -15,6 +15,7 @@
 #include <weir/live.h>
 
 #include "cli/cli.h"
+#include "cli/seal_options.h"
 #include "cli/print_options.h"
 
 extern char **environ;
@@ -24,6 +25,7 @@ struct options {
 	uint64_t count, snaplen;
 	bool promiscuous, full;
 	struct print_switches print;
+	struct option_list identity;
 };
 
 static const struct options defaults = {.promiscuous = true};
@@ -67,6 +69,7 @@ static const struct option table[] = {
      .no_flag = true,
      .help = "do not ask the interface for packets that are for others"},
 	PRINT_OPTION_ROWS(struct options, print),
+	IDENTITY_ROW(struct options, identity),
 	{0},
 };
 
@@ -263,7 +266,7 @@ static int watch(const struct options *options, int argc, char **argv, struct we
 	if (!options->read == !options->interface)
 		return weir_fail(fault, WEIR_E_USAGE, "say what to watch: -i IF or -r FILE");
 	int result = options->interface ? open_interface(&pipeline, options, argc, argv, fault)
-	                                : weir_capture_open(options->read, NULL, &pipeline.source, fault);
+	                                : weir_capture_open(options->read, seal_capture_options(), &pipeline.source, fault);
 	if (result < 0)
 		return result;
 	if (argc > 0 && options->read)

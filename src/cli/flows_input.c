@@ -9,6 +9,7 @@
 #include <weir/archive.h>
 
 #include "cli/flows.h"
+#include "cli/seal_options.h"
 #include "file/stream.h"
 #include "flow/match.h"
 #include "flow/value.h"
@@ -57,7 +58,7 @@ static int kind_of(const char *path, enum flows_kind *kind, struct weir_fault *f
 	*kind = FLOWS_PACKETS;
 	if (strcmp(path, "-") == 0 || stat(path, &status) < 0 || !S_ISREG(status.st_mode))
 		return 0;
-	int error = stream_open(path, &stream, fault);
+	int error = stream_open_sealed(path, seal_identities(), &stream, fault);
 	if (error)
 		return error == WEIR_E_UNSUPPORTED || exit_status_of(error) == EXIT_FAULT_IN_DATA ? 0 : error;
 	for (; n > 0 && length < sizeof head; length += n > 0 ? (size_t)n : 0)
@@ -77,7 +78,8 @@ static int parquet_only(const struct dirent *entry)
 {
 	size_t length = strlen(entry->d_name);
 
-	return length > 8 && strcmp(entry->d_name + length - 8, ".parquet") == 0;
+	return (length > 8 && strcmp(entry->d_name + length - 8, ".parquet") == 0) ||
+	       (length > 12 && strcmp(entry->d_name + length - 12, ".parquet.age") == 0);
 }
 
 /* The Parquet files of a folder, by name. How many, or a negative error. */
@@ -184,7 +186,7 @@ static int open_parquet(const struct flows_file *file, const struct flows_reques
                         struct weir_fault *fault)
 {
 	static const char *const times[] = {"flow_start", "flow_end", "reverse_flow_start", "reverse_flow_end"};
-	int error = parquet_reader_open(file->path, reader, fault);
+	int error = parquet_reader_open(file->path, seal_identities(), reader, fault);
 	size_t count;
 	const struct weir_flow_column *columns = weir_flow_columns(&count);
 
@@ -270,7 +272,7 @@ int flows_read_datagrams(const struct command *command, const struct flows_file 
 		paths[i] = files[i].path;
 	int error = request->filter[0] ? flow_match_new(request->filter, &match, fault) : 0;
 	if (!error)
-		error = weir_flow_datagrams_read_many(paths, count, &source, fault);
+		error = weir_flow_datagrams_read_many(paths, count, seal_identities(), &source, fault);
 	if (!error) {
 		*request->began = true;
 		error = pass_records(source, match, request, sink, fault);

@@ -12,6 +12,7 @@
 
 #include "archive/query.h"
 #include "cli/flows.h"
+#include "cli/seal_options.h"
 #include "core/terminal.h"
 
 #define LINKTYPE_ETHERNET 1
@@ -93,7 +94,7 @@ static int add_input(struct weir_merge_input *input, const char *path, struct ru
 
 	input->name = path;
 	if (strcmp(path, "-") == 0 || stat(path, &status) < 0 || !S_ISREG(status.st_mode))
-		return weir_capture_open(path, NULL, &input->source, fault);
+		return weir_capture_open(path, seal_capture_options(), &input->source, fault);
 	input->path = path;
 	run->total += (uint64_t)status.st_size;
 	return 0;
@@ -106,18 +107,19 @@ static int open_captures(struct run *run, const struct flows_file *files, size_t
 	int error = 0;
 
 	if (count == 1) {
-		error = weir_capture_open(files[0].path, NULL, &run->pipeline.source, fault);
+		error = weir_capture_open(files[0].path, seal_capture_options(), &run->pipeline.source, fault);
 		if (error)
 			return error;
 		linktype = (uint16_t)weir_capture_header(run->pipeline.source)->linktype;
 		run->total = weir_capture_size(run->pipeline.source);
 	} else {
+		const struct weir_merge_options merging = {.identities = seal_identities()};
 		struct weir_merge_input *inputs = calloc(count, sizeof *inputs);
 		error = inputs ? 0 : weir_fail(fault, WEIR_E_MEMORY, "no memory to read captures");
 		for (size_t i = 0; i < count && !error; i++)
 			error = add_input(&inputs[i], files[i].path, run, fault);
 		if (!error)
-			error = weir_merge_open(inputs, count, NULL, &run->pipeline.source, fault);
+			error = weir_merge_open(inputs, count, &merging, &run->pipeline.source, fault);
 		else
 			for (size_t i = 0; inputs && i < count; i++)
 				weir_source_close(inputs[i].source);
@@ -133,6 +135,8 @@ static int open_campaign(struct run *run, const char *path, const struct flows_r
 	struct weir_query query = {.filter = request->filter, .from_ns = request->from_ns, .to_ns = request->to_ns, .stop = request->stop};
 	int error = weir_campaign_open(path, WEIR_CAMPAIGN_READ, &run->campaign, fault);
 
+	if (!error)
+		weir_campaign_unseal(run->campaign, seal_identities());
 	return error ? error : weir_query_open(run->campaign, &query, &run->pipeline.source, fault);
 }
 

@@ -11,6 +11,7 @@
 #include "archive/segment_scan.h"
 #include "cli/info.h"
 #include "cli/policy_options.h"
+#include "cli/seal_options.h"
 #include "core/terminal.h"
 
 /* Sums, of a vantage or of all. */
@@ -33,6 +34,7 @@ struct campaign_summary {
 	struct vantage *vantages;
 	size_t count;
 	uint64_t nodes;
+	uint64_t sealed, unseen; /* segments; of them those that are being written, and that no identity opens */
 	struct {
 		uint64_t gaps, packets, unknown, bytes;
 	} causes[WEIR_LOSS_CAUSES];
@@ -180,7 +182,7 @@ static int add_journals(struct sums *sums, const struct journals *journals, cons
 /* A segment that is being written: what is in it by now. */
 static int take_open(struct campaign_summary *summary, sqlite3_stmt *statement, struct weir_fault *fault)
 {
-	const struct segment_scan_options options = {0};
+	const struct segment_scan_options options = {.identities = seal_identities()};
 	struct journals journals;
 	struct segment_scan scan;
 	struct vantage *vantage;
@@ -193,10 +195,17 @@ static int take_open(struct campaign_summary *summary, sqlite3_stmt *statement, 
 	if (code == 0 && codec_from_name(text(statement, 3), &codec) < 0)
 		code = weir_fail_at(fault, WEIR_E_CORRUPT, path, WEIR_NOWHERE, WEIR_NOWHERE, "the catalog has it with an unknown codec");
 	if (code == 0)
-		code = journals_open(path, &journals, fault);
+		code = journals_open(path, seal_identities(), &journals, fault);
 	if (code < 0)
 		return code;
 	struct sums sums = {.segments = 1, .open = 1};
+	/* Its sums are in the open when it is closed. */
+	if (segment_is_sealed(path) && !weir_identities_count(seal_identities())) {
+		add_sums(&vantage->sums, &sums);
+		summary->unseen++;
+		journals_close(&journals);
+		return 0;
+	}
 	code = segment_scan(path, codec, &options, &scan, fault);
 	if (code == WEIR_E_NOT_FOUND) /* entered, and not made yet */
 		code = 0;
@@ -248,6 +257,12 @@ static int compare_vantages(const void *a, const void *b)
 	return order ? order : strcmp(x->interface, y->interface);
 }
 
+static int count_sealed(struct campaign_summary *summary, sqlite3_stmt *statement, struct weir_fault *fault)
+{
+	summary->sealed = number(statement, 0);
+	return 0;
+}
+
 static int look(struct campaign_summary *summary, struct weir_fault *fault)
 {
 	int code = ask(summary,
@@ -263,6 +278,8 @@ static int look(struct campaign_summary *summary, struct weir_fault *fault)
 		           take_loss, fault);
 	if (code == 0)
 		code = ask(summary, "SELECT count(*) FROM nodes", count_nodes, fault);
+	if (code == 0)
+		code = ask(summary, "SELECT count(*) FROM segments WHERE path LIKE '%.age'", count_sealed, fault);
 	if (summary->count)
 		qsort(summary->vantages, summary->count, sizeof *summary->vantages, compare_vantages);
 	for (size_t i = 0; i < summary->count; i++)
@@ -323,6 +340,8 @@ static void show_json(const struct campaign_summary *summary, struct json *json,
 	json_put_string(json, "path", path);
 	json_put_string(json, "format", "campaign");
 	json_put_unsigned(json, "nodes", summary->nodes);
+	json_put_unsigned(json, "sealed_segments", summary->sealed);
+	json_put_unsigned(json, "unseen_segments", summary->unseen);
 	json_sums(json, &summary->total);
 	json_key(json, "losses");
 	json_object(json);
@@ -425,6 +444,10 @@ static void show_text(const struct campaign_summary *summary)
 	          total->raw_bytes ? 100.0 * (double)total->stored_bytes / (double)total->raw_bytes : 0.0);
 	info_line("Index", "%s, %.2f %% of the packets' bytes", format_size(total->index_bytes, a),
 	          total->raw_bytes ? 100.0 * (double)total->index_bytes / (double)total->raw_bytes : 0.0);
+	if (summary->sealed)
+		info_line("Sealed", "%s segments%s%s%s", format_count(summary->sealed, a), summary->unseen ? "; of " : "",
+		          summary->unseen ? format_count(summary->unseen, b) : "",
+		          summary->unseen ? " that are being written nothing can be seen without an identity" : "");
 	if (total->packets) {
 		info_line("First packet", "%s", format_time(total->first_ns, false, 9, a));
 		info_line("Last packet", "%s", format_time(total->last_ns, false, 9, a));
@@ -444,6 +467,8 @@ static int show_campaign(struct info *info, const char *path)
 	struct weir_fault fault = {0};
 	int code = weir_campaign_open(path, WEIR_CAMPAIGN_READ, &summary.campaign, &fault);
 
+	if (code == 0)
+		weir_campaign_unseal(summary.campaign, seal_identities());
 	if (code == 0)
 		code = look(&summary, &fault);
 	if (code == 0 && policies_read(NULL, path, &summary.policies, &summary.policy_fault) == 0)

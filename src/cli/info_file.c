@@ -12,6 +12,7 @@
 #include <weir/file.h>
 
 #include "cli/info.h"
+#include "cli/seal_options.h"
 #include "core/clock.h"
 #include "core/text.h"
 #include "file/capture.h"
@@ -540,7 +541,7 @@ static void summary_free(struct summary *summary)
 
 static void look(struct summary *summary, bool hash)
 {
-	int error = weir_capture_open(summary->path, NULL, &summary->source, &summary->fault);
+	int error = weir_capture_open(summary->path, seal_capture_options(), &summary->source, &summary->fault);
 
 	if (!error) {
 		summary->walk.block = on_block;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/seal_options.h"
 
 static int run(const struct command *command, int argc, char **argv)
 {
@@ -33,9 +34,12 @@ static int run(const struct command *command, int argc, char **argv)
 		        argc - first < command->least_arguments ? "an argument is missing" : "too many arguments", command->name,
 		        command->usage, command->name);
 		status = EXIT_WRONG_USE;
+	} else if (seal_identities_load(command, options, &fault) < 0) {
+		status = report(command, &fault);
 	} else {
 		status = command->run(command, options, argc - first, argv + first);
 	}
+	seal_identities_forget();
 	options_free(command, options);
 	free(options);
 	/* What could not be written is a failure, also when it only shows now; a reader that went away is none. */

@@ -355,6 +355,9 @@ static int prepare(struct recorder *recorder, struct os_user *user, struct weir_
 	if (status == 0)
 		status = archive_options_segment(options->segment, &recorder->archive, fault);
 	if (status == 0)
+		status = seal_recipients_of(&options->seal, &recorder->recipients, fault);
+	recorder->archive.recipients = recorder->recipients;
+	if (status == 0)
 		status = os_user_choose(options->user, options->campaign, user, fault);
 	if (status == 0)
 		status = policies_read(options->policy, options->campaign, &recorder->policies, fault);
@@ -381,8 +384,10 @@ int recorder_run(const struct command *command, const struct recorder_options *o
 	struct weir_fault fault;
 	struct os_user user;
 	weir_fault_clear(&fault);
-	if (prepare(&recorder, &user, &fault))
+	if (prepare(&recorder, &user, &fault)) {
+		weir_recipients_free(recorder.recipients);
 		return report(command, &fault);
+	}
 	catch_interrupts();
 	int exit_status = open_sources(&recorder, interfaces, count, skip_failing);
 	if (exit_status == 0) {
@@ -397,6 +402,7 @@ int recorder_run(const struct command *command, const struct recorder_options *o
 		close_lane(&recorder.lanes[i]);
 	policies_free(&recorder.policies);
 	weir_campaign_close(recorder.campaign);
+	weir_recipients_free(recorder.recipients);
 	free(recorder.lanes);
 	return exit_status;
 }

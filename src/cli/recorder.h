@@ -14,6 +14,7 @@
 
 #include "cli/cli.h"
 #include "cli/policy_options.h"
+#include "cli/seal_options.h"
 #include "live/losses.h"
 
 /* The options of both commands. */
@@ -41,6 +42,7 @@ struct recorder_options {
 	uint64_t count;
 	bool json;
 	bool quiet;
+	struct seal_switches seal;
 };
 
 #define LANE_STAGES 6 /* limit, decode, and of each policy what it keeps and what it gives up */
@@ -77,6 +79,7 @@ struct recorder {
 	struct weir_campaign *campaign;
 	struct weir_archive_options archive;
 	struct policies policies;
+	struct weir_recipients *recipients; /* that were named; NULL: none */
 	struct weir_retention retention;
 	char node[256];
 	struct lane *lanes;
@@ -125,6 +128,7 @@ void record_summary(const struct recorder *recorder);
 		.metavar = meta, .help = text, __VA_ARGS__                                                                     \
 	}
 #define RECORDER_OPTIONS                                                                                               \
+	RECIPIENT_ROWS(struct recorder_options, seal),                                                                     \
 	RECORDER_OPTION("filter", 'f', OPTION_STRING, filter, "FILTER", "keep only packets that match (pcap-filter)"),     \
 		RECORDER_OPTION("policy", 0, OPTION_STRING, policy, "FILE",                                                    \
 	                    "keep no more than this policy allows, and that of the campaign"),                             \

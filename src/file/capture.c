@@ -474,7 +474,7 @@ int weir_capture_open(const char *path, const struct weir_capture_options *optio
                       struct weir_fault *fault)
 {
 	struct stream *stream;
-	int error = stream_open(path, &stream, fault);
+	int error = stream_open_sealed(path, options ? options->identities : NULL, &stream, fault);
 
 	if (error)
 		return error;
@@ -485,7 +485,7 @@ int weir_capture_open_memory(const void *data, size_t length, const char *name, 
                              struct weir_source **source, struct weir_fault *fault)
 {
 	struct stream *stream;
-	int error = stream_open_memory(data, length, name, &stream, fault);
+	int error = stream_open_sealed_memory(data, length, name, options ? options->identities : NULL, &stream, fault);
 
 	if (error)
 		return error;

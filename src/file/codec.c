@@ -25,13 +25,11 @@ const struct codec *codec_find(enum weir_compression compression)
 	return NULL;
 }
 
-const struct codec *codec_by_name(const char *name, size_t *stem)
+const struct codec *codec_by_name(const char *name, size_t length, size_t *stem)
 {
-	size_t length = strlen(name);
-
 	for (size_t i = 0; i < CODECS; i++) {
 		size_t ending = strlen(codecs[i]->ending);
-		if (length > ending && strcmp(name + length - ending, codecs[i]->ending) == 0) {
+		if (length > ending && memcmp(name + length - ending, codecs[i]->ending, ending) == 0) {
 			*stem = length - ending;
 			return codecs[i];
 		}

@@ -43,7 +43,7 @@ const struct codec *codec_recognise(const uint8_t *head, size_t length);
 
 const struct codec *codec_find(enum weir_compression compression); /* NULL: none */
 
-/* The codec whose ending the name has, or NULL; *stem receives the length of the name without it. */
-const struct codec *codec_by_name(const char *name, size_t *stem);
+/* The codec whose ending the name of `length` bytes has, or NULL; *stem receives the length of the name without it. */
+const struct codec *codec_by_name(const char *name, size_t length, size_t *stem);
 
 #endif

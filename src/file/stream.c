@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "file/codec.h"
+#include "file/sealed.h"
 #include "file/stream.h"
 
 #define HEAD_BYTES 512                /* read to see what a file is */
@@ -20,6 +21,10 @@ struct stream {
 	bool owned, pipe;
 	char *name;
 	struct weir_bytes memory;
+	uint64_t disk; /* where reading is in the file on disk, or in the memory */
+
+	const struct weir_identities *identities;
+	struct sealed_stream *sealed; /* NULL: it is not */
 
 	const struct codec *codec; /* NULL: plain */
 	void *decoder;
@@ -30,7 +35,7 @@ struct stream {
 	const uint8_t *input_at;
 	size_t input_left;
 	bool input_ended;
-	uint64_t position, size;
+	uint64_t position, size; /* of what was read: when sealed, in what was sealed */
 
 	/* CRs before LFs are left out: what was read and not looked at yet. NULL: they are not. */
 	uint8_t *text;
@@ -48,28 +53,41 @@ static const struct {
 } others[] = {
 	{"\xfd" "7zXZ", 6, "xz-compressed, which weir does not read: decompress it first (xz -dk)"},
 	{"BZh", 3, "bzip2-compressed, which weir does not read: decompress it first (bzip2 -dk)"},
-	{"age-encryption.org/", 19, "sealed with age: open it first (age -d -i KEY)"},
+	{AGE_ARMOR, sizeof AGE_ARMOR - 1, "sealed with age, in its form for mail: open it first (age -d -i KEY)"},
 	{"PK\x03\x04", 4, "a zip archive: unpack it first"},
 };
 
-static int64_t read_raw(struct stream *stream, uint8_t *out, size_t size, struct weir_fault *fault)
+/* The bytes of the file on disk. */
+static int64_t read_disk(void *context, uint8_t *out, size_t size, struct weir_fault *fault)
 {
+	struct stream *stream = context;
+
 	if (stream->fd < 0) {
-		size_t left = stream->memory.length - (size_t)stream->position;
+		size_t left = stream->memory.length - (size_t)stream->disk;
 		size = size < left ? size : left;
-		memcpy(out, stream->memory.data + stream->position, size);
-		stream->position += size;
+		memcpy(out, stream->memory.data + stream->disk, size);
+		stream->disk += size;
 		return (int64_t)size;
 	}
 	for (;;) {
 		ssize_t n = read(stream->fd, out, size);
 		if (n >= 0) {
-			stream->position += (uint64_t)n;
+			stream->disk += (uint64_t)n;
 			return n;
 		}
 		if (errno != EINTR)
 			return weir_fail_errno(fault, errno, stream->name, "could not be read");
 	}
+}
+
+/* Opened, when it is sealed. */
+static int64_t read_raw(struct stream *stream, uint8_t *out, size_t size, struct weir_fault *fault)
+{
+	int64_t n = stream->sealed ? sealed_stream_read(stream->sealed, out, size, fault) : read_disk(stream, out, size, fault);
+
+	if (n > 0)
+		stream->position += (uint64_t)n;
+	return n;
 }
 
 /* Reads the first bytes, as many as a magic needs, also from a pipe that gives them one by one. */
@@ -91,8 +109,34 @@ static int read_head(struct stream *stream, struct weir_fault *fault)
 	return 0;
 }
 
+/* What was read is the beginning of an age file: from now on what is sealed in it is read. */
+static int unseal(struct stream *stream, struct weir_fault *fault)
+{
+	int error = sealed_stream_open(stream->input, stream->input_left, read_disk, stream, stream->identities, stream->name,
+	                               &stream->sealed, fault);
+
+	stream->position = 0;
+	stream->input_left = 0;
+	stream->input_ended = false;
+	return error ? error : read_head(stream, fault);
+}
+
+static bool begins_sealed(const struct stream *stream)
+{
+	size_t length = sizeof AGE_ANY_MAGIC - 1;
+	return stream->input_left >= length && memcmp(stream->input, AGE_ANY_MAGIC, length) == 0;
+}
+
 static int recognise(struct stream *stream, struct weir_fault *fault)
 {
+	if (begins_sealed(stream)) {
+		int error = unseal(stream, fault);
+		if (error)
+			return error;
+		if (begins_sealed(stream))
+			return weir_fail_at(fault, WEIR_E_UNSUPPORTED, stream->name, WEIR_NOWHERE, WEIR_NOWHERE,
+			                    "is sealed twice: open it once first (age -d -i KEY)");
+	}
 	for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
 		if (stream->input_left >= others[i].length && memcmp(stream->input, others[i].magic, others[i].length) == 0)
 			return weir_fail_at(fault, WEIR_E_UNSUPPORTED, stream->name, WEIR_NOWHERE, WEIR_NOWHERE, "is %s",
@@ -164,20 +208,33 @@ static int begin(struct stream *opened, struct stream **stream, int error, struc
 
 int stream_open(const char *path, struct stream **stream, struct weir_fault *fault)
 {
+	return stream_open_sealed(path, NULL, stream, fault);
+}
+
+int stream_open_sealed(const char *path, const struct weir_identities *identities, struct stream **stream, struct weir_fault *fault)
+{
 	struct stream *opened = stream_new(strcmp(path, "-") == 0 ? "standard input" : path);
 
 	if (!opened)
 		return weir_fail(fault, WEIR_E_MEMORY, "no memory to read %s", path);
+	opened->identities = identities;
 	return begin(opened, stream, open_file(opened, path, fault), fault);
 }
 
 int stream_open_memory(const void *data, size_t length, const char *name, struct stream **stream,
                        struct weir_fault *fault)
 {
+	return stream_open_sealed_memory(data, length, name, NULL, stream, fault);
+}
+
+int stream_open_sealed_memory(const void *data, size_t length, const char *name, const struct weir_identities *identities,
+                              struct stream **stream, struct weir_fault *fault)
+{
 	struct stream *opened = stream_new(name);
 
 	if (!opened)
 		return weir_fail(fault, WEIR_E_MEMORY, "no memory to read %s", name);
+	opened->identities = identities;
 	opened->memory = (struct weir_bytes){data, length};
 	opened->size = length;
 	return begin(opened, stream, 0, fault);
@@ -189,6 +246,7 @@ void stream_close(struct stream *stream)
 		return;
 	if (stream->decoder)
 		stream->codec->decoder_free(stream->decoder);
+	sealed_stream_close(stream->sealed);
 	if (stream->owned && stream->fd >= 0)
 		close(stream->fd);
 	free(stream->input);
@@ -328,8 +386,11 @@ static int go_back(struct stream *stream, uint64_t offset, struct weir_fault *fa
 	}
 	if (stream->pipe)
 		return 0;
-	if (stream->fd >= 0 && lseek(stream->fd, (off_t)offset, SEEK_SET) < 0)
+	stream->disk = stream->sealed ? sealed_stream_payload(stream->sealed) + offset / AGE_CHUNK * AGE_SEALED : offset;
+	if (stream->fd >= 0 && lseek(stream->fd, (off_t)stream->disk, SEEK_SET) < 0)
 		return weir_fail_errno(fault, errno, stream->name, "could not be read again");
+	if (stream->sealed)
+		sealed_stream_seek(stream->sealed, offset / AGE_CHUNK, (uint32_t)(offset % AGE_CHUNK));
 	stream->position = offset;
 	stream->input_at = stream->input;
 	stream->input_left = 0;
@@ -392,9 +453,11 @@ enum weir_compression stream_compression(const struct stream *stream)
 
 uint64_t stream_position(const struct stream *stream) { return stream->position - stream->input_left; }
 
+bool stream_sealed(const struct stream *stream) { return stream->sealed != NULL; }
+
 uint64_t stream_size(const struct stream *stream) { return stream->size; }
 
 struct weir_bytes stream_memory(const struct stream *stream)
 {
-	return stream->codec ? (struct weir_bytes){NULL, 0} : stream->memory;
+	return stream->codec || stream->sealed ? (struct weir_bytes){NULL, 0} : stream->memory;
 }

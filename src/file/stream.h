@@ -5,20 +5,27 @@
 #define FILE_STREAM_H
 
 #include <weir/file.h>
+#include <weir/seal.h>
 
 /* One thread at a time. */
 struct stream;
 
 /*
- * Opens a file ("-": standard input) and looks at its first bytes to see how it is compressed. WEIR_E_UNSUPPORTED for xz, bzip2
- * and age, in words that say what to do.
+ * Opens a file ("-": standard input) and looks at its first bytes to see how it is sealed and compressed. WEIR_E_UNSUPPORTED for xz and bzip2,
+ * in words that say what to do; WEIR_E_PERMISSION when it is sealed and no identity opens it.
  */
 int stream_open(const char *path, struct stream **stream, struct weir_fault *fault);
 
 /* The same over memory, which stays the caller's and outlives the stream. */
 int stream_open_memory(const void *data, size_t length, const char *name, struct stream **stream,
                        struct weir_fault *fault);
+
+/* The same with identities (NULL: none), which outlive the stream. */
+int stream_open_sealed(const char *path, const struct weir_identities *identities, struct stream **stream, struct weir_fault *fault);
+int stream_open_sealed_memory(const void *data, size_t length, const char *name, const struct weir_identities *identities,
+                              struct stream **stream, struct weir_fault *fault);
 void stream_close(struct stream *stream);
+bool stream_sealed(const struct stream *stream);
 
 /*
  * Reads up to size bytes: what is there at once, at least one. 0 at the end. Damage in compressed data: first everything that
@@ -43,10 +50,10 @@ int stream_undo_text(struct stream *stream, const void *data, size_t length, str
 bool stream_waits(const struct stream *stream);
 
 enum weir_compression stream_compression(const struct stream *stream);
-uint64_t stream_position(const struct stream *stream); /* in the file as it is on disk */
+uint64_t stream_position(const struct stream *stream); /* in the file as it is on disk; when sealed, in what was sealed */
 uint64_t stream_size(const struct stream *stream);     /* of the file on disk; 0: not known */
 
-/* Memory that was opened and is not compressed can be used as it is: its bytes, else {NULL, 0}. */
+/* Memory that was opened and is neither sealed nor compressed can be used as it is: its bytes, else {NULL, 0}. */
 struct weir_bytes stream_memory(const struct stream *stream);
 
 /* One thread at a time. */
@@ -58,6 +65,10 @@ struct stream_writer;
  */
 int stream_writer_open(const char *path, enum weir_compression compression, int level, struct stream_writer **writer,
                        struct weir_fault *fault);
+
+/* The same, sealed for recipients (NULL: not), who may be forgotten when it returns. multiple: of what the header is made to take a multiple; 0: as it comes. */
+int stream_writer_open_sealed(const char *path, enum weir_compression compression, int level, const struct weir_recipients *recipients,
+                              size_t multiple, struct stream_writer **writer, struct weir_fault *fault);
 int stream_writer_write(struct stream_writer *writer, const void *data, size_t length, struct weir_fault *fault);
 
 /*
@@ -72,6 +83,9 @@ int stream_writer_finish(struct stream_writer *writer, struct weir_fault *fault)
 
 /* Closes it; what was not finished is removed. */
 void stream_writer_close(struct stream_writer *writer);
+
+/* Of a sealed one, before anything is written: finish puts the SHA-256 of what is sealed into hex. 0 or WEIR_E_MEMORY. */
+int stream_writer_hash(struct stream_writer *writer, char hex[static 65], struct weir_fault *fault);
 
 /* How many bytes it has been given. */
 uint64_t stream_writer_position(const struct stream_writer *writer);

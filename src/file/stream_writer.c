@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "file/codec.h"
+#include "file/sealed.h"
 #include "file/stream.h"
 
 #define BUFFER_BYTES ((size_t)1 << 20)
@@ -21,14 +22,17 @@ struct stream_writer {
 	char *temporary; /* where it is until then; NULL: written directly */
 	const struct codec *codec;
 	void *encoder;
+	struct sealed_writer *sealed; /* NULL: it is not */
 	uint8_t *buffer; /* bytes to write, or to compress */
 	size_t used;
 	uint8_t *packed; /* compressed bytes */
 	uint64_t position;
 };
 
-static int write_all(struct stream_writer *writer, const uint8_t *data, size_t length, struct weir_fault *fault)
+static int write_disk(void *context, const uint8_t *data, size_t length, struct weir_fault *fault)
 {
+	struct stream_writer *writer = context;
+
 	while (length) {
 		ssize_t n = write(writer->fd, data, length);
 		if (n < 0 && errno == EINTR)
@@ -39,6 +43,11 @@ static int write_all(struct stream_writer *writer, const uint8_t *data, size_t l
 		length -= (size_t)n;
 	}
 	return 0;
+}
+
+static int write_all(struct stream_writer *writer, const uint8_t *data, size_t length, struct weir_fault *fault)
+{
+	return writer->sealed ? sealed_writer_write(writer->sealed, data, length, fault) : write_disk(writer, data, length, fault);
 }
 
 static int compress(struct stream_writer *writer, const uint8_t *data, size_t length, bool finish,
@@ -150,6 +159,12 @@ static int open_target(struct stream_writer *writer, struct weir_fault *fault)
 int stream_writer_open(const char *path, enum weir_compression compression, int level, struct stream_writer **writer,
                        struct weir_fault *fault)
 {
+	return stream_writer_open_sealed(path, compression, level, NULL, 0, writer, fault);
+}
+
+int stream_writer_open_sealed(const char *path, enum weir_compression compression, int level, const struct weir_recipients *recipients,
+                              size_t multiple, struct stream_writer **writer, struct weir_fault *fault)
+{
 	const struct codec *codec = codec_find(compression);
 	int error = 0;
 
@@ -169,6 +184,8 @@ int stream_writer_open(const char *path, enum weir_compression compression, int 
 		error = codec->encoder_new(level, &opened->encoder, fault);
 	if (!error)
 		error = open_target(opened, fault);
+	if (!error && recipients)
+		error = sealed_writer_new(recipients, multiple, write_disk, opened, &opened->sealed, fault);
 	if (error) {
 		stream_writer_close(opened);
 		return error;
@@ -183,6 +200,8 @@ int stream_writer_finish(struct stream_writer *writer, struct weir_fault *fault)
 
 	if (!error && writer->codec)
 		error = compress(writer, writer->buffer, 0, true, fault);
+	if (!error && writer->sealed)
+		error = sealed_writer_finish(writer->sealed, fault);
 	if (!error && writer->owned) {
 		/* Network file systems tell of a full disk only here. */
 		int result = close(writer->fd);
@@ -203,6 +222,7 @@ void stream_writer_close(struct stream_writer *writer)
 		return;
 	if (writer->encoder)
 		writer->codec->encoder_free(writer->encoder);
+	sealed_writer_free(writer->sealed);
 	if (writer->owned && writer->fd >= 0)
 		close(writer->fd);
 	if (writer->temporary && !writer->finished)
@@ -212,6 +232,11 @@ void stream_writer_close(struct stream_writer *writer)
 	free(writer->temporary);
 	free(writer->name);
 	free(writer);
+}
+
+int stream_writer_hash(struct stream_writer *writer, char hex[static 65], struct weir_fault *fault)
+{
+	return sealed_writer_hash(writer->sealed, hex, fault);
 }
 
 uint64_t stream_writer_position(const struct stream_writer *writer) { return writer->position; }

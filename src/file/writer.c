@@ -5,6 +5,7 @@
 #include "file/codec.h"
 #include "file/option.h"
 #include "file/pen.h"
+#include "file/sealed.h"
 #include "file/writer.h"
 
 bool pcap_recognise(const uint8_t *head, size_t length);
@@ -118,8 +119,8 @@ static bool ends_with(const char *name, size_t length, const char *ending)
 /* What the name says. */
 static void choose(struct writer *writer, const char *path)
 {
-	size_t stem;
-	const struct codec *codec = codec_by_name(path, &stem);
+	size_t length = strlen(path), stem;
+	const struct codec *codec = codec_by_name(path, ends_with(path, length, SEALED_ENDING) ? length - strlen(SEALED_ENDING) : length, &stem);
 
 	if (writer->options.by_name)
 		writer->options.compression = codec ? codec->compression : WEIR_COMPRESSION_NONE;
@@ -145,11 +146,20 @@ int weir_capture_writer_open(const char *path, const struct weir_capture_writer_
 		writer->options = *options;
 	else
 		writer->options.by_name = true;
+	/* Who calls a file sealed does not want it to be open. */
+	if (ends_with(path, strlen(path), SEALED_ENDING) && !writer->options.recipients) {
+		free(writer);
+		return weir_fail_at(fault, WEIR_E_USAGE, path, WEIR_NOWHERE, WEIR_NOWHERE,
+		                    "is to be sealed by its name, and nobody is named who could open it (--recipient age1…)");
+	}
 	choose(writer, path);
 	writer->name = strdup(path);
 	int error = writer->name ? 0 : weir_fail(fault, WEIR_E_MEMORY, "no memory to write %s", path);
 	if (!error)
-		error = stream_writer_open(path, writer->options.compression, writer->options.level, &writer->out, fault);
+		error = stream_writer_open_sealed(path, writer->options.compression, writer->options.level, writer->options.recipients,
+		                                  writer->options.sealed_header, &writer->out, fault);
+	if (!error && writer->options.recipients && writer->options.sealed_sha256)
+		error = stream_writer_hash(writer->out, writer->options.sealed_sha256, fault);
 	if (error) {
 		close_writer(&writer->sink);
 		return error;

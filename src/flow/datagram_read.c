@@ -11,6 +11,7 @@ struct datagram_source {
 	struct datagram_reader *reader;
 	struct weir_arena *arena; /* strings that are made, until the next fill */
 	char **paths;
+	const struct weir_identities *identities; /* the caller's */
 	size_t count, opened;
 	bool open;
 	uint64_t sequence;
@@ -33,7 +34,7 @@ static bool next_file(struct datagram_source *source)
 	source->open = false;
 	while (!source->open && source->opened < source->count) {
 		const char *path = source->paths[source->opened++];
-		if (stream_open(path, &stream, &fault) < 0) {
+		if (stream_open_sealed(path, source->identities, &stream, &fault) < 0) {
 			remember(source, &fault);
 			continue;
 		}
@@ -102,13 +103,14 @@ static void source_close(struct weir_flow_source *base)
 
 static const struct weir_flow_source_ops ops = {.name = "datagrams", .fill = source_fill, .close = source_close};
 
-int weir_flow_datagrams_read_many(const char *const *paths, size_t count, struct weir_flow_source **source, struct weir_fault *fault)
+int weir_flow_datagrams_read_many(const char *const *paths, size_t count, const struct weir_identities *identities, struct weir_flow_source **source, struct weir_fault *fault)
 {
 	struct datagram_source *made = calloc(1, sizeof *made);
 	bool whole = made != NULL;
 
 	if (made) {
 		made->source.ops = &ops;
+		made->identities = identities;
 		made->reader = datagram_reader_new();
 		made->arena = arena_new(0);
 		made->paths = calloc(count ? count : 1, sizeof *made->paths);
@@ -134,7 +136,7 @@ int weir_flow_datagrams_read_many(const char *const *paths, size_t count, struct
 
 int weir_flow_datagrams_read(const char *path, struct weir_flow_source **source, struct weir_fault *fault)
 {
-	return weir_flow_datagrams_read_many(&path, 1, source, fault);
+	return weir_flow_datagrams_read_many(&path, 1, NULL, source, fault);
 }
 
 void weir_flow_datagrams_statistics(const struct weir_flow_source *source, struct weir_datagram_statistics *statistics)

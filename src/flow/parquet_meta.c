@@ -17,7 +17,14 @@ int parquet_input_read(const struct parquet_input *input, uint64_t offset, void 
 			memcpy(data, input->memory + offset, length);
 		return 0;
 	}
-	int64_t n = os_read_at(input->fd, data, length, offset);
+	int64_t n;
+	if (input->sealed) {
+		n = sealed_file_read(input->sealed, data, length, offset, fault);
+		if (n < 0)
+			return (int)n;
+	} else {
+		n = os_read_at(input->fd, data, length, offset);
+	}
 	if (n < 0)
 		return weir_fail_errno(fault, (int)-n, input->name, "could not be read");
 	if ((uint64_t)n != length)

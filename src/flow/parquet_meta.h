@@ -4,12 +4,14 @@
 #ifndef FLOW_PARQUET_META_H
 #define FLOW_PARQUET_META_H
 
+#include "file/sealed.h"
 #include "flow/parquet_format.h"
 #include "flow/thrift.h"
 
 /* A file or memory that is read from. */
 struct parquet_input {
 	int fd;                /* -1: memory */
+	struct sealed_file *sealed; /* of fd; NULL: it is not */
 	const uint8_t *memory; /* stays the caller's */
 	uint64_t size;
 	const char *name;

@@ -31,6 +31,7 @@ void parquet_reader_close(struct parquet_reader *reader)
 	for (size_t c = 0; reader->pages && c < reader->meta.column_count; c++)
 		parquet_pages_free(&reader->pages[c]);
 	parquet_meta_free(&reader->meta);
+	sealed_file_close(reader->input.sealed);
 	if (reader->input.fd >= 0)
 		close(reader->input.fd);
 	ZSTD_freeDCtx(reader->zstd);
@@ -81,7 +82,7 @@ static int begin(struct parquet_reader *opened, struct parquet_reader **reader, 
 	return 0;
 }
 
-int parquet_reader_open(const char *path, struct parquet_reader **reader, struct weir_fault *fault)
+int parquet_reader_open(const char *path, const struct weir_identities *identities, struct parquet_reader **reader, struct weir_fault *fault)
 {
 	struct parquet_reader *opened = reader_new(path, fault);
 	struct stat status;
@@ -92,11 +93,16 @@ int parquet_reader_open(const char *path, struct parquet_reader **reader, struct
 	int error = opened->input.fd < 0 || fstat(opened->input.fd, &status) < 0 ? weir_fail_errno(fault, errno, path, "could not be opened") : 0;
 	if (!error && !S_ISREG(status.st_mode))
 		error = weir_fail_at(fault, WEIR_E_UNSUPPORTED, path, WEIR_NOWHERE, WEIR_NOWHERE, "is no regular file: Parquet is read from its end");
+	int sealed = error ? 0 : sealed_file_is(path, fault);
+	if (sealed < 0)
+		error = sealed;
+	else if (sealed)
+		error = sealed_file_open(opened->input.fd, identities, false, opened->name, &opened->input.sealed, fault);
 	if (error) {
 		parquet_reader_close(opened);
 		return error;
 	}
-	opened->input.size = (uint64_t)status.st_size;
+	opened->input.size = sealed ? sealed_file_size(opened->input.sealed) : (uint64_t)status.st_size;
 	return begin(opened, reader, fault);
 }
 
@@ -317,7 +323,7 @@ struct weir_flow_source *parquet_source_new(struct parquet_reader *reader)
 int weir_flow_parquet_read(const char *path, struct weir_flow_source **source, struct weir_fault *fault)
 {
 	struct parquet_reader *reader;
-	int error = parquet_reader_open(path, &reader, fault);
+	int error = parquet_reader_open(path, NULL, &reader, fault);
 
 	if (error)
 		return error;

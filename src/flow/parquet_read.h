@@ -8,7 +8,8 @@
 
 struct parquet_reader;
 
-int parquet_reader_open(const char *path, struct parquet_reader **reader, struct weir_fault *fault);
+/* identities open one that is sealed; NULL: none. */
+int parquet_reader_open(const char *path, const struct weir_identities *identities, struct parquet_reader **reader, struct weir_fault *fault);
 int parquet_reader_open_memory(const void *data, size_t size, const char *name, struct parquet_reader **reader, struct weir_fault *fault);
 void parquet_reader_close(struct parquet_reader *reader);
 

@@ -229,7 +229,10 @@ int weir_flow_parquet_open(const char *path, const struct weir_parquet_options *
 	parquet->output.level = options && options->level ? options->level : LEVEL_USUAL;
 	int error = allocate(parquet, path, fault);
 	if (!error)
-		error = stream_writer_open(path, WEIR_COMPRESSION_NONE, 0, &parquet->output.out, fault);
+		error = stream_writer_open_sealed(path, WEIR_COMPRESSION_NONE, 0, options ? options->recipients : NULL, options ? options->sealed_header : 0,
+		                                  &parquet->output.out, fault);
+	if (!error && options && options->recipients && options->sealed_sha256)
+		error = stream_writer_hash(parquet->output.out, options->sealed_sha256, fault);
 	if (!error)
 		error = stream_writer_write(parquet->output.out, PARQUET_MAGIC, 4, fault);
 	if (error) {

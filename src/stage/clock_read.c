@@ -139,7 +139,7 @@ static int compare_files(const void *x, const void *y)
 }
 
 /* When the packets of a file begin; INT64_MAX when it has none that can be read. */
-static int first_time(const char *path, int64_t *first_ns, struct weir_fault *fault)
+static int first_time(const char *path, const struct weir_identities *identities, int64_t *first_ns, struct weir_fault *fault)
 {
 	struct weir_batch *batch = weir_batch_new();
 	struct weir_source *source = NULL;
@@ -147,7 +147,8 @@ static int first_time(const char *path, int64_t *first_ns, struct weir_fault *fa
 	*first_ns = INT64_MAX;
 	if (!batch)
 		return weir_fail(fault, WEIR_E_MEMORY, "no memory to compare clocks");
-	int result = weir_capture_open(path, NULL, &source, fault);
+	const struct weir_capture_options options = {.identities = identities};
+	int result = weir_capture_open(path, &options, &source, fault);
 	if (result == 0) {
 		while ((result = source->ops->fill(source, batch, fault)) > 0 && batch->count == 0)
 			weir_batch_reset(batch);
@@ -184,7 +185,8 @@ static int read_file(struct weir_clock_estimator *estimator, const char *path, s
 
 	reading->first_ns = INT64_MAX;
 	reading->last_ns = INT64_MIN;
-	int error = weir_capture_open(path, NULL, &source, fault);
+	const struct weir_capture_options options = {.identities = reading->identities};
+	int error = weir_capture_open(path, &options, &source, fault);
 	if (error)
 		return is_of_data(error) ? 0 : error;
 	error = weir_clock_estimator_read(estimator, source, reading, fault);
@@ -203,7 +205,7 @@ int weir_clock_estimator_read_files(struct weir_clock_estimator *estimator, cons
 
 	for (size_t i = 0; i < count && !error; i++) {
 		files[i] = (struct clock_file){.path = paths[i], .place = i};
-		error = first_time(paths[i], &files[i].first_ns, fault);
+		error = first_time(paths[i], reading->identities, &files[i].first_ns, fault);
 	}
 	if (!error)
 		qsort(files, count, sizeof *files, compare_files);

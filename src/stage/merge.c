@@ -36,6 +36,7 @@ struct merge {
 	int64_t reorder_ns;
 	uint64_t memory_most;
 	uint32_t window_bytes;
+	const struct weir_identities *identities;
 	int64_t emitted_ns;           /* the latest time that has gone out */
 	struct weir_fault damage;     /* of an input: told at the end */
 	struct weir_merge_statistics statistics;
@@ -54,7 +55,7 @@ static bool is_of_data(int error)
 
 static int open_input(struct merge *merge, struct merge_input *input, struct weir_fault *fault)
 {
-	struct weir_capture_options options = {.window_bytes = merge->window_bytes};
+	struct weir_capture_options options = {.window_bytes = merge->window_bytes, .identities = merge->identities};
 
 	return weir_capture_open(input->path, &options, &input->source, fault);
 }
@@ -541,6 +542,7 @@ int weir_merge_open(const struct weir_merge_input *inputs, size_t count, const s
 	/* A batch lies in up to WEIR_BATCH_BUFFERS windows, and each input that overlaps with others has one. */
 	uint64_t window = merge->memory_most / (2 * WEIR_BATCH_BUFFERS) / (count ? count : 1);
 	merge->window_bytes = window > WINDOW_MOST ? WINDOW_MOST : window < WINDOW_LEAST ? WINDOW_LEAST : (uint32_t)window;
+	merge->identities = options->identities;
 	int error = add_inputs(merge, inputs, count, fault);
 	if (error) {
 		close_merge(&merge->source);

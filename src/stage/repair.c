@@ -538,7 +538,7 @@ int weir_repair_open(const char *path, const struct weir_capture_options *option
                      struct weir_source **source, struct weir_fault *fault)
 {
 	struct stream *stream;
-	int error = stream_open(path, &stream, fault);
+	int error = stream_open_sealed(path, options ? options->identities : NULL, &stream, fault);
 
 	if (error)
 		return error;
@@ -551,7 +551,7 @@ int repair_open_memory(const void *data, size_t length, const char *name, const 
                        struct weir_source **source, struct weir_fault *fault)
 {
 	struct stream *stream;
-	int error = stream_open_memory(data, length, name, &stream, fault);
+	int error = stream_open_sealed_memory(data, length, name, options ? options->identities : NULL, &stream, fault);
 
 	return error ? error : open_stream(stream, name, options, text, on_damage, context, source, fault);
 }

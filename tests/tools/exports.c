@@ -150,7 +150,7 @@ static int read_flows(const char *const *paths, size_t count)
 	static struct weir_flow flows[BATCH];
 	struct weir_flow_source *source;
 	struct weir_fault fault;
-	int n = weir_flow_datagrams_read_many(paths, count, &source, &fault);
+	int n = weir_flow_datagrams_read_many(paths, count, NULL, &source, &fault);
 
 	if (n < 0)
 		return report(&fault);

@@ -1,0 +1,90 @@
+/* The payload of age files: STREAM over ChaCha20-Poly1305. */
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/evp.h>
+
+#include <weir/bytes.h>
+#include <weir/key.h>
+
+#include "file/age.h"
+
+struct age_payload {
+	EVP_CIPHER_CTX *seal, *open; /* keyed; each made when it is first needed */
+	uint8_t key[32];
+};
+
+int age_payload_new(const struct age_file_key *key, const uint8_t nonce[static AGE_NONCE], struct age_payload **payload,
+                    struct weir_fault *fault)
+{
+	struct age_payload *made = calloc(1, sizeof *made);
+
+	if (!made || !age_hkdf(key->bytes, sizeof key->bytes, nonce, AGE_NONCE, "payload", made->key)) {
+		age_payload_free(made);
+		return weir_fail(fault, WEIR_E_MEMORY, "no memory for a sealed file");
+	}
+	*payload = made;
+	return 0;
+}
+
+void age_payload_free(struct age_payload *payload)
+{
+	if (!payload)
+		return;
+	EVP_CIPHER_CTX_free(payload->seal);
+	EVP_CIPHER_CTX_free(payload->open);
+	weir_wipe(payload, sizeof *payload);
+	free(payload);
+}
+
+static void make_nonce(uint64_t number, bool last, uint8_t nonce[static 12])
+{
+	memset(nonce, 0, 3);
+	weir_store_be64(nonce + 3, number);
+	nonce[11] = last;
+}
+
+/* The key is set once; for each chunk only the nonce. */
+static EVP_CIPHER_CTX *keyed(EVP_CIPHER_CTX **context, const uint8_t *key, int encrypt)
+{
+	if (*context)
+		return *context;
+	*context = EVP_CIPHER_CTX_new();
+	if (*context && EVP_CipherInit_ex(*context, EVP_chacha20_poly1305(), NULL, key, NULL, encrypt) != 1) {
+		EVP_CIPHER_CTX_free(*context);
+		*context = NULL;
+	}
+	return *context;
+}
+
+bool age_payload_seal(struct age_payload *payload, uint64_t number, bool last, const void *plain, size_t length,
+                      uint8_t *sealed)
+{
+	EVP_CIPHER_CTX *context = keyed(&payload->seal, payload->key, 1);
+	uint8_t nonce[12];
+	int n = 0, rest = 0;
+
+	make_nonce(number, last, nonce);
+	return context && EVP_EncryptInit_ex(context, NULL, NULL, NULL, nonce) == 1 &&
+	       (length == 0 || EVP_EncryptUpdate(context, sealed, &n, plain, (int)length) == 1) && n == (int)length &&
+	       EVP_EncryptFinal_ex(context, sealed + n, &rest) == 1 &&
+	       EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, AGE_TAG, sealed + length) == 1;
+}
+
+bool age_payload_open(struct age_payload *payload, uint64_t number, bool last, const uint8_t *sealed, size_t length,
+                      void *plain)
+{
+	EVP_CIPHER_CTX *context = keyed(&payload->open, payload->key, 0);
+	uint8_t nonce[12], nothing[16];
+	int size = (int)(length - AGE_TAG), n = 0, rest = 0;
+
+	make_nonce(number, last, nonce);
+	bool sound = context && EVP_DecryptInit_ex(context, NULL, NULL, NULL, nonce) == 1 &&
+	             EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, AGE_TAG, (void *)(sealed + size)) == 1 &&
+	             (size == 0 || EVP_DecryptUpdate(context, plain, &n, sealed, size) == 1) && n == size &&
+	             EVP_DecryptFinal_ex(context, nothing, &rest) == 1;
+	/* Bytes that were not proven sound are for nobody. */
+	if (!sound && size)
+		weir_wipe(plain, (size_t)size);
+	return sound;
+}
