@@ -27,6 +27,7 @@ void segment_free(struct segment *segment)
 		return;
 	if (segment->fd >= 0)
 		close(segment->fd);
+	chain_digest_free(segment->digest);
 	index_content_free(&segment->content);
 	pthread_mutex_destroy(&segment->begin_lock);
 	free(segment);
@@ -54,6 +55,8 @@ static int make_files(struct archive_sink *sink, struct segment *segment, struct
 		error = catalog_segment_opened(sink->campaign->catalog, &row, fault);
 	if (error)
 		return error;
+	if (sink->campaign->signer)
+		segment->digest = chain_digest_new();
 	segment->direct = !sink->options.buffered;
 	segment->fd = output_create(path, &segment->direct);
 	if (segment->fd < 0) {
@@ -135,6 +138,8 @@ static int write_end(struct segment *segment, const char *path, struct weir_faul
 		error = output_undirect(segment->fd);
 	if (!error)
 		error = os_write_all(segment->fd, table, size, (int64_t)end);
+	if (segment->digest && chain_digest_bytes(segment->digest) == end)
+		chain_digest_add(segment->digest, table, size);
 	free(table);
 	if (!error && fdatasync(segment->fd) != 0)
 		error = errno;
@@ -142,6 +147,16 @@ static int write_end(struct segment *segment, const char *path, struct weir_faul
 		return weir_fail_errno(fault, error, path, "cannot close the segment");
 	content->segment_bytes = end + size;
 	return 0;
+}
+
+static int sign(struct archive_sink *sink, struct segment *segment, struct weir_fault *fault)
+{
+	struct chain_entry entry = {.event = CHAIN_SEGMENT, .file = segment->path, .bytes = segment->content.segment_bytes};
+
+	/* Where a write failed in between, what was written is not what is there: it is read. */
+	if (!segment->digest || chain_digest_bytes(segment->digest) != entry.bytes || chain_digest_end(segment->digest, entry.sha256) != 0)
+		return chain_append_file(sink->campaign, sink->node, CHAIN_SEGMENT, segment->path, fault);
+	return chain_append(sink->campaign, sink->node, &entry, fault);
 }
 
 int segment_close(struct archive_sink *sink, struct segment *segment, struct weir_fault *fault)
@@ -169,6 +184,10 @@ int segment_close(struct archive_sink *sink, struct segment *segment, struct wei
 	int error = write_end(segment, path, fault);
 	if (!error)
 		error = index_write(path, content, segment->postings, &row.index_bytes, fault);
+	if (error)
+		return error;
+	/* Before the catalog hears that it is closed: what is not signed when the power fails is found again. */
+	error = sign(sink, segment, fault);
 	if (error)
 		return error;
 	remove_journals(sink, segment);

@@ -18,6 +18,7 @@
 
 #include "archive/blocks.h"
 #include "archive/campaign.h"
+#include "archive/chain.h"
 #include "archive/codec.h"
 #include "archive/index_write.h"
 #include "core/xxh3.h"
@@ -83,6 +84,7 @@ struct segment {
 	int fd;
 	bool direct;
 	uint64_t offset, raw_offset;     /* where the next chunk goes; writer only */
+	struct chain_digest *digest;     /* of what was written, where it is to be signed; writer only, then the keeper. NULL: no memory, or not signed */
 	uint32_t submitted;              /* chunks given to the disk; writer only, then the keeper */
 	uint32_t prologue_after[SEGMENT_CHUNKS_MAX], interfaces_after[SEGMENT_CHUNKS_MAX];
 	uint32_t broken;                 /* lock: the first chunk that could not be written; SEGMENT_CHUNKS_MAX: none */

@@ -220,6 +220,9 @@ static bool write_slot(struct archive_sink *sink, struct output *output, struct 
 	if (!hopeless && !error) {
 		int system = output->ops->submit(output, segment->fd, slot->stored, slot->padded_bytes, segment->offset, slot);
 		if (!system) {
+			/* While it is under way, and in order: nothing has to be read again. */
+			if (segment->digest)
+				chain_digest_add(segment->digest, slot->stored, slot->padded_bytes);
 			enter_chunk(segment, slot);
 			return true;
 		}

@@ -8,14 +8,16 @@
 #include <weir/archive.h>
 #include <weir/decode.h>
 
+#include "archive/chain.h"
 #include "cli/archive_options.h"
 #include "cli/cli.h"
 #include "core/clock.h"
+#include "core/signing.h"
 #include "core/terminal.h"
 #include "core/text.h"
 
 struct options {
-	const char *node, *interface, *codec, *segment;
+	const char *node, *interface, *codec, *segment, *sign;
 	uint64_t workers;
 	bool buffered, quiet;
 };
@@ -31,6 +33,8 @@ static const struct option table[] = {
 	 .help = "a new segment after so much (256M) or so long (60s)"},
 	{.name = "workers", .type = OPTION_UNSIGNED, .offset = offsetof(struct options, workers), .metavar = "N", .least = 0,
 	 .most = 8, .help = "compressing threads, 0: one a core"},
+	{.name = "sign", .type = OPTION_STRING, .offset = offsetof(struct options, sign), .metavar = "KEYFILE",
+	 .help = "sign segments and ledger with this Ed25519 key (also: WEIR_SIGNING_KEY)"},
 	{.name = "buffered", .type = OPTION_FLAG, .offset = offsetof(struct options, buffered),
 	 .help = "through the page cache, not by direct I/O"},
 	{.name = "quiet", .letter = 'q', .type = OPTION_FLAG, .offset = offsetof(struct options, quiet),
@@ -189,6 +193,7 @@ static int run(const struct command *command, void *values, int argc, char **arg
 	const struct options *options = values;
 	struct import import = {.command = command, .options = options};
 	char host[256] = "localhost";
+	struct signing_key *signer = NULL;
 	struct weir_fault fault;
 	int status = EXIT_FINE;
 
@@ -198,8 +203,16 @@ static int run(const struct command *command, void *values, int argc, char **arg
 	import.archive.buffered = options->buffered;
 	if (archive_options_codec(options->codec, &import.archive, &fault) ||
 	    archive_options_segment(options->segment, &import.archive, &fault) ||
-	    weir_campaign_open(argv[0], WEIR_CAMPAIGN_CREATE, &import.campaign, &fault))
+	    archive_options_signer(options->sign, &signer, &fault))
 		return report(command, &fault);
+	if (weir_campaign_open(argv[0], WEIR_CAMPAIGN_CREATE, &import.campaign, &fault)) {
+		signing_key_free(signer);
+		return report(command, &fault);
+	}
+	if (signer && campaign_sign_with(import.campaign, signer, &fault)) {
+		weir_campaign_close(import.campaign);
+		return report(command, &fault);
+	}
 	catch_interrupts();
 	for (int i = 1; i < argc; i++) {
 		int error = import_file(&import, argv[i], &status);

@@ -8,8 +8,10 @@
 
 #include <weir/decode.h>
 
+#include "archive/chain.h"
 #include "cli/archive_options.h"
 #include "core/clock.h"
+#include "core/signing.h"
 #include "core/text.h"
 #include "os/clock_state.h"
 #include "os/privileges.h"
@@ -306,6 +308,10 @@ static int record(struct recorder *recorder, const struct os_user *user, struct 
 	int status = os_privileges_drop(user, fault);
 	if (status == 0)
 		status = weir_campaign_open(recorder->options->campaign, WEIR_CAMPAIGN_CREATE, &recorder->campaign, fault);
+	if (status == 0 && recorder->signer) {
+		status = campaign_sign_with(recorder->campaign, recorder->signer, fault);
+		recorder->signer = NULL;
+	}
 	if (status == 0)
 		status = open_sinks(recorder, fault);
 	if (status)
@@ -340,6 +346,8 @@ static int prepare(struct recorder *recorder, struct os_user *user, struct weir_
 	if (status == 0)
 		status = archive_options_segment(options->segment, &recorder->archive, fault);
 	if (status == 0)
+		status = archive_options_signer(options->sign, &recorder->signer, fault);
+	if (status == 0)
 		status = os_user_choose(options->user, options->campaign, user, fault);
 	recorder->archive.buffer_bytes = options->buffer_bytes;
 	recorder->archive.workers = (int)options->workers;
@@ -364,8 +372,10 @@ int recorder_run(const struct command *command, const struct recorder_options *o
 	struct weir_fault fault;
 	struct os_user user;
 	weir_fault_clear(&fault);
-	if (prepare(&recorder, &user, &fault))
+	if (prepare(&recorder, &user, &fault)) {
+		signing_key_free(recorder.signer);
 		return report(command, &fault);
+	}
 	catch_interrupts();
 	int exit_status = open_sources(&recorder, interfaces, count, skip_failing);
 	if (exit_status == 0) {
@@ -379,6 +389,7 @@ int recorder_run(const struct command *command, const struct recorder_options *o
 	for (size_t i = 0; i < recorder.lane_count; i++)
 		close_lane(&recorder.lanes[i]);
 	weir_campaign_close(recorder.campaign);
+	signing_key_free(recorder.signer);
 	free(recorder.lanes);
 	return exit_status;
 }
