@@ -32,6 +32,13 @@ void weir_campaign_unseal(struct weir_campaign *campaign, const struct weir_iden
 int weir_campaign_recipients(const char *path, struct weir_recipients **recipients, struct weir_fault *fault);
 const char *weir_campaign_path(const struct weir_campaign *campaign);
 
+/*
+ * From now on what is written into the campaign is signed with the Ed25519 key of a PEM file (mode 0600): each segment that is closed or deleted, and the loss
+ * ledger, in the chain of its node (docs/formats.md). What was recovered after a crash when the campaign was opened is signed now, as such. Before any sink is opened.
+ * WEIR_E_FORMAT: no such key; WEIR_E_PERMISSION: others may read it, or the campaign cannot be written.
+ */
+int weir_campaign_sign_with(struct weir_campaign *campaign, const char *key_path, struct weir_fault *fault);
+
 enum weir_codec {
 	WEIR_CODEC_NONE, /* plain pcapng, checksums in chunk trailers */
 	WEIR_CODEC_ZSTD,

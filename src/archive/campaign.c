@@ -7,8 +7,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "archive/chain.h"
+#include "archive/folders.h"
 #include "archive/recover.h"
 #include "core/clock.h"
+#include "core/signing.h"
 #include "core/text.h"
 #include "file/sealed.h"
 #include "os/files.h"
@@ -244,6 +247,33 @@ void weir_campaign_close(struct weir_campaign *campaign)
 		return;
 	catalog_close(campaign->catalog);
 	pthread_mutex_destroy(&campaign->ledger_lock);
+	signing_key_free(campaign->signer);
+	if (campaign->recovered)
+		folder_list_free(campaign->recovered);
+	free(campaign->recovered);
 	free(campaign->path);
 	free(campaign);
+}
+
+int campaign_sign_with(struct weir_campaign *campaign, struct signing_key *signer, struct weir_fault *fault)
+{
+	struct segment_name name;
+	int error = 0;
+
+	signing_key_free(campaign->signer);
+	campaign->signer = signer;
+	if (!campaign->writable)
+		return weir_fail_at(fault, WEIR_E_PERMISSION, campaign->path, WEIR_NOWHERE, WEIR_NOWHERE, "can't be written, so that nothing can be signed in it");
+	for (size_t i = 0; campaign->recovered && i < campaign->recovered->count && !error; i++)
+		if (segment_name_parse(campaign->recovered->names[i], &name) == 0)
+			error = chain_append_file(campaign, name.node, CHAIN_RECOVERED, campaign->recovered->names[i], fault);
+	return error;
+}
+
+int weir_campaign_sign_with(struct weir_campaign *campaign, const char *key_path, struct weir_fault *fault)
+{
+	struct signing_key *signer;
+	int error = signing_key_read(key_path, &signer, fault);
+
+	return error ? error : campaign_sign_with(campaign, signer, fault);
 }

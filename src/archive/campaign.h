@@ -11,6 +11,9 @@
 
 #include "archive/catalog.h"
 
+struct signing_key;
+struct folder_list;
+
 struct weir_campaign {
 	char *path;
 	enum weir_campaign_mode mode;
@@ -19,6 +22,8 @@ struct weir_campaign {
 	const struct weir_identities *identities; /* the caller's; NULL: none */
 	pthread_mutex_t ledger_lock;
 	int64_t last_entered_ns; /* under ledger_lock: no two entries of a process have the same time */
+	struct signing_key *signer;    /* NULL: nothing is signed */
+	struct folder_list *recovered; /* segments that were closed when it was opened, to be signed by whoever has the key; NULL: none */
 };
 
 /* A campaign without its catalog, for what makes one. 0 or WEIR_E_MEMORY. */

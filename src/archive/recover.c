@@ -70,6 +70,18 @@ static void remove_journals(const struct patient *patient)
 	}
 }
 
+/* For who has the key to sign it: recovery may have none. */
+static int note_recovered(const struct patient *patient, struct weir_fault *fault)
+{
+	struct weir_campaign *campaign = patient->campaign;
+
+	if (!campaign->recovered)
+		campaign->recovered = calloc(1, sizeof *campaign->recovered);
+	if (!campaign->recovered)
+		return weir_fail(fault, WEIR_E_MEMORY, "no memory for the list of segments");
+	return folder_list_add(campaign->recovered, patient->path, fault);
+}
+
 /*
  * The segment has a sound index: it was closed, and only the catalog did not hear of it. 1, or 0 when not. An index that tells of more or less
  * than there is stays what is known of the segment: verify says what is wrong.
@@ -99,6 +111,10 @@ static int enter_closed(struct patient *patient, struct recover_report *report, 
 	if (!sound)
 		return 0;
 	int error = catalog_segment_closed(patient->campaign->catalog, &row, fault);
+	if (error)
+		return error;
+	/* Whoever closed it may have died before it was signed. */
+	error = patient->listed ? note_recovered(patient, fault) : 0;
 	if (error)
 		return error;
 	if (fits)
@@ -183,7 +199,8 @@ static int close_segment(struct patient *patient, struct weir_fault *fault)
 		return error;
 	remove_journals(patient);
 	index_content_row(content, &row);
-	return catalog_segment_closed(patient->campaign->catalog, &row, fault);
+	error = catalog_segment_closed(patient->campaign->catalog, &row, fault);
+	return error ? error : note_recovered(patient, fault);
 }
 
 static int bury(struct patient *patient, struct weir_fault *fault)

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "archive/campaign.h"
+#include "archive/chain.h"
 #include "core/clock.h"
 #include "file/sealed.h"
 #include "os/files.h"
@@ -115,6 +115,7 @@ static int delete_segment(struct weir_campaign *campaign, const struct candidate
 		.interface = candidate->interface,
 		.detail = detail,
 	};
+	const struct chain_entry removed = {.event = CHAIN_REMOVED, .file = candidate->path};
 	error = is_entered(campaign, &loss, fault);
 	if (error == 0)
 		error = weir_ledger_enter(campaign, &loss, fault);
@@ -128,6 +129,8 @@ static int delete_segment(struct weir_campaign *campaign, const struct candidate
 		snprintf(index, sizeof index, "%.*s.idx" SEALED_ENDING, (int)(sizeof index - sizeof ".idx" SEALED_ENDING), path);
 		error = remove_file(index, fault);
 	}
+	if (!error)
+		error = chain_append(campaign, candidate->node, &removed, fault);
 	if (!error)
 		error = catalog_segment_gone(campaign->catalog, candidate->path, fault);
 	/* The day's folder, when this was its last segment. */

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "archive/sink.h"
+#include "file/age.h"
 #include "os/files.h"
 
 void segment_path(const struct archive_sink *sink, const struct segment *segment, char out[static PATH_MAX])
@@ -32,6 +33,7 @@ void segment_free(struct segment *segment)
 	if (segment->fd >= 0)
 		close(segment->fd);
 	sealing_free(segment->sealing);
+	chain_digest_free(segment->digest);
 	index_content_free(&segment->content);
 	pthread_mutex_destroy(&segment->begin_lock);
 	free(segment);
@@ -59,6 +61,8 @@ static int make_files(struct archive_sink *sink, struct segment *segment, struct
 		error = catalog_segment_opened(sink->campaign->catalog, &row, fault);
 	if (error)
 		return error;
+	if (sink->campaign->signer)
+		segment->digest = chain_digest_new();
 	segment->direct = !sink->options.buffered;
 	segment->fd = output_create(path, &segment->direct);
 	if (segment->fd < 0) {
@@ -192,6 +196,51 @@ static int write_end(struct segment *segment, const char *path, struct weir_faul
 	return 0;
 }
 
+/* Bytes in front of what is signed: the header of age. The nonce behind it belongs to what is sealed. */
+static size_t unsigned_bytes(const struct segment *segment)
+{
+	return segment->sealing ? segment->sealing->header_bytes - AGE_NONCE : 0;
+}
+
+void segment_digest(struct segment *segment, const uint8_t *written, size_t size)
+{
+	if (!segment->digest)
+		return;
+	size_t skip = chain_digest_bytes(segment->digest) ? 0 : unsigned_bytes(segment);
+	chain_digest_add(segment->digest, written + skip, size - skip);
+}
+
+/* Reads what stands behind the bytes that the digest has: the end of the segment. False when it has bytes that are not there any more, or can't be read. */
+static bool digest_end(const struct segment *segment, const char *path)
+{
+	uint64_t at = unsigned_bytes(segment) + chain_digest_bytes(segment->digest), end = segment->content.segment_bytes;
+	int fd = at <= end ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	uint8_t buffer[1 << 14];
+	int64_t got = 0;
+
+	while (fd >= 0 && at < end && (got = os_read_at(fd, buffer, sizeof buffer, at)) > 0) {
+		chain_digest_add(segment->digest, buffer, (size_t)got);
+		at += (uint64_t)got;
+	}
+	if (fd >= 0)
+		close(fd);
+	return at == end && fd >= 0;
+}
+
+static int sign(struct archive_sink *sink, struct segment *segment, const char *path, struct weir_fault *fault)
+{
+	struct chain_entry entry = {.event = CHAIN_SEGMENT, .file = segment->path};
+
+	if (!sink->campaign->signer)
+		return 0;
+	/* Where chunks were given up, what was written is not what is there: it is read. */
+	if (!segment->digest || segment->broken != SEGMENT_CHUNKS_MAX || !digest_end(segment, path))
+		return chain_append_file(sink->campaign, sink->node, CHAIN_SEGMENT, segment->path, fault);
+	entry.bytes = chain_digest_bytes(segment->digest);
+	int system = chain_digest_end(segment->digest, entry.sha256);
+	return system ? weir_fail_errno(fault, system, path, "cannot be signed") : chain_append(sink->campaign, sink->node, &entry, fault);
+}
+
 int segment_close(struct archive_sink *sink, struct segment *segment, struct weir_fault *fault)
 {
 	struct index_content *content = &segment->content;
@@ -217,6 +266,10 @@ int segment_close(struct archive_sink *sink, struct segment *segment, struct wei
 	int error = write_end(segment, path, fault);
 	if (!error)
 		error = index_write(path, content, segment->postings, sink->recipients, &row.index_bytes, fault);
+	if (error)
+		return error;
+	/* Before the catalog hears that it is closed: what is not signed when the power fails is found again. */
+	error = sign(sink, segment, path, fault);
 	if (error)
 		return error;
 	remove_journals(sink, segment);

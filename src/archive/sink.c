@@ -480,6 +480,9 @@ static int sink_finish(struct weir_sink *base, struct weir_fault *fault)
 	/* What could not be closed is for recovery: the mark stays. */
 	if (!sink->segments && vantage_mark(sink->lock_fd, "", &sink->unentered) != 0)
 		return sink->unentered.code;
+	const struct chain_entry end = {.event = CHAIN_END, .file = ""};
+	if (chain_append(sink->campaign, sink->node, &end, &sink->unentered) != 0)
+		return sink->unentered.code;
 	const struct weir_fault *failure = sink->failed ? &sink->failure : sink->segments ? &sink->unclosed : NULL;
 	for (int i = 0; i < WEIR_LOSS_CAUSES && !failure; i++)
 		if (sink->losses[i].packets)

@@ -18,6 +18,7 @@
 
 #include "archive/blocks.h"
 #include "archive/campaign.h"
+#include "archive/chain.h"
 #include "archive/codec.h"
 #include "archive/index_write.h"
 #include "archive/journal_seal.h"
@@ -88,6 +89,7 @@ struct segment {
 	bool direct;
 	uint64_t offset, raw_offset;     /* where the next chunk goes; writer only */
 	struct sealing *sealing;         /* NULL: it is not sealed */
+	struct chain_digest *digest;     /* of what was written, where it is to be signed; writer only, then the keeper. NULL: no memory, or not signed */
 	uint32_t submitted;              /* chunks given to the disk; writer only, then the keeper */
 	uint32_t prologue_after[SEGMENT_CHUNKS_MAX], interfaces_after[SEGMENT_CHUNKS_MAX];
 	uint32_t broken;                 /* lock: the first chunk that could not be written; SEGMENT_CHUNKS_MAX: none */
@@ -184,6 +186,8 @@ void *keeper_run(void *sink);
 
 /* segment.c: makes the file, the folder and the catalog's row, once; from the writer and the keeper. 0, or an error. */
 int segment_begin(struct archive_sink *sink, struct segment *segment, struct weir_fault *fault);
+/* Takes what was given to the disk into the segment's digest; the writer. */
+void segment_digest(struct segment *segment, const uint8_t *written, size_t size);
 /* Cuts off what is not sound, writes seek table, index and the catalog's row. All of its slots are DONE. 0 or an error. */
 int segment_close(struct archive_sink *sink, struct segment *segment, struct weir_fault *fault);
 void segment_free(struct segment *segment);

@@ -14,6 +14,7 @@ struct verify_counts {
 	uint64_t files;    /* capture files that are no segments */
 	uint64_t segments, chunks, packets, bytes, indexes, postings, ledger_rows, journals;
 	uint64_t sealed;   /* segments that could not be opened, because there is no identity */
+	uint64_t signed_segments; /* held against the chain of their node */
 	uint64_t faults;
 };
 

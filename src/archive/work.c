@@ -280,6 +280,8 @@ static bool write_slot(struct archive_sink *sink, struct output *output, struct 
 		size_t size;
 		int system = submit_slot(sink, output, slot, &written, &size, &error, &fault);
 		if (!error && !system) {
+			/* While it is under way, and in order: nothing has to be read again. */
+			segment_digest(segment, written, size);
 			enter_chunk(segment, slot);
 			record_chunk(sink, slot, written, size);
 			return true;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/clock.h"
+#include "core/signing.h"
 #include "core/text.h"
 
 #define SEGMENT_LEAST (64u << 10)
@@ -56,4 +57,12 @@ int archive_options_segment(const char *text, struct weir_archive_options *optio
 	if (!error && (options->segment_bytes < SEGMENT_LEAST || options->segment_bytes > SEGMENT_MOST))
 		return weir_fail(fault, WEIR_E_USAGE, "a segment of '%s' is not between 64 KiB and 4 GiB", text);
 	return error;
+}
+
+int archive_options_signer(const char *path, struct signing_key **signer, struct weir_fault *fault)
+{
+	if (!path)
+		path = getenv("WEIR_SIGNING_KEY");
+	*signer = NULL;
+	return path && *path ? signing_key_read(path, signer, fault) : 0;
 }

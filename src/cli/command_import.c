@@ -8,16 +8,18 @@
 #include <weir/archive.h>
 #include <weir/decode.h>
 
+#include "archive/chain.h"
 #include "cli/archive_options.h"
 #include "cli/cli.h"
 #include "cli/policy_options.h"
 #include "cli/seal_options.h"
 #include "core/clock.h"
+#include "core/signing.h"
 #include "core/terminal.h"
 #include "core/text.h"
 
 struct options {
-	const char *node, *interface, *codec, *segment, *policy;
+	const char *node, *interface, *codec, *segment, *policy, *sign;
 	uint64_t workers;
 	bool buffered, quiet;
 	struct option_list identity;
@@ -35,6 +37,8 @@ static const struct option table[] = {
 	 .help = "a new segment after so much (256M) or so long (60s)"},
 	{.name = "workers", .type = OPTION_UNSIGNED, .offset = offsetof(struct options, workers), .metavar = "N", .least = 0,
 	 .most = 8, .help = "compressing threads, 0: one a core"},
+	{.name = "sign", .type = OPTION_STRING, .offset = offsetof(struct options, sign), .metavar = "KEYFILE",
+	 .help = "sign segments and ledger with this Ed25519 key (also: WEIR_SIGNING_KEY)"},
 	POLICY_OPTION(struct options, policy, "keep no more than this policy allows, and that of the campaign"),
 	{.name = "buffered", .type = OPTION_FLAG, .offset = offsetof(struct options, buffered),
 	 .help = "through the page cache, not by direct I/O"},
@@ -226,6 +230,7 @@ out:
 static int prepare(struct import *import, const char *campaign, struct weir_fault *fault)
 {
 	const struct options *options = import->options;
+	struct signing_key *signer = NULL;
 
 	int error = archive_options_codec(options->codec, &import->archive, fault);
 	if (!error)
@@ -235,7 +240,14 @@ static int prepare(struct import *import, const char *campaign, struct weir_faul
 	import->archive.recipients = import->recipients;
 	if (!error)
 		error = policies_read(options->policy, campaign, &import->policies, fault);
-	return error ? error : weir_campaign_open(campaign, WEIR_CAMPAIGN_CREATE, &import->campaign, fault);
+	if (!error)
+		error = archive_options_signer(options->sign, &signer, fault);
+	if (!error)
+		error = weir_campaign_open(campaign, WEIR_CAMPAIGN_CREATE, &import->campaign, fault);
+	if (!error && signer)
+		return campaign_sign_with(import->campaign, signer, fault);
+	signing_key_free(signer);
+	return error;
 }
 
 static void release(struct import *import)

@@ -69,17 +69,17 @@ static int new_campaign_key(const char *path, struct weir_fault *fault)
 
 static int new_signing_key(const char *path, struct weir_fault *fault)
 {
-	struct signing_key key;
-	char public_key[SIGNING_TEXT];
+	struct signing_key *key;
+	char public_key[SIGNING_PUBLIC_HEX];
 	int error = signing_key_new(&key, fault);
 
 	if (!error)
-		error = signing_key_write(path, &key, fault);
+		error = signing_key_write(key, path, fault);
 	if (!error) {
-		signing_public_text(&key, public_key);
+		signing_key_public(key, public_key);
 		puts(public_key);
 	}
-	weir_wipe(&key, sizeof key);
+	signing_key_free(key);
 	return error;
 }
 
@@ -127,15 +127,15 @@ static int show_campaign_key(const char *path, struct weir_fault *fault)
 
 static int show_signing_key(const char *path, struct weir_fault *fault)
 {
-	struct signing_key key;
-	char public_key[SIGNING_TEXT];
+	struct signing_key *key;
+	char public_key[SIGNING_PUBLIC_HEX];
 	int error = signing_key_read(path, &key, fault);
 
 	if (error)
 		return error;
-	signing_public_text(&key, public_key);
-	weir_wipe(&key, sizeof key);
+	signing_key_public(key, public_key);
 	puts(public_key);
+	signing_key_free(key);
 	return 0;
 }
 

@@ -3,15 +3,19 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "archive/chain.h"
 #include "archive/verify.h"
 #include "cli/cli.h"
 #include "cli/seal_options.h"
 #include "core/json.h"
+#include "core/signing.h"
 #include "core/terminal.h"
 #include "core/text.h"
 
 struct options {
-	bool json, quiet;
+	bool json, quiet, chains;
+	struct option_list signers;
+	const char *head;
 	uint64_t threads;
 	struct option_list identity;
 };
@@ -24,6 +28,12 @@ static const struct option table[] = {
 	{.name = "threads", .type = OPTION_UNSIGNED, .offset = offsetof(struct options, threads), .metavar = "N", .least = 0,
 	 .most = 64, .help = "0: one a core"},
 	IDENTITY_ROW(struct options, identity),
+	{.name = "signed", .type = OPTION_FLAG, .offset = offsetof(struct options, chains),
+	 .help = "hold campaigns against what their nodes signed, and look at nothing else"},
+	{.name = "signer", .type = OPTION_STRINGS, .offset = offsetof(struct options, signers), .metavar = "KEY",
+	 .help = "the public key that may have signed (64 digits); else whichever did, which is told"},
+	{.name = "head", .type = OPTION_STRING, .offset = offsetof(struct options, head), .metavar = "SHA256",
+	 .help = "a line that a chain must have: the head that an earlier check told, so that cutting its end is found"},
 	{0},
 };
 
@@ -67,11 +77,52 @@ static bool is_folder(const char *path)
 	return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
 }
 
+static void show_node(void *context, const char *node, const char *signer, uint64_t lines, const char *head)
+{
+	struct run *run = context;
+	char count[FORMAT_SIZE];
+
+	if (run->options->json || run->options->quiet)
+		return;
+	progress_end(&run->progress);
+	printf("%s: %s lines signed by %s, head %s\n", node, format_count(lines, count), signer[0] ? signer : "nobody", head[0] ? head : "none");
+}
+
+static int check_path(struct run *run, struct verify *verify, const char *path, struct weir_fault *fault)
+{
+	const struct options *options = run->options;
+	const struct chain_check chains = {
+		.signers = options->signers.count ? options->signers.items : NULL, .signer_count = options->signers.count, .head = options->head,
+		.node = show_node, .context = run,
+	};
+
+	if (!options->chains)
+		return is_folder(path) ? verify_campaign(verify, path, fault) : verify_file(verify, path, fault);
+	return is_folder(path) ? verify_chains(verify, path, &chains, fault)
+	                       : weir_fail_at(fault, WEIR_E_USAGE, path, WEIR_NOWHERE, WEIR_NOWHERE, "is no campaign; --signed looks at campaigns");
+}
+
+/* Keys and sums are given as digits: a wrong one would not be found, and mean something else. */
+static int check_options(const struct options *options, struct weir_fault *fault)
+{
+	uint8_t bytes[32];
+
+	if (!options->chains && (options->signers.count || options->head))
+		return weir_fail(fault, WEIR_E_USAGE, "--signer and --head go with --signed");
+	for (size_t i = 0; i < options->signers.count; i++)
+		if (!signing_from_hex(options->signers.items[i], sizeof bytes, bytes))
+			return weir_fail(fault, WEIR_E_USAGE, "'%s' is no public key: 64 hexadecimal digits, as 'weir keys show' prints them", options->signers.items[i]);
+	if (options->head && !signing_from_hex(options->head, sizeof bytes, bytes))
+		return weir_fail(fault, WEIR_E_USAGE, "'%s' is no SHA-256: 64 hexadecimal digits", options->head);
+	return 0;
+}
+
 static void put_counts(struct json *json, const struct verify_counts *counts)
 {
 	json_put_unsigned(json, "files", counts->files);
 	json_put_unsigned(json, "segments", counts->segments);
 	json_put_unsigned(json, "chunks", counts->chunks);
+	json_put_unsigned(json, "signed_segments", counts->signed_segments);
 	json_put_unsigned(json, "journals", counts->journals);
 	json_put_unsigned(json, "packets", counts->packets);
 	json_put_unsigned(json, "bytes", counts->bytes);
@@ -80,6 +131,17 @@ static void put_counts(struct json *json, const struct verify_counts *counts)
 	json_put_unsigned(json, "ledger_rows", counts->ledger_rows);
 	json_put_unsigned(json, "sealed", counts->sealed);
 	json_put_unsigned(json, "fault_count", counts->faults);
+}
+
+static void summarise_signed(const struct verify_counts *counts)
+{
+	char segments[FORMAT_SIZE], bytes[FORMAT_SIZE], faults[FORMAT_SIZE];
+
+	printf("checked %s signed segments in %s: ", format_count(counts->signed_segments, segments), format_size(counts->bytes, bytes));
+	if (counts->faults)
+		printf("%s fault%s\n", format_count(counts->faults, faults), counts->faults == 1 ? "" : "s");
+	else
+		printf("all as they were signed\n");
 }
 
 static void summarise(const struct verify_counts *counts, bool complete)
@@ -111,8 +173,11 @@ static int run_verify(const struct command *command, void *values, int argc, cha
 		.threads = (int)options->threads, .stop = stop_requested(), .found = found, .progress = show_progress, .context = &run,
 		.identities = seal_identities(),
 	};
+	struct weir_fault wrong = {0};
 	int status = EXIT_FINE;
 
+	if (check_options(options, &wrong))
+		return report(command, &wrong);
 	catch_interrupts();
 	run.json = json_into(&run.text);
 	if (options->json) {
@@ -126,7 +191,7 @@ static int run_verify(const struct command *command, void *values, int argc, cha
 		bool folder = is_folder(argv[i]);
 
 		progress_start(&run.progress, "verify", folder ? verify.counts.bytes + verify_campaign_bytes(argv[i]) : 0);
-		int code = folder ? verify_campaign(&verify, argv[i], &fault) : verify_file(&verify, argv[i], &fault);
+		int code = check_path(&run, &verify, argv[i], &fault);
 		progress_end(&run.progress);
 		if (code < 0) {
 			report(command, &fault);
@@ -144,6 +209,8 @@ static int run_verify(const struct command *command, void *values, int argc, cha
 		} else {
 			puts(text_string(&run.text));
 		}
+	} else if (!options->quiet && options->chains) {
+		summarise_signed(&verify.counts);
 	} else if (!options->quiet) {
 		summarise(&verify.counts, status == EXIT_FINE);
 	}

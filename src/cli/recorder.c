@@ -8,8 +8,10 @@
 
 #include <weir/decode.h>
 
+#include "archive/chain.h"
 #include "cli/archive_options.h"
 #include "core/clock.h"
+#include "core/signing.h"
 #include "core/text.h"
 #include "os/clock_state.h"
 #include "os/privileges.h"
@@ -321,6 +323,10 @@ static int record(struct recorder *recorder, const struct os_user *user, struct 
 	int status = os_privileges_drop(user, fault);
 	if (status == 0)
 		status = weir_campaign_open(recorder->options->campaign, WEIR_CAMPAIGN_CREATE, &recorder->campaign, fault);
+	if (status == 0 && recorder->signer) {
+		status = campaign_sign_with(recorder->campaign, recorder->signer, fault);
+		recorder->signer = NULL;
+	}
 	if (status == 0)
 		status = open_sinks(recorder, fault);
 	if (status)
@@ -358,6 +364,8 @@ static int prepare(struct recorder *recorder, struct os_user *user, struct weir_
 		status = seal_recipients_of(&options->seal, &recorder->recipients, fault);
 	recorder->archive.recipients = recorder->recipients;
 	if (status == 0)
+		status = archive_options_signer(options->sign, &recorder->signer, fault);
+	if (status == 0)
 		status = os_user_choose(options->user, options->campaign, user, fault);
 	if (status == 0)
 		status = policies_read(options->policy, options->campaign, &recorder->policies, fault);
@@ -386,6 +394,7 @@ int recorder_run(const struct command *command, const struct recorder_options *o
 	weir_fault_clear(&fault);
 	if (prepare(&recorder, &user, &fault)) {
 		weir_recipients_free(recorder.recipients);
+		signing_key_free(recorder.signer);
 		return report(command, &fault);
 	}
 	catch_interrupts();
@@ -402,6 +411,7 @@ int recorder_run(const struct command *command, const struct recorder_options *o
 		close_lane(&recorder.lanes[i]);
 	policies_free(&recorder.policies);
 	weir_campaign_close(recorder.campaign);
+	signing_key_free(recorder.signer);
 	weir_recipients_free(recorder.recipients);
 	free(recorder.lanes);
 	return exit_status;

@@ -28,6 +28,7 @@ struct recorder_options {
 	uint64_t fanout;
 	const char *codec;
 	const char *segment;
+	const char *sign;
 	uint64_t max_size;
 	int64_t max_age_ns;
 	uint64_t min_free;
@@ -77,6 +78,7 @@ struct recorder {
 	const struct command *command;
 	const struct recorder_options *options;
 	struct weir_campaign *campaign;
+	struct signing_key *signer; /* NULL: nothing is signed; the campaign's, once that is open */
 	struct weir_archive_options archive;
 	struct policies policies;
 	struct weir_recipients *recipients; /* that were named; NULL: none */
@@ -144,6 +146,8 @@ void record_summary(const struct recorder *recorder);
 	                    "zstd:LEVEL, lz4, auto (the level follows the backlog) or none"),                              \
 		RECORDER_OPTION("segment", 0, OPTION_STRING, segment, "SIZE|TIME",                                             \
 	                    "begin a new segment after so much, or so long"),                                              \
+		RECORDER_OPTION("sign", 0, OPTION_STRING, sign, "KEYFILE",                                                     \
+	                    "sign segments and ledger with this Ed25519 key (also: WEIR_SIGNING_KEY)"),                    \
 		RECORDER_OPTION("max-size", 0, OPTION_SIZE, max_size, "SIZE",                                                  \
 	                    "delete the oldest segments above this size of the archive"),                                  \
 		RECORDER_OPTION("max-age", 0, OPTION_DURATION, max_age_ns, "TIME", "delete segments older than this"),         \
