@@ -7,13 +7,14 @@ need_command openssl
 need_command jq
 
 "$TOOLS/bench/generate" --bytes 1M --kind mix --seed 1 "$tmp/in.pcap" 2>/dev/null
-openssl genpkey -algorithm ed25519 -out "$tmp/key.pem" 2>/dev/null
+made=$("$WEIR" keys new --signing -o "$tmp/key.pem")
 openssl genpkey -algorithm ed25519 -out "$tmp/other.pem" 2>/dev/null
 chmod 600 "$tmp"/*.pem
 
 # The public part in digits, as chains have it.
 public() { openssl pkey -in "$1" -pubout -outform DER 2>/dev/null | tail -c 32 | od -An -v -tx1 | tr -d ' \n'; }
 signer=$(public "$tmp/key.pem")
+is "$made" "$signer" "weir keys makes a key of the usual form, and says its public part"
 
 sign() { "$WEIR" import -q --node one --segment 64K --codec zstd:1 "$@"; }
 sign --iface a --sign "$tmp/key.pem" "$tmp/good" "$tmp/in.pcap"
