@@ -215,6 +215,20 @@ static int look_at(struct flow_stage *stage, uint32_t entry, int64_t now_ns, str
 
 static int count_waiting(struct flow_stage *stage, const struct flow_datagram *given, uint32_t entry, struct weir_fault *fault);
 
+/* Calls for what ending these entries' flows wants: most that a timer fires for are over. */
+static void fetch_due(const struct flow_table *table, const uint32_t *entries, uint32_t count)
+{
+	for (uint32_t k = 0; k < count; k++) {
+		const struct flow_hot *hot = &table->hot[entries[k]];
+		prefetch_cold(table, entries[k]);
+		__builtin_prefetch(hot, 1);
+		__builtin_prefetch(&hot->directions[0], 1);
+		__builtin_prefetch(&hot->directions[1], 1);
+	}
+	for (uint32_t k = 0; k < count; k++)
+		__builtin_prefetch(flow_bucket(table, table->cold[entries[k]].hash), 1);
+}
+
 /* The time moved on to another tick, or far back. */
 static int set_clock(struct flow_stage *stage, int64_t now_ns, struct weir_fault *fault)
 {
@@ -226,10 +240,7 @@ static int set_clock(struct flow_stage *stage, int64_t now_ns, struct weir_fault
 	for (uint32_t i = 0; i < slots; i++) {
 		struct flow_wheel_slot taken = flow_wheel_take(&stage->wheel, (from + i) % FLOW_WHEEL_SLOTS);
 		while ((count = flow_wheel_next(&stage->wheel, &taken, entries)) > 0) {
-			for (uint32_t k = 0; k < count; k++) {
-				__builtin_prefetch(&stage->table.hot[entries[k]].first_ns, 1);
-				prefetch_cold(&stage->table, entries[k]);
-			}
+			fetch_due(&stage->table, entries, count);
 			for (uint32_t k = 0; k < count; k++) {
 				int error = look_at(stage, entries[k], now_ns, fault);
 				if (error)

@@ -174,11 +174,11 @@ static inline uint32_t flow_table_guess(const struct flow_table *table, uint64_t
 	const struct flow_bucket *bucket = flow_bucket(table, hash);
 	flow_halves match = flow_bucket_match(bucket, flow_tag(hash));
 
-	if (match[0])
-		return bucket->entries[__builtin_ctzll(match[0]) / 16];
-	if (match[1])
-		return bucket->entries[4 + __builtin_ctzll(match[1]) / 16];
-	return bucket->chain;
+	/* In which half it stands is as good as random: no branch on it. */
+	uint64_t in_second = -(uint64_t)(match[0] == 0), bits = match[0] | (match[1] & in_second);
+	if (bits == 0)
+		return bucket->chain;
+	return bucket->entries[(unsigned)__builtin_ctzll(bits) / 16 + (4 & in_second)];
 }
 
 /* The entry with this key, or FLOW_NONE. */

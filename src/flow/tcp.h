@@ -18,8 +18,10 @@ _Static_assert((int)FLOW_ITEM_ROUGH == (int)FLOW_ROUGH, "copied from one to the 
 /* Where the direction's next segment has to begin for this one to continue it: here, when a length was not known exactly and it is near. */
 static inline uint32_t flow_tcp_next(const struct flow_direction *own, uint32_t sequence)
 {
-	bool near = (own->bits & FLOW_ROUGH) && own->next_sequence - sequence <= FLOW_TCP_SLACK;
-	return near ? sequence : own->next_sequence;
+	uint32_t next = own->next_sequence, before = next - sequence;
+	/* No branch: which segments are cut off is as good as random. */
+	uint32_t near = -(uint32_t)(((own->bits & FLOW_ROUGH) != 0) & (before <= FLOW_TCP_SLACK));
+	return next - (before & near);
 }
 
 /*
@@ -31,9 +33,12 @@ static inline bool flow_tcp_plain(const struct flow_hot *hot, struct flow_direct
 	uint32_t length = item->payload_bytes;
 	uint32_t next = item->sequence + length;
 	bool same_ack = item->acknowledged == own->acknowledged;
+	/* One branch for all: which of them it is does not matter. */
+	bool odd = ((int32_t)(item->sequence - flow_tcp_next(own, item->sequence)) < 0) | (item->window == 0) | (length == 1) | ((length == 0) & same_ack) |
+	           !(own->bits & FLOW_SEQUENCE) | ((hot->state & (FLOW_SYN | FLOW_FINS)) != 0) |
+	           ((item->tcp_flags & (FLOW_TCP_SYN | FLOW_TCP_FIN | FLOW_TCP_RST)) != 0);
 
-	if ((int32_t)(item->sequence - flow_tcp_next(own, item->sequence)) < 0 || item->window == 0 || length == 1 || (length == 0 && same_ack) || !(own->bits & FLOW_SEQUENCE) ||
-	    (hot->state & (FLOW_SYN | FLOW_FINS)) || (item->tcp_flags & (FLOW_TCP_SYN | FLOW_TCP_FIN | FLOW_TCP_RST)))
+	if (odd)
 		return false;
 	own->repeated_acks &= (uint8_t)-same_ack; /* no branch: it is as good as random */
 	own->next_time_ns = next != own->next_sequence ? item->time_ns : own->next_time_ns;
