@@ -1,7 +1,12 @@
-/* The decapsulate stage: any packets on Ethernet, one after the other. Facts must stay within the bytes, and the figures add up. */
+/*
+ * The decapsulate stage: any packets on Ethernet, one after the other. Facts must stay within the bytes, the figures add up,
+ * and opening what was decided later comes to the same facts.
+ */
 #include <stdlib.h>
+#include <string.h>
 
 #include <weir/decode.h>
+#include <weir/flow.h>
 #include <weir/stage.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -22,6 +27,34 @@ static void check(const struct weir_packet *packet)
 			abort();
 	if ((facts->flags & WEIR_FACT_ESP_NULL) && facts->trailer > packet->length)
 		abort();
+}
+
+static void check_same(const struct weir_facts *a, const struct weir_facts *b)
+{
+	if (a->flags != b->flags || a->layer_count != b->layer_count || a->network_count != b->network_count || a->payload != b->payload ||
+	    a->flow_hash != b->flow_hash || ((a->flags & WEIR_FACT_ESP_NULL) && a->trailer != b->trailer) ||
+	    memcmp(a->layers, b->layers, a->layer_count * sizeof a->layers[0]) != 0 ||
+	    memcmp(a->networks, b->networks, a->network_count * sizeof a->networks[0]) != 0)
+		abort();
+}
+
+/* The same packets through the stage that only decides, and the one that opens. */
+static void check_later(const struct weir_batch *opened)
+{
+	struct weir_stage *decides = NULL, *opens = weir_flow_items_stage_new();
+	struct weir_batch *batch = weir_batch_new();
+
+	if (!batch || !opens || weir_decapsulate_deciding_stage_new(4096, &decides, NULL) < 0)
+		abort();
+	memcpy(batch->packets, opened->packets, opened->count * sizeof batch->packets[0]);
+	batch->count = opened->count;
+	if (weir_decode_batch(batch, NULL) < 0 || decides->ops->process(decides, batch, NULL) < 0 || opens->ops->process(opens, batch, NULL) < 0)
+		abort();
+	for (uint32_t i = 0; i < batch->count; i++)
+		check_same(opened->packets[i].facts, batch->packets[i].facts);
+	weir_stage_close(decides);
+	weir_stage_close(opens);
+	weir_batch_free(batch);
 }
 
 /* Each packet: its captured length in 2 bytes, how much more there was on the wire in 2, its bytes. */
@@ -49,6 +82,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	for (uint32_t i = 0; i < batch->count; i++)
 		check(&batch->packets[i]);
+	check_later(batch);
 	weir_decapsulate_statistics(stage, &s);
 	if (s.esp != s.opened + s.encrypted + s.undecided)
 		abort();

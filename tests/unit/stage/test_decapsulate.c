@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <weir/decode.h>
+#include <weir/flow.h>
 #include <weir/stage.h>
 #include <weir/state.h>
 
@@ -490,6 +491,118 @@ static void a_saved_and_loaded_stage_goes_on_as_if_nothing_had_been(void **state
 	weir_stage_close(three);
 }
 
+/* ---- deciding, and opening later ---- */
+
+#define TOGETHER 50
+
+static void assert_same_facts(const struct weir_facts *a, const struct weir_facts *b)
+{
+	assert_int_equal(a->flags, b->flags);
+	assert_int_equal(a->layer_count, b->layer_count);
+	assert_int_equal(a->network_count, b->network_count);
+	assert_int_equal(a->payload, b->payload);
+	assert_int_equal(a->flow_hash, b->flow_hash);
+	if (a->flags & WEIR_FACT_ESP_NULL)
+		assert_int_equal(a->trailer, b->trailer);
+	assert_memory_equal(a->layers, b->layers, a->layer_count * sizeof a->layers[0]);
+	assert_memory_equal(a->networks, b->networks, a->network_count * sizeof a->networks[0]);
+}
+
+/* Two batches of the same packets: one through the stage that does all, one through that which decides and that which takes items. */
+struct both {
+	struct weir_stage *alone, *decides, *opens;
+	struct weir_batch *batches[2];
+	struct made made[TOGETHER];
+	uint64_t opened;
+};
+
+static void run_both(struct both *both)
+{
+	struct weir_fault fault;
+
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(weir_decode_batch(both->batches[i], &fault), 0);
+	assert_int_equal(both->alone->ops->process(both->alone, both->batches[0], &fault), 0);
+	assert_int_equal(both->decides->ops->process(both->decides, both->batches[1], &fault), 0);
+	assert_int_equal(both->opens->ops->process(both->opens, both->batches[1], &fault), 0);
+	for (uint32_t i = 0; i < both->batches[0]->count; i++) {
+		assert_same_facts(both->batches[0]->packets[i].facts, both->batches[1]->packets[i].facts);
+		both->opened += opened(both->batches[0]->packets[i].facts);
+	}
+	for (int i = 0; i < 2; i++)
+		weir_batch_reset(both->batches[i]);
+}
+
+static void add_both(struct both *both, const struct how *how, uint32_t snap)
+{
+	uint32_t at = both->batches[0]->count;
+	struct made *m = &both->made[at];
+
+	make(m, how);
+	uint32_t captured = snap && snap < m->length ? snap : m->length;
+	for (int i = 0; i < 2; i++) {
+		both->batches[i]->packets[at] = (struct weir_packet){.data = m->data, .captured = captured, .length = m->length, .linktype = 1};
+		both->batches[i]->count = at + 1;
+	}
+	if (at + 1 == TOGETHER)
+		run_both(both);
+}
+
+/* Packets of 30 associations of each kind, whole and cut off at many places, interleaved. */
+static void add_kind(struct both *both, const struct how *kind, uint32_t spi)
+{
+	for (uint32_t i = 0; i < 30 * 6; i++) {
+		struct how how = *kind;
+		how.spi = spi + i % 6;
+		how.sequence = 1 + i / 6;
+		how.payload = (uint16_t)(20 + i * 7 % 120);
+		how.source_port = i % 13 == 0 ? 4500 : i % 7 == 0 ? 0x4001 : 0; /* ESP again; what looks like IPv4 */
+		how.fragment = i % 31 == 30 && how.version != 6;
+		add_both(both, &how, i % 6 < 2 ? 0 : 90 + i % 50);
+	}
+}
+
+static void deciding_and_opening_later_comes_to_the_same(void **state)
+{
+	static const struct {
+		uint8_t iv, icv;
+	} shapes[] = {{0, 12}, {0, 16}, {8, 16}, {0, 24}, {0, 32}, {0, 8}, {0, 0}};
+	static const uint8_t protocols[] = {6, 17, 1, 4, 59};
+	struct both *both = calloc(1, sizeof *both);
+	struct weir_decapsulate_statistics a, b;
+	struct weir_fault fault;
+	uint32_t spi = 1000;
+
+	(void)state;
+	assert_non_null(both);
+	both->alone = stage_of(0);
+	assert_int_equal(weir_decapsulate_deciding_stage_new(0, &both->decides, &fault), 0);
+	assert_non_null(both->opens = weir_flow_items_stage_new());
+	for (int i = 0; i < 2; i++)
+		assert_non_null(both->batches[i] = weir_batch_new());
+	for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
+		for (size_t k = 0; k < sizeof protocols; k++)
+			for (uint8_t version = 4; version <= 6; version += 2) {
+				struct how kind = {.version = version, .iv = shapes[i].iv, .icv = shapes[i].icv, .protocol = protocols[k]};
+				kind.timestamps = i & 1;
+				kind.encrypted = k == 0 && i == 4;
+				add_kind(both, &kind, spi);
+				spi += 6;
+			}
+	run_both(both);
+	weir_decapsulate_statistics(both->alone, &a);
+	weir_decapsulate_statistics(both->decides, &b);
+	assert_memory_equal(&a, &b, sizeof a);
+	assert_true(both->opened > 5000);
+	assert_true(a.encrypted + a.undecided > 300);
+	for (int i = 0; i < 2; i++)
+		weir_batch_free(both->batches[i]);
+	weir_stage_close(both->alone);
+	weir_stage_close(both->decides);
+	weir_stage_close(both->opens);
+	free(both);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -506,6 +619,7 @@ int main(void)
 		cmocka_unit_test(fragments_and_dummies_are_read_as_far_as_can_be),
 		cmocka_unit_test(memory_is_bounded_and_old_associations_go_first),
 		cmocka_unit_test(a_saved_and_loaded_stage_goes_on_as_if_nothing_had_been),
+		cmocka_unit_test(deciding_and_opening_later_comes_to_the_same),
 	};
 	return cmocka_run_group_tests(tests, NULL, at_end);
 }
