@@ -141,7 +141,7 @@ static int open_campaign(struct run *run, const char *path, const struct flows_r
 static int add_decapsulation(struct run *run, struct weir_fault *fault)
 {
 	struct weir_stage *stage;
-	int error = weir_decapsulate_stage_new(0, &stage, fault);
+	int error = weir_decapsulate_deciding_stage_new(0, &stage, fault);
 
 	return error ? error : add_stage(run, stage, fault);
 }
@@ -149,12 +149,14 @@ static int add_decapsulation(struct run *run, struct weir_fault *fault)
 static int add_flow_stages(struct run *run, const struct flows_request *request, struct weir_flow_sink *sink, struct weir_fault *fault)
 {
 	struct weir_flow_options options = {
-		.idle_ns = request->idle_ns, .active_ns = request->active_ns, .memory_bytes = request->memory_bytes, .sink = sink,
+		.idle_ns = request->idle_ns, .active_ns = request->active_ns, .memory_bytes = request->memory_bytes, .sink = sink, .items_taken = true,
 	};
 	int error = add_stage(run, weir_decode_stage_new(), fault);
 
 	if (!error)
 		error = add_decapsulation(run, fault);
+	if (!error)
+		error = add_stage(run, weir_flow_items_stage_new(), fault);
 	if (!error && !request->no_applications)
 		error = weir_applications_new(&(struct weir_applications_options){.memory_bytes = 0}, &run->applications, fault);
 	options.applications = run->applications;
