@@ -200,8 +200,8 @@ static inline void take_as(struct flow_item *restrict item, struct weir_packet *
 }
 
 /*
- * Opens a packet and takes what is behind its ESP header, in one go: esp_open and take_as, which one after the other take twice the time, since the second reads
- * again what the first has found. False, and nothing is done: its header was cut off, or there is no room for another layer.
+ * Opens a packet and takes what is behind its ESP header, in one go: esp_open and take_as, which one after the other take a quarter more (31 ns, not 25), since
+ * the second reads again what the first has found. False, and nothing is done: its header was cut off, or there is no room for another layer.
  */
 static inline __attribute__((always_inline)) bool take_opened(struct flow_item *restrict item, struct weir_packet *restrict packet,
                                                               struct weir_facts *restrict facts, struct weir_network *restrict network,
