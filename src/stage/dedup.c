@@ -56,34 +56,19 @@ static void dedup_tell(const struct dedup_stage *stage, const struct weir_packet
 	stage->options.on_copy(stage->options.context, &copy);
 }
 
-/*
- * Blocks that the nearest cache holds, each gone through twice: to find the packets that are compared and have the heads fetched that they lead to; to compare. Between, where the
- * tables are large, to have the entries fetched that the heads lead to.
- */
-#define BLOCK 32
-
-static void dedup_fetch(const struct dedup_stage *stage, struct weir_packet *const *waiting, uint32_t count)
-{
-	for (uint32_t i = 0; i < count; i++) {
-		if (stage->fetch_exact)
-			dedup_exact_prefetch_entry(&stage->exact, waiting[i]->facts->digest);
-		if (stage->compare_routed)
-			dedup_routed_prefetch_entry(&stage->routed, waiting[i]->facts->identity);
-	}
-}
-
+/* near: see dedup_near; said by the caller, so that what is made for it has no questions. */
 static inline __attribute__((always_inline)) void dedup_packet(struct dedup_stage *stage, struct weir_packet *packet,
-                                                               uint64_t number, bool usual)
+                                                               uint64_t number, bool near)
 {
 	const struct weir_facts *facts = packet->facts;
 	const struct exact_entry *same = NULL;
 	const struct instance *instance = NULL;
 
-	if (usual)
+	if (near)
 		same = dedup_recent_enter(&stage->exact.recent, facts->digest, packet);
 	else if (stage->compare_exact)
 		same = dedup_exact_enter(&stage->exact, facts->digest, packet);
-	if ((usual || stage->compare_routed) && facts->identity)
+	if ((near || stage->compare_routed) && facts->identity)
 		instance = dedup_routed_enter(&stage->routed, packet, number, !same);
 	if (__builtin_expect(!same && !instance, 1))
 		return;
@@ -95,9 +80,13 @@ static inline __attribute__((always_inline)) void dedup_packet(struct dedup_stag
 		dedup_remove(stage, packet, instance->interface_id, instance->first_ns, instance);
 }
 
-/* usual: as weir process has it, a small window of each interface and routed duplicates; said by the caller, so that the loop is made for it. */
-static inline __attribute__((always_inline)) void dedup_block(struct dedup_stage *stage, struct weir_batch *batch,
-                                                              uint32_t from, uint32_t to, bool usual)
+/*
+ * As weir process has it: a small window of each interface, and routed duplicates in a table that the caches hold. Blocks that the nearest cache holds, each gone through
+ * twice: to find the packets that are compared and have the heads fetched that they lead to; to compare, in a loop that is made for it.
+ */
+#define BLOCK 32
+
+static void dedup_near(struct dedup_stage *stage, struct weir_batch *batch, uint32_t from, uint32_t to)
 {
 	struct weir_packet *waiting[BLOCK];
 	uint32_t count = 0;
@@ -108,32 +97,67 @@ static inline __attribute__((always_inline)) void dedup_block(struct dedup_stage
 			__builtin_prefetch(packet[BLOCK].facts); /* of no facts: nothing happens */
 		if (packet->verdict != WEIR_KEEP || !packet->facts)
 			continue;
-		if (!usual && stage->fetch_exact)
-			dedup_exact_prefetch_head(&stage->exact, packet->facts->digest);
-		if (usual || stage->compare_routed)
-			dedup_routed_prefetch_head(&stage->routed, packet->facts->identity);
+		dedup_routed_prefetch_head(&stage->routed, packet->facts->identity);
 		waiting[count++] = packet;
 	}
-	if ((!usual && stage->fetch_exact) || stage->routed.mask >= LARGE)
-		dedup_fetch(stage, waiting, count);
 	for (uint32_t i = 0; i < count; i++)
-		dedup_packet(stage, waiting[i], batch->first_number + (uint64_t)(waiting[i] - batch->packets), usual);
+		dedup_packet(stage, waiting[i], batch->first_number + (uint64_t)(waiting[i] - batch->packets), true);
 	stage->statistics.packets += count;
+}
+
+/*
+ * Where tables are large, what a packet needs is on its way long before its turn: its facts, then the heads that they lead to, then the entries that these lead to.
+ * Distances in packets.
+ */
+#define FETCH_FACTS 32
+#define FETCH_HEADS 20
+#define FETCH_ENTRIES 10
+
+DEDUP_PREFETCH dedup_prefetch_heads(const struct dedup_stage *stage, const struct weir_facts *facts)
+{
+	if (facts && stage->fetch_exact)
+		dedup_exact_prefetch_head(&stage->exact, facts->digest);
+	if (facts && stage->compare_routed)
+		dedup_routed_prefetch_head(&stage->routed, facts->identity);
+}
+
+DEDUP_PREFETCH dedup_prefetch_entries(const struct dedup_stage *stage, const struct weir_facts *facts)
+{
+	if (facts && stage->fetch_exact)
+		dedup_exact_prefetch_entry(&stage->exact, facts->digest);
+	if (facts && stage->compare_routed)
+		dedup_routed_prefetch_entry(&stage->routed, facts->identity);
+}
+
+static void dedup_far(struct dedup_stage *stage, struct weir_batch *batch)
+{
+	struct weir_packet *packets = batch->packets;
+
+	/* Begins before the first packet, so that it has what it needs too. */
+	for (int64_t i = -FETCH_FACTS; i < (int64_t)batch->count; i++) {
+		if (i + FETCH_FACTS < batch->count)
+			__builtin_prefetch(packets[i + FETCH_FACTS].facts);
+		if (i + FETCH_HEADS >= 0 && i + FETCH_HEADS < batch->count)
+			dedup_prefetch_heads(stage, packets[i + FETCH_HEADS].facts);
+		if (i + FETCH_ENTRIES >= 0 && i + FETCH_ENTRIES < batch->count)
+			dedup_prefetch_entries(stage, packets[i + FETCH_ENTRIES].facts);
+		if (i < 0 || packets[i].verdict != WEIR_KEEP || !packets[i].facts)
+			continue;
+		dedup_packet(stage, &packets[i], batch->first_number + (uint64_t)i, false);
+		stage->statistics.packets++;
+	}
 }
 
 static int dedup_process(struct weir_stage *base, struct weir_batch *batch, struct weir_fault *fault)
 {
 	struct dedup_stage *stage = (struct dedup_stage *)base;
-	bool usual = stage->exact.recent.ports && stage->compare_routed;
 
 	(void)fault;
-	for (uint32_t from = 0; from < batch->count; from += BLOCK) {
-		uint32_t to = batch->count - from < BLOCK ? batch->count : from + BLOCK;
-		if (usual)
-			dedup_block(stage, batch, from, to, true);
-		else
-			dedup_block(stage, batch, from, to, false);
-	}
+	if (!stage->exact.recent.ports || !stage->compare_routed || stage->routed.mask >= LARGE)
+		dedup_far(stage, batch);
+	else
+		for (uint32_t from = 0; from < batch->count; from += BLOCK)
+			dedup_near(stage, batch, from, batch->count - from < BLOCK ? batch->count : from + BLOCK);
 	return 0;
 }
 

@@ -211,8 +211,8 @@ static inline bool dedup_routed_has(const struct dedup_routed *routed, uint32_t 
 const struct instance *dedup_routed_join(struct dedup_routed *routed, uint32_t number,
                                          const struct weir_packet *packet);
 
-/* Makes room for another instance in a table that is not full, or grows it when the oldest may still be joined, or forgets that for want of memory. */
-void dedup_routed_make_room(struct dedup_routed *routed, int64_t time_ns);
+/* Makes room for another instance in a table that is not full, or whose oldest may still be joined: grows it, or forgets that for want of memory. */
+void dedup_routed_make_room(struct dedup_routed *routed);
 
 /* Enters the instance with this number into its chain as the newest. */
 static inline void dedup_routed_link(struct dedup_routed *routed, struct instance *instance, uint32_t number)
@@ -227,16 +227,21 @@ static inline void dedup_routed_link(struct dedup_routed *routed, struct instanc
 
 #define ROUTED_AHEAD 4 /* places of instances to come that are fetched */
 
+/* Whether the oldest is not more than routed_ns away, before or after, in one comparison; times of damaged files may be anywhere. */
+static inline bool dedup_routed_oldest_is_near(const struct dedup_routed *routed, int64_t time_ns)
+{
+	uint64_t routed_ns = (uint64_t)routed->routed_ns;
+	uint64_t away = (uint64_t)time_ns - (uint64_t)dedup_routed_at(routed, routed->now)->first_ns;
+
+	return away + routed_ns <= 2 * routed_ns;
+}
+
 /* Begins an instance with the packet. */
 static inline void dedup_routed_begin(struct dedup_routed *routed, const struct weir_packet *packet,
                                       const struct weir_facts *facts, uint64_t number)
 {
-	/* Whether the oldest is more than routed_ns away, before or after, in one comparison; times of damaged files may be anywhere. */
-	uint64_t away = (uint64_t)packet->time_ns - (uint64_t)dedup_routed_at(routed, routed->now)->first_ns +
-	                (uint64_t)routed->routed_ns;
-
-	if (__builtin_expect(routed->filled <= routed->mask || away <= 2 * (uint64_t)routed->routed_ns, 0))
-		dedup_routed_make_room(routed, packet->time_ns);
+	if (__builtin_expect(routed->filled <= routed->mask || dedup_routed_oldest_is_near(routed, packet->time_ns), 0))
+		dedup_routed_make_room(routed);
 	struct instance *instance = dedup_routed_at(routed, routed->now);
 	__builtin_prefetch(dedup_routed_at(routed, routed->now + ROUTED_AHEAD), 1);
 	*instance = (struct instance){

@@ -122,15 +122,12 @@ static void routed_grow(struct dedup_routed *routed)
 		dedup_routed_link(routed, dedup_routed_at(routed, routed->now - i), routed->now - i);
 }
 
-void dedup_routed_make_room(struct dedup_routed *routed, int64_t time_ns)
+void dedup_routed_make_room(struct dedup_routed *routed)
 {
 	if (routed->filled <= routed->mask) {
 		routed->filled++;
 		return;
 	}
-	int64_t delay = dedup_delay(dedup_routed_at(routed, routed->now)->first_ns, time_ns);
-	if (delay > routed->routed_ns || delay < -routed->routed_ns)
-		return;
 	if (routed->bits < routed->most_bits) {
 		routed_grow(routed);
 		routed->filled++;
