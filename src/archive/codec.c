@@ -113,7 +113,7 @@ static ZSTD_DCtx *new_decompressor(bool skip_checksums)
 {
 	ZSTD_DCtx *decompressor = ZSTD_createDCtx();
 
-#ifdef ZSTD_d_forceIgnoreChecksum /* since 1.4.9 */
+#ifdef ZSTD_d_forceIgnoreChecksum /* not in every version, for it is experimental */
 	if (decompressor && skip_checksums)
 		ZSTD_DCtx_setParameter(decompressor, ZSTD_d_forceIgnoreChecksum, ZSTD_d_ignoreChecksum);
 #endif

@@ -9,6 +9,7 @@
 
 #include "archive/chunk_walk.h"
 #include "archive/gaps.h"
+#include "archive/index_read.h"
 
 /* ---- Archives made of packets that a test thinks up ---- */
 
@@ -360,6 +361,30 @@ static void of_a_damaged_frame_the_range_is_told(void **state)
 	assert_true(told.packets > 0);
 }
 
+/* What the chunk's checksum holds is sound, whatever stands in that of its frame: a query gives it, and leaves it to verify to tell. */
+static void a_damaged_checksum_of_a_frame_costs_nothing(void **state)
+{
+	char command[256], path[256] = "";
+	struct index *index = malloc(sizeof *index);
+	struct weir_fault fault;
+
+	assert_non_null(index);
+	record("n", "i", 1, 20000, 64 << 20, ascending);
+	snprintf(command, sizeof command, "find '%s/raw' -name '*.idx'", campaign_path);
+	FILE *found = popen(command, "r");
+	assert_non_null(found);
+	assert_non_null(fgets(path, sizeof path, found));
+	pclose(found);
+	path[strcspn(path, "\n")] = '\0';
+	assert_int_equal(index_open(path, index, &fault), 0);
+	write_into_segment("XXXX", (unsigned)(index->chunks[0].offset + index->chunks[0].stored_bytes - 4));
+	index_close(index);
+	free(index);
+	struct answer answer = ask((struct weir_query){.from_ns = WEIR_TIME_FIRST});
+	assert_int_equal(answer.code, 0);
+	assert_int_equal(answer.packets, 20000);
+}
+
 static void a_lost_index_costs_time_and_no_packets(void **state)
 {
 	char command[512];
@@ -455,6 +480,7 @@ int main(void)
 		TEST(what_is_sound_of_a_damaged_chunk_can_be_had),
 		TEST(a_flipped_bit_that_no_block_shows_is_told),
 		TEST(of_a_damaged_frame_the_range_is_told),
+		TEST(a_damaged_checksum_of_a_frame_costs_nothing),
 		TEST(a_lost_index_costs_time_and_no_packets),
 		TEST(what_is_being_recorded_is_found),
 		TEST(filters_that_are_none_are_refused),
