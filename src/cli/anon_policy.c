@@ -1,5 +1,5 @@
 /* What `weir anon` hides by: the policy and the key. */
-#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -62,6 +62,20 @@ static bool says_something(const struct anon_options *o)
 	       o->time_shift || o->time_precision || o->internal.count;
 }
 
+/* The line that a fault names is of a file that nobody has seen. */
+static int as_wrong_use(struct weir_fault *fault)
+{
+	unsigned line;
+	int behind = 0;
+
+	if (sscanf(fault->message, "line %u: %n", &line, &behind) == 1 && behind > 0)
+		memmove(fault->message, fault->message + behind, strlen(fault->message + behind) + 1);
+	fault->code = WEIR_E_USAGE;
+	fault->file[0] = '\0';
+	fault->offset = WEIR_NOWHERE;
+	return WEIR_E_USAGE;
+}
+
 static int of_options(const struct anon_options *options, struct weir_policy **policy, struct weir_fault *fault)
 {
 	struct text text = {0};
@@ -69,12 +83,8 @@ static int of_options(const struct anon_options *options, struct weir_policy **p
 	as_toml(options, &text);
 	int error = text.failed ? weir_fail(fault, WEIR_E_MEMORY, "no memory for a policy")
 	                        : weir_policy_parse(text_string(&text), text.length, "options", policy, fault);
-	/* The line that a fault names is of a file that nobody has seen. */
-	if (error == WEIR_E_FORMAT && fault) {
-		fault->code = error = WEIR_E_USAGE;
-		fault->file[0] = '\0';
-		fault->offset = WEIR_NOWHERE;
-	}
+	if (error == WEIR_E_FORMAT)
+		error = as_wrong_use(fault);
 	text_free(&text);
 	return error;
 }
