@@ -58,8 +58,8 @@ static void as_toml(const struct anon_options *options, struct text *text)
 
 static bool says_something(const struct anon_options *o)
 {
-	return o->keep || o->addresses || o->macs || o->ports || o->vlans || o->names || o->tcp_timestamps || o->ip_ids || o->scope || o->special ||
-	       o->time_shift || o->time_precision || o->internal.count;
+	return o->keep || o->addresses || o->macs || o->ports || o->vlans || o->names || o->tcp_timestamps || o->ip_ids ||
+	       o->scope || o->special || o->time_shift || o->time_precision || o->internal.count;
 }
 
 /* The line that a fault names is of a file that nobody has seen. */
@@ -105,13 +105,15 @@ static int of_campaign(const char *campaign, struct weir_policy **policy, struct
 	return error == WEIR_E_NOT_FOUND ? 0 : error;
 }
 
-int anon_policy(const struct anon_options *options, const char *campaign, struct weir_policy **policy, struct weir_fault *fault)
+int anon_policy(const struct anon_options *options, const char *campaign, struct weir_policy **policy,
+                struct weir_fault *fault)
 {
 	int error = 0;
 
 	*policy = NULL;
 	if (options->policy && says_something(options))
-		return weir_fail(fault, WEIR_E_USAGE, "--policy says all of how to hide: it goes with no option that says it otherwise");
+		return weir_fail(fault, WEIR_E_USAGE,
+		                 "--policy says all of how to hide: it goes with no option that says it otherwise");
 	if (options->policy)
 		error = weir_policy_read(options->policy, policy, fault);
 	else if (campaign && !says_something(options))
@@ -159,7 +161,9 @@ static int read_cryptopan_key(const char *text, uint8_t key[static 32], struct w
 	size_t length;
 
 	if (text[0] != '@')
-		return parse_hex(text, strlen(text), key) ? 0 : weir_fail(fault, WEIR_E_USAGE, "--cryptopan-key: 64 hexadecimal digits, or @FILE");
+		return parse_hex(text, strlen(text), key)
+		           ? 0
+		           : weir_fail(fault, WEIR_E_USAGE, "--cryptopan-key: 64 hexadecimal digits, or @FILE");
 	int error = weir_secret_read(text + 1, 256, &data, &length, fault);
 	if (error)
 		return error;
@@ -171,10 +175,12 @@ static int read_cryptopan_key(const char *text, uint8_t key[static 32], struct w
 	weir_wipe(data, length);
 	free(data);
 	return sound ? 0
-	             : weir_fail_at(fault, WEIR_E_FORMAT, text + 1, WEIR_NOWHERE, WEIR_NOWHERE, "a key of Crypto-PAn is 32 bytes, or 64 hexadecimal digits");
+	             : weir_fail_at(fault, WEIR_E_FORMAT, text + 1, WEIR_NOWHERE, WEIR_NOWHERE,
+	                            "a key of Crypto-PAn is 32 bytes, or 64 hexadecimal digits");
 }
 
-static int with_cryptopan(const struct anon_options *options, const struct weir_policy *policy, struct weir_hider **hider, struct weir_fault *fault)
+static int with_cryptopan(const struct anon_options *options, const struct weir_policy *policy,
+                          struct weir_hider **hider, struct weir_fault *fault)
 {
 	uint8_t key[32];
 	int error = read_cryptopan_key(options->cryptopan_key, key, fault);
@@ -188,7 +194,8 @@ static int with_cryptopan(const struct anon_options *options, const struct weir_
 	return error;
 }
 
-int anon_hider(const struct anon_options *options, const struct weir_policy *policy, struct weir_hider **hider, struct weir_fault *fault)
+int anon_hider(const struct anon_options *options, const struct weir_policy *policy, struct weir_hider **hider,
+               struct weir_fault *fault)
 {
 	const char *path = options->key ? options->key : getenv("WEIR_KEY");
 	struct weir_key key;
