@@ -22,23 +22,38 @@ static void make_hiders(void)
 	};
 
 	for (size_t i = 0; i < 3; i++) {
-		struct weir_policy policy = {.hides = true, .hide = {
-			.ipv4 = {.technique = ways[i][0]}, .ipv6 = {.technique = ways[i][0]}, .macs = {.technique = ways[i][1]}, .ports = {.technique = ways[i][2]},
-			.names = {.technique = ways[i][3]}, .tcp_timestamps = {.technique = ways[i][4]}, .ip_ids = {.technique = ways[i][5]},
-			.vlans = {.technique = ways[i][5]}, .keep_special = i == 0, .time_shift_ns = i == 1 ? 1000 : 0,
-		}};
+		struct weir_policy policy = {.hides = true,
+		                             .hide = {
+										 .ipv4 = {.technique = ways[i][0]},
+										 .ipv6 = {.technique = ways[i][0]},
+										 .macs = {.technique = ways[i][1]},
+										 .ports = {.technique = ways[i][2]},
+										 .names = {.technique = ways[i][3]},
+										 .tcp_timestamps = {.technique = ways[i][4]},
+										 .ip_ids = {.technique = ways[i][5]},
+										 .vlans = {.technique = ways[i][5]},
+										 .keep_special = i == 0,
+										 .time_shift_ns = i == 1 ? 1000 : 0,
+									 }};
 		if (weir_hider_new(&policy, &key, &hiders[i], NULL) < 0)
 			abort();
 	}
 }
 
 /* In memory that ends where the packet does. Returns what is left. */
-static uint8_t *hide(struct hide_context *context, const struct weir_packet *packet, const struct weir_facts *facts, uint32_t *kept)
+static uint8_t *hide(struct hide_context *context, const struct weir_packet *packet, const struct weir_facts *facts,
+                     uint32_t *kept)
 {
 	bool whole = hide_wants_payload(facts, packet->data, packet->captured);
 	uint32_t length = whole || facts->payload > packet->captured ? packet->captured : facts->payload;
 	uint8_t *out = malloc(length ? length : 1);
-	struct hiding h = {.context = context, .hider = context->hider, .facts = facts, .in = packet->data, .out = out, .length = length, .whole_copied = whole};
+	struct hiding h = {.context = context,
+	                   .hider = context->hider,
+	                   .facts = facts,
+	                   .in = packet->data,
+	                   .out = out,
+	                   .length = length,
+	                   .whole_copied = whole};
 
 	if (!out)
 		abort();

@@ -1,10 +1,7 @@
 /* Hiding in the headers of link layers and tunnels. */
 #include "stage/hide.h"
 
-static void mac_at(struct hiding *h, uint32_t at)
-{
-	hide_mac(h->context, h->out + at);
-}
+static void mac_at(struct hiding *h, uint32_t at) { hide_mac(h->context, h->out + at); }
 
 uint32_t hide_ethernet(struct hiding *h, const struct weir_layer *layer, uint32_t at, uint32_t end)
 {
@@ -201,14 +198,16 @@ uint32_t hide_gre(struct hiding *h, const struct weir_layer *layer, uint32_t at,
 	if (flags & 0x4000)
 		return hide_cut(h, at);
 	if ((flags & 0x8007) == 0x8000 && end - at >= 8)
-		hide_checksum(h, &(struct hide_checksum){.at = at + 4, .from = at, .to = h->facts->networks[layer->network].end});
+		hide_checksum(h,
+		              &(struct hide_checksum){.at = at + 4, .from = at, .to = h->facts->networks[layer->network].end});
 	return end;
 }
 
 /* RFC 2661: what an offset leaves unused before the payload may hold anything. */
 uint32_t hide_l2tp(struct hiding *h, const struct weir_layer *layer, uint32_t at, uint32_t end)
 {
-	uint32_t length = 6u + (layer->value & 0x4000 ? 2 : 0) + (layer->value & 0x0800 ? 4 : 0) + (layer->value & 0x0200 ? 2 : 0);
+	uint32_t length =
+		6u + (layer->value & 0x4000 ? 2 : 0) + (layer->value & 0x0800 ? 4 : 0) + (layer->value & 0x0200 ? 2 : 0);
 
 	if (end - at < length)
 		return hide_cut(h, at);

@@ -7,7 +7,7 @@ need_shared
 need_command tshark python3
 
 # This tshark does not read their link types, or it takes blocks of others for packets.
-unread='/(dsa|edsa|brcm-tag-[a-z]+|hoobr_juniper3|vtp_asan|styp|SITA-Protocols|abis-accept-network|atm-oam-heapoverflow|output_[a-z]+_test01[78])\.'
+unread='/(dsa|edsa|brcm-tag-[a-z]+|hoobr_juniper3|vtp_asan|styp|SITA-Protocols|abis-accept-network|atm-oam-heapoverflow|output_[a-z]+_test01[78]|BT_USB_LinCooked_Eth_80211_RT)\.'
 
 # All in one file, section by section; of damaged ones what is sound.
 while read -r file; do

@@ -10,8 +10,8 @@
 
 #include "core/cryptopan.h"
 
-static const uint8_t sample_key[32] = {21, 34, 23, 141, 51, 164, 207, 128, 19, 10, 91, 22, 73, 144, 125, 16,
-                                       216, 152, 143, 131, 121, 121, 101, 39, 98, 87, 76, 45, 42, 132, 34, 2};
+static const uint8_t sample_key[32] = {21,  34,  23,  141, 51,  164, 207, 128, 19, 10, 91, 22, 73, 144, 125, 16,
+                                       216, 152, 143, 131, 121, 121, 101, 39,  98, 87, 76, 45, 42, 132, 34,  2};
 
 static uint32_t ipv4(const char *text)
 {
@@ -25,9 +25,9 @@ static uint32_t ipv4(const char *text)
 static void addresses_are_those_of_the_reference(void **state)
 {
 	static const char *const pairs[][2] = {
-		{"24.5.0.80", "100.9.15.210"},        {"24.13.62.231", "100.2.192.247"},   {"208.234.120.210", "227.154.67.17"},
-		{"209.238.72.3", "226.6.119.243"},    {"192.102.249.13", "252.138.62.131"}, {"24.0.250.221", "100.15.198.226"},
-		{"207.105.49.5", "241.118.205.138"},  {"209.68.60.238", "226.184.220.233"}, {"63.14.55.111", "95.9.215.7"},
+		{"24.5.0.80", "100.9.15.210"},       {"24.13.62.231", "100.2.192.247"},    {"208.234.120.210", "227.154.67.17"},
+		{"209.238.72.3", "226.6.119.243"},   {"192.102.249.13", "252.138.62.131"}, {"24.0.250.221", "100.15.198.226"},
+		{"207.105.49.5", "241.118.205.138"}, {"209.68.60.238", "226.184.220.233"}, {"63.14.55.111", "95.9.215.7"},
 	};
 	struct cryptopan cryptopan;
 
@@ -179,9 +179,12 @@ static void tables_are_shuffled(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(addresses_are_those_of_the_reference), cmocka_unit_test(all_published_vectors_agree),
-		cmocka_unit_test(a_mask_in_parts_is_the_mask),          cmocka_unit_test(numbers_are_permuted),
-		cmocka_unit_test(wide_numbers_do_not_meet),             cmocka_unit_test(tables_are_shuffled),
+		cmocka_unit_test(addresses_are_those_of_the_reference),
+		cmocka_unit_test(all_published_vectors_agree),
+		cmocka_unit_test(a_mask_in_parts_is_the_mask),
+		cmocka_unit_test(numbers_are_permuted),
+		cmocka_unit_test(wide_numbers_do_not_meet),
+		cmocka_unit_test(tables_are_shuffled),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,11 +12,17 @@ static struct weir_key key = {{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
 
 static struct weir_policy strict(void)
 {
-	return (struct weir_policy){.hides = true, .hide = {
-		.ipv4 = {.technique = WEIR_HIDE_PREFIX}, .ipv6 = {.technique = WEIR_HIDE_PREFIX}, .keep_special = true,
-		.macs = {.technique = WEIR_HIDE_PERMUTE}, .vlans = {.technique = WEIR_HIDE_PERMUTE}, .names = {.technique = WEIR_HIDE_KEYED},
-		.ports = {.technique = WEIR_HIDE_PERMUTE}, .ip_ids = {.technique = WEIR_HIDE_PERMUTE},
-	}};
+	return (struct weir_policy){.hides = true,
+	                            .hide = {
+									.ipv4 = {.technique = WEIR_HIDE_PREFIX},
+									.ipv6 = {.technique = WEIR_HIDE_PREFIX},
+									.keep_special = true,
+									.macs = {.technique = WEIR_HIDE_PERMUTE},
+									.vlans = {.technique = WEIR_HIDE_PERMUTE},
+									.names = {.technique = WEIR_HIDE_KEYED},
+									.ports = {.technique = WEIR_HIDE_PERMUTE},
+									.ip_ids = {.technique = WEIR_HIDE_PERMUTE},
+								}};
 }
 
 static struct weir_hider *hider_of(const struct weir_policy *policy)
@@ -93,17 +99,21 @@ static void prefixes_that_addresses_share_are_as_long_afterwards(void **state)
 		random_pair(i % 8 ? 4 : 6, &a, &b);
 		weir_hide_ip(hider, &a, &x);
 		weir_hide_ip(hider, &b, &y);
-		assert_int_equal(shared_bits(&a, &b, a.version == 4 ? 32 : 128), shared_bits(&x, &y, a.version == 4 ? 32 : 128));
+		assert_int_equal(shared_bits(&a, &b, a.version == 4 ? 32 : 128),
+		                 shared_bits(&x, &y, a.version == 4 ? 32 : 128));
 	}
 	weir_hider_free(hider);
 }
 
 static void addresses_of_nobody_are_kept_and_those_of_machines_not(void **state)
 {
-	static const char *const kept[] = {"0.0.0.0", "127.0.0.1", "224.0.0.251", "239.255.255.250", "255.255.255.255", "192.0.2.7", "198.51.100.1",
-	                                   "203.0.113.9", "::", "::1", "ff02::1", "ff02::fb", "2001:db8::7"};
-	static const char *const gone[] = {"10.0.0.1", "172.16.3.4", "192.168.1.1", "169.254.7.8", "100.64.1.1", "8.8.8.8", "fe80::1", "fd00::1",
-	                                   "2600::1", "ff02::1:ff12:3456", "::ffff:10.0.0.1", "64:ff9b::8.8.8.8", "233.252.1.1", "ff3e:30:2600:1::1"};
+	static const char *const kept[] = {
+		"0.0.0.0",     "127.0.0.1", "224.0.0.251", "239.255.255.250", "255.255.255.255", "192.0.2.7",  "198.51.100.1",
+		"203.0.113.9", "::",        "::1",         "ff02::1",         "ff02::fb",        "2001:db8::7"};
+	static const char *const gone[] = {"10.0.0.1",    "172.16.3.4",        "192.168.1.1",     "169.254.7.8",
+	                                   "100.64.1.1",  "8.8.8.8",           "fe80::1",         "fd00::1",
+	                                   "2600::1",     "ff02::1:ff12:3456", "::ffff:10.0.0.1", "64:ff9b::8.8.8.8",
+	                                   "233.252.1.1", "ff3e:30:2600:1::1"};
 	struct weir_policy policy = strict();
 	struct weir_hider *hider = hider_of(&policy);
 
@@ -123,7 +133,8 @@ static void an_address_within_an_address_is_hidden_as_it_is_by_itself(void **sta
 {
 	struct weir_policy policy = strict();
 	struct weir_hider *hider = hider_of(&policy);
-	struct weir_ip alone = hidden(hider, "10.1.2.3"), mapped = hidden(hider, "::ffff:10.1.2.3"), translated = hidden(hider, "64:ff9b::10.1.2.3");
+	struct weir_ip alone = hidden(hider, "10.1.2.3"), mapped = hidden(hider, "::ffff:10.1.2.3"),
+				   translated = hidden(hider, "64:ff9b::10.1.2.3");
 
 	assert_memory_equal(mapped.bytes + 12, alone.bytes, 4);
 	assert_memory_equal(translated.bytes + 12, alone.bytes, 4);
@@ -191,7 +202,8 @@ static void macs_stay_what_they_are_and_do_not_meet(void **state)
 {
 	struct weir_policy policy = strict();
 	struct weir_hider *hider = hider_of(&policy);
-	uint8_t out[6], again[6], broadcast[6] = {255, 255, 255, 255, 255, 255}, spanning[6] = {1, 0x80, 0xc2, 0, 0, 0}, zero[6] = {0};
+	uint8_t out[6], again[6], broadcast[6] = {255, 255, 255, 255, 255, 255}, spanning[6] = {1, 0x80, 0xc2, 0, 0, 0},
+							  zero[6] = {0};
 	uint8_t station[6] = {0x00, 0x1b, 0x21, 1, 2, 3}, solicited[6] = {0x33, 0x33, 0xff, 1, 2, 3};
 
 	weir_hide_mac(hider, broadcast, out);
@@ -320,7 +332,8 @@ static void names_of_addresses_carry_the_hidden_address(void **state)
 	char name[128], expected[128], *at = expected;
 
 	hide_text(hider, "230.144.113.195.in-addr.arpa", name);
-	snprintf(expected, sizeof expected, "%03u.%03u.%03u.%03u.in-addr.arpa", out.bytes[3], out.bytes[2], out.bytes[1], out.bytes[0]);
+	snprintf(expected, sizeof expected, "%03u.%03u.%03u.%03u.in-addr.arpa", out.bytes[3], out.bytes[2], out.bytes[1],
+	         out.bytes[0]);
 	assert_string_equal(name, expected);
 	hide_text(hider, "195.113.144.230", name);
 	snprintf(expected, sizeof expected, "%03u.%03u.%03u.%03u", out.bytes[0], out.bytes[1], out.bytes[2], out.bytes[3]);

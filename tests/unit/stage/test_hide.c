@@ -11,11 +11,17 @@
 #include "file/option.h"
 
 static struct weir_key key = {{7, 7, 7}};
-static struct weir_policy policy = {.hides = true, .hide = {
-	.ipv4 = {.technique = WEIR_HIDE_PREFIX}, .ipv6 = {.technique = WEIR_HIDE_PREFIX}, .keep_special = true,
-	.macs = {.technique = WEIR_HIDE_PERMUTE}, .vlans = {.technique = WEIR_HIDE_PERMUTE}, .names = {.technique = WEIR_HIDE_KEYED},
-	.tcp_timestamps = {.technique = WEIR_HIDE_PERMUTE}, .ip_ids = {.technique = WEIR_HIDE_PERMUTE},
-}};
+static struct weir_policy policy = {.hides = true,
+                                    .hide = {
+										.ipv4 = {.technique = WEIR_HIDE_PREFIX},
+										.ipv6 = {.technique = WEIR_HIDE_PREFIX},
+										.keep_special = true,
+										.macs = {.technique = WEIR_HIDE_PERMUTE},
+										.vlans = {.technique = WEIR_HIDE_PERMUTE},
+										.names = {.technique = WEIR_HIDE_KEYED},
+										.tcp_timestamps = {.technique = WEIR_HIDE_PERMUTE},
+										.ip_ids = {.technique = WEIR_HIDE_PERMUTE},
+									}};
 
 static struct weir_hider *hider;
 static struct weir_batch *batch;
@@ -75,7 +81,8 @@ static void right_checksums(struct build *b, uint32_t ip, uint32_t at, uint32_t 
 	if (b->data[ip] >> 4 == 4)
 		weir_store_be16(b->data + ip + 10, (uint16_t)~header_sum(b->data + ip));
 	weir_store_be16(b->data + at + field, 0);
-	weir_store_be16(b->data + at + field, (uint16_t)~transport_sum(b->data + ip, b->data + at, b->length - at, protocol));
+	weir_store_be16(b->data + at + field,
+	                (uint16_t)~transport_sum(b->data + ip, b->data + at, b->length - at, protocol));
 }
 
 static void hidden_ip(const char *bytes, unsigned length, uint8_t *out)
@@ -279,7 +286,8 @@ static void what_is_no_dns_on_its_port_is_cut(void **state)
 
 static void of_http_only_the_words_of_the_protocol_are_kept(void **state)
 {
-	static const char request[] = "GET /users/anna?id=7 HTTP/1.1\r\nHost: anna.example.com:8080\r\nCookie: id=anna\r\nX-Anna: 1\r\nConnection: close\r\n\r\nbody";
+	static const char request[] = "GET /users/anna?id=7 HTTP/1.1\r\nHost: anna.example.com:8080\r\nCookie: "
+	                              "id=anna\r\nX-Anna: 1\r\nConnection: close\r\n\r\nbody";
 	struct build b = {.linktype = 1};
 	char text[256];
 
@@ -353,7 +361,8 @@ static void of_unknown_and_damaged_headers_nothing_is_kept(void **state)
 
 static void of_interfaces_and_blocks_only_what_reading_needs_is_kept(void **state)
 {
-	struct weir_interface interface = {.linktype = 1, .resolution = 9, .name = "anna-lan", .description = "of Anna", .node = "annas-box"};
+	struct weir_interface interface = {
+		.linktype = 1, .resolution = 9, .name = "anna-lan", .description = "of Anna", .node = "annas-box"};
 	const struct weir_interface *table[] = {&interface};
 	struct weir_stage *stage = weir_hide_stage_new(hider, NULL);
 	uint8_t options[128], names[16] = {0}, resolution = 9;
