@@ -211,7 +211,10 @@ bool audit_is_plain(const struct weir_facts *facts)
 		case WEIR_LAYER_IPV6:
 		case WEIR_LAYER_TCP:
 		case WEIR_LAYER_UDP:
-		case WEIR_LAYER_FRAGMENT: continue;
+		case WEIR_LAYER_FRAGMENT:
+		case WEIR_LAYER_ESP:
+		case WEIR_LAYER_AH:
+		case WEIR_LAYER_MPLS: continue;
 		default: return false;
 		}
 	return true;

@@ -50,6 +50,18 @@ static bool is_common(const char *name, size_t length)
 	return true;
 }
 
+/* Names that NetBIOS itself has (RFC 1001, section 15.1.1; browsing), as text and as they stand in packets: "*", "\1\2__MSBROWSE__\2". */
+static bool is_netbios_own(const char *name, size_t length)
+{
+	static const char *const own[] = {"__msbrowse__", "ckaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "abacfpfpenfdecfcepfhfdeffpfpacab"};
+
+	for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+		for (size_t at = 0, size = strlen(own[i]); at + size <= length; at++)
+			if (memcmp(name + at, own[i], size) == 0)
+				return true;
+	return false;
+}
+
 size_t audit_name(const void *name, size_t length, char out[static 256])
 {
 	const uint8_t *in = name;
@@ -65,7 +77,7 @@ size_t audit_name(const void *name, size_t length, char out[static 256])
 		out[i] = (char)c;
 	}
 	/* Numbers are found as what they are; words say nothing. */
-	if (!letter || is_common(out, length))
+	if (!letter || is_common(out, length) || is_netbios_own(out, length))
 		return 0;
 	return length;
 }

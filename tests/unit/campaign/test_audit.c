@@ -1,0 +1,254 @@
+/* Originals, and the search for them: src/campaign/audit*.c. */
+#include "../unit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "campaign/audit.h"
+
+static struct weir_policy policy_of(uint8_t technique, uint8_t bits)
+{
+	return (struct weir_policy){
+		.hides = true,
+		.hide = {.ipv4 = {technique, bits}, .ipv6 = {technique, bits}, .macs = {WEIR_HIDE_BLACK, 0}, .names = {WEIR_HIDE_BLACK, 0}, .keep_special = true},
+	};
+}
+
+static struct weir_originals *make(const struct weir_policy *policy, const struct weir_hider *hider, uint64_t memory)
+{
+	struct weir_originals_options options = {.policy = policy, .hider = hider, .memory_bytes = memory};
+	struct weir_originals *originals;
+	struct weir_fault fault;
+
+	assert_int_equal(weir_originals_new(&options, &originals, &fault), 0);
+	return originals;
+}
+
+static void add(struct weir_originals *originals, uint32_t address)
+{
+	struct weir_ip ip = {.version = 4};
+	struct weir_fault fault;
+
+	weir_store_be32(ip.bytes, address);
+	assert_int_equal(weir_originals_add_ip(originals, &ip, &fault), 0);
+}
+
+/* What is found in these bytes. */
+static struct weir_audit_result search(const struct weir_originals *originals, const void *data, size_t length, bool images)
+{
+	struct weir_audit_options options = {.originals = originals};
+	struct weir_audit_result result = {0};
+	struct audit_place place = {.file = "memory", .what = "bytes", .images = images, .ipv4_bytes = true, .numbers = true, .runs = true, .short_values = true};
+	struct audit_hits *hits;
+	struct weir_fault fault;
+
+	assert_int_equal(audit_hits_new(originals, &hits, &fault), 0);
+	audit_search_all(hits, &place, data, length);
+	assert_int_equal(audit_hits_judge(hits, &options, &result, &fault), 0);
+	audit_hits_free(hits);
+	return result;
+}
+
+static uint64_t found(const struct weir_originals *originals, const char *text) { return search(originals, text, strlen(text), true).leaks; }
+
+static void special_addresses_and_those_out_of_scope_are_no_originals(void **state)
+{
+	static const struct { uint32_t address; bool all, internal, external; } cases[] = {
+		{0x7f000001, false, false, false}, {0xe0000001, false, false, false}, {0xcb007105, false, false, false}, {0xffffffff, false, false, false},
+		{0x0a010203, true, true, false}, {0xc0a80105, true, true, false}, {0xac100001, true, true, false}, {0xac200001, true, false, true},
+		{0x5db8d822, true, false, true}, {0xa9fe0101, true, false, true},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+		for (uint8_t scope = WEIR_SCOPE_ALL; scope <= WEIR_SCOPE_EXTERNAL; scope++) {
+			struct weir_policy policy = policy_of(WEIR_HIDE_BLACK, 0);
+			struct weir_ip ip = {.version = 4};
+			policy.hide.scope = scope;
+			weir_store_be32(ip.bytes, cases[i].address);
+			assert_int_equal(audit_hides_ip(&policy, &ip), scope == WEIR_SCOPE_ALL ? cases[i].all : scope == WEIR_SCOPE_INTERNAL ? cases[i].internal : cases[i].external);
+		}
+}
+
+static void text_is_found_only_where_a_value_stands_by_itself(void **state)
+{
+	struct weir_policy policy = policy_of(WEIR_HIDE_BLACK, 0);
+	struct weir_originals *originals = make(&policy, NULL, 0);
+	struct weir_fault fault;
+
+	(void)state;
+	add(originals, 0x6449f111); /* 100.73.241.17 */
+	weir_originals_add_name(originals, "Kranich.Example", 15, &fault);
+	assert_int_equal(weir_originals_ready(originals, &fault), 0);
+	assert_int_equal(found(originals, "100.73.241.17"), 1);
+	assert_int_equal(found(originals, "at 100.73.241.17."), 1);
+	assert_int_equal(found(originals, "100.73.241.170"), 0);
+	assert_int_equal(found(originals, "2100.73.241.17"), 0);
+	assert_int_equal(found(originals, "100.73-241.17"), 0);
+	assert_int_equal(found(originals, "x.KRANICH.example:80"), 1);
+	assert_int_equal(found(originals, "unkranich.example"), 0);
+	assert_int_equal(found(originals, "kranich.examples"), 0);
+	assert_int_equal(found(originals, "17.241.73.100.in-addr.arpa"), 1);
+	assert_int_equal(found(originals, "::ffff:6449:f111 "), 1);
+	assert_int_equal(found(originals, "1682567441"), 1);
+	assert_int_equal(found(originals, "11682567441"), 0);
+	weir_originals_free(originals);
+}
+
+static void what_another_original_became_is_explained_where_such_values_stand(void **state)
+{
+	struct weir_policy policy = policy_of(WEIR_HIDE_TRUNCATE, 24);
+	struct weir_hider *hider;
+	struct weir_fault fault;
+
+	(void)state;
+	assert_int_equal(weir_hider_new(&policy, NULL, &hider, &fault), 0);
+	struct weir_originals *originals = make(&policy, hider, 0);
+	struct weir_originals_statistics statistics;
+	add(originals, 0x6449f111);
+	add(originals, 0x6449f100); /* what both become */
+	assert_int_equal(weir_originals_ready(originals, &fault), 0);
+	weir_originals_count(originals, &statistics);
+	assert_int_equal(statistics.images[WEIR_ORIGINAL_IPV4], 1);
+	struct weir_audit_result result = search(originals, "100.73.241.0", 12, true);
+	assert_int_equal(result.leaks, 0);
+	assert_int_equal(result.explained, 1);
+	result = search(originals, "100.73.241.0", 12, false);
+	assert_int_equal(result.leaks, 1);
+	result = search(originals, "100.73.241.17", 13, true);
+	assert_int_equal(result.leaks, 1);
+	weir_originals_free(originals);
+	weir_hider_free(hider);
+}
+
+static uint64_t any(uint64_t *s)
+{
+	uint64_t z = *s += UINT64_C(0x9e3779b97f4a7c15);
+
+	z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+	z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+	return z ^ z >> 31;
+}
+
+static void four_bytes_are_a_leak_unless_chance_gives_them(void **state)
+{
+	size_t length = 4 << 20;
+	uint8_t *data = malloc(length);
+	uint64_t seed = 5;
+	struct weir_policy policy = policy_of(WEIR_HIDE_BLACK, 0);
+	struct weir_originals *many = make(&policy, NULL, 0), *few = make(&policy, NULL, 0);
+	struct weir_fault fault;
+
+	(void)state;
+	for (size_t i = 0; i < length; i += 8)
+		weir_store_native64(data + i, any(&seed));
+	for (uint32_t i = 0; i < 20000; i++)
+		add(many, 0x50000000 + (uint32_t)(any(&seed) % 0x40000000));
+	add(many, 0x6449f111);
+	add(few, 0x6449f111);
+	assert_int_equal(weir_originals_ready(many, &fault), 0);
+	assert_int_equal(weir_originals_ready(few, &fault), 0);
+	/* 8 M places and 20,000 addresses: some 39 hits. */
+	struct weir_audit_result result = search(many, data, length, true);
+	assert_int_equal(result.leaks, 0);
+	assert_true(result.by_chance > 5 && result.by_chance < 120);
+	assert_true(result.expected_by_chance > 10 && result.expected_by_chance < 120);
+	/* One address, in what is small: no chance. */
+	weir_store_be32(data + 1001, 0x6449f111);
+	assert_int_equal(search(few, data, 4096, true).leaks, 1);
+	/* Again and again among many: more than chance gives of one. */
+	for (size_t i = 0; i < 12; i++)
+		weir_store_be32(data + 300007 * (i + 1), 0x6449f111);
+	assert_true(search(many, data, length, true).leaks >= 1);
+	weir_originals_free(many);
+	weir_originals_free(few);
+	free(data);
+}
+
+static void what_does_not_fit_is_counted(void **state)
+{
+	struct weir_policy policy = policy_of(WEIR_HIDE_BLACK, 0);
+	struct weir_originals *originals = make(&policy, NULL, 1 << 20);
+	struct weir_originals_statistics statistics;
+	struct weir_fault fault;
+
+	(void)state;
+	for (uint32_t i = 0; i < 300000; i++)
+		add(originals, 0x50000000 + i * 7);
+	assert_int_equal(weir_originals_ready(originals, &fault), 0);
+	weir_originals_count(originals, &statistics);
+	assert_int_equal(statistics.held[WEIR_ORIGINAL_IPV4] + statistics.not_held[WEIR_ORIGINAL_IPV4], 300000);
+	assert_true(statistics.held[WEIR_ORIGINAL_IPV4] > 20000 && statistics.not_held[WEIR_ORIGINAL_IPV4] > 0);
+	weir_originals_free(originals);
+}
+
+static void runs_of_what_is_cut_are_sampled_the_same_everywhere(void **state)
+{
+	struct weir_policy policy = policy_of(WEIR_HIDE_BLACK, 0);
+	struct weir_originals *originals = make(&policy, NULL, 1 << 20);
+	struct weir_originals_statistics statistics;
+	struct weir_fault fault;
+	size_t length = 1 << 20;
+	uint8_t *data = malloc(length);
+	uint64_t seed = 9;
+
+	(void)state;
+	for (size_t i = 0; i < length; i += 8)
+		weir_store_native64(data + i, any(&seed));
+	audit_see_runs(originals, data, length, AUDIT_CUT);
+	/* What is kept elsewhere, too, is nothing to be found. */
+	audit_see_runs(originals, data, length / 2, AUDIT_KEPT);
+	assert_int_equal(weir_originals_ready(originals, &fault), 0);
+	weir_originals_count(originals, &statistics);
+	assert_true(statistics.payload_sampled_one_in > 50);
+	assert_true(statistics.held[WEIR_ORIGINAL_PAYLOAD] > 500);
+	assert_int_equal(search(originals, data, length / 2, true).leaks, 0);
+	assert_true(search(originals, data + length / 2, length / 2, true).leaks >= statistics.held[WEIR_ORIGINAL_PAYLOAD] / 2);
+	weir_originals_free(originals);
+	free(data);
+}
+
+static void values_across_the_windows_of_a_file_are_found(void **state)
+{
+	struct weir_policy policy = policy_of(WEIR_HIDE_BLACK, 0);
+	struct weir_originals *originals = make(&policy, NULL, 0);
+	struct weir_fault fault;
+	char path[] = "/tmp/weir-audit.XXXXXX";
+	size_t length = 5 << 20;
+	char *data = malloc(length);
+	int fd = mkstemp(path);
+
+	(void)state;
+	assert_true(fd >= 0 && data);
+	weir_originals_add_name(originals, "lager7.kranich-institut.example", 31, &fault);
+	assert_int_equal(weir_originals_ready(originals, &fault), 0);
+	/* Every 1,009 bytes: some of them stand across each edge. */
+	memset(data, ' ', length);
+	size_t planted = 0;
+	for (size_t at = 7; at + 31 < length; at += 1009, planted++)
+		memcpy(data + at, "lager7.kranich-institut.example", 31);
+	assert_int_equal(write(fd, data, length), (ssize_t)length);
+	close(fd);
+	struct weir_audit_options options = {.originals = originals};
+	struct weir_audit_result result;
+	assert_int_equal(weir_audit(path, &options, &result, &fault), 0);
+	assert_int_equal(result.leaks, 1);
+	assert_int_equal(result.times, planted);
+	unlink(path);
+	weir_originals_free(originals);
+	free(data);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(special_addresses_and_those_out_of_scope_are_no_originals),
+		cmocka_unit_test(text_is_found_only_where_a_value_stands_by_itself),
+		cmocka_unit_test(what_another_original_became_is_explained_where_such_values_stand),
+		cmocka_unit_test(four_bytes_are_a_leak_unless_chance_gives_them),
+		cmocka_unit_test(what_does_not_fit_is_counted),
+		cmocka_unit_test(runs_of_what_is_cut_are_sampled_the_same_everywhere),
+		cmocka_unit_test(values_across_the_windows_of_a_file_are_found),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
