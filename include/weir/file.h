@@ -32,6 +32,7 @@ const char *weir_compression_name(enum weir_compression compression); /* "none",
 struct weir_file_header {
 	enum weir_format format;
 	enum weir_compression compression;
+	bool sealed; /* it is an age file */
 	bool big_endian;
 	uint16_t version_major, version_minor;
 	uint32_t snaplen;  /* pcap: as in the header; pcapng: of the first interface */

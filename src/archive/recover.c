@@ -293,8 +293,12 @@ static int mend(struct patient *patient, struct recover_report *report, int64_t 
 /* Nobody here can open it: what is known of it is what stands in the open. */
 static int look_at_sealed(struct patient *patient, struct recover_report *report, int64_t *last_ns, struct weir_fault *fault)
 {
+	char end[PATH_MAX];
 	int result = enter_closed(patient, report, fault);
 
+	/* What was left of its closing. */
+	if (result > 0 && snprintf(end, sizeof end, "%.*s.end", (int)segment_stem(patient->file), patient->file) < (int)sizeof end)
+		unlink(end);
 	if (result)
 		return result;
 	uint64_t packets = 0;

@@ -351,6 +351,7 @@ static void show_json(const struct summary *summary, struct json *json)
 	json_put_string(json, "format", header ? weir_format_name(header->format) : NULL);
 	if (header) {
 		json_put_string(json, "compression", weir_compression_name(header->compression));
+		json_put_bool(json, "sealed", header->sealed);
 		json_put_string(json, "byte_order", header->big_endian ? "big-endian" : "little-endian");
 		snprintf(version, sizeof version, "%u.%u", header->version_major, header->version_minor);
 		json_put_string(json, "version", version);
@@ -471,6 +472,8 @@ static void print_header(const struct summary *summary)
 	info_line("Format", "%s %u.%u, %s", weir_format_name(header->format), header->version_major, header->version_minor,
 	          header->big_endian ? "big-endian" : "little-endian");
 	info_line("Compression", "%s", weir_compression_name(header->compression));
+	if (header->sealed)
+		info_line("Sealed", "yes, with age");
 	bool mixed = false;
 	for (uint32_t i = 1; i < count; i++)
 		mixed |= interfaces[i]->linktype != interfaces[0]->linktype;

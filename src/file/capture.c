@@ -419,6 +419,7 @@ int capture_new(struct stream *stream, const char *name, const struct weir_captu
 		capture->options.window_bytes = WINDOW_LEAST;
 	capture->pool = buffer_pool_new(capture->options.window_bytes);
 	capture->header.compression = stream_compression(stream);
+	capture->header.sealed = stream_sealed(stream);
 	if (!capture->name || !capture->pool) {
 		capture_free(capture);
 		return weir_fail(fault, WEIR_E_MEMORY, "no memory to read %s", name);

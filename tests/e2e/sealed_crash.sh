@@ -98,4 +98,20 @@ record_end
 is "$(find "$campaign/raw" -name '*.open*' -o -name '*.end')" "" "nothing is left of journals when it ends"
 numbers --identity "$identity"
 is "$(field "$numbers" numbered):$(field "$numbers" duplicates)" "4500:500" "and everything is in the segment"
+
+# Retention knows sizes and times without a key, and takes index and segment together.
+rm -rf "$campaign"
+record --codec none --segment 1M --max-size 3M --recipient "$recipient"
+send -n 12000 -s 1000 -r 6000
+sleep 2
+record_end
+is "$status" 0 "retention works on sealed segments"
+like "$(cat "$campaign"/raw/*/ledger.jsonl)" '"cause":"retention"' "and enters what it deletes"
+orphans=
+for index in "$campaign"/raw/*/*/*/*.idx.age; do
+	[ -f "${index%.idx.age}" ] || orphans+=" $index"
+done
+is "$orphans" "" "no index is left of a segment that was deleted"
+run "$WEIR" verify "$campaign" --identity "$identity"
+is "$status" 0 "and the rest verifies"
 done_testing

@@ -57,6 +57,7 @@ for ending in pcap pcap.gz pcapng pcapng.zst pcapng.lz4; do
 	like "$err" 'sealed for others' "and it says so"
 done
 
+like "$("$WEIR" info x.pcap.age --identity alice)" 'Sealed: +yes' "info says that a file is sealed"
 run "$WEIR" info x.pcap.age
 is "$status" 3 "without an identity it is an error"
 like "$err" 'is sealed.*--identity' "that says what is missing"
