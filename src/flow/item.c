@@ -302,7 +302,6 @@ int flow_items_take(struct weir_batch *batch, struct weir_fault *fault)
 			__builtin_prefetch(next->data);
 			__builtin_prefetch(next->data + 63); /* TCP inside ESP ends there */
 			__builtin_prefetch(next->facts);
-			__builtin_prefetch((const char *)next->facts + offsetof(struct weir_facts, networks));
 		}
 		if (packet->verdict != WEIR_KEEP && packet->verdict != WEIR_DUPLICATE)
 			continue;
