@@ -84,6 +84,8 @@ static const struct {
 	{"[policy.keep]\ndns = \"handshake\"\n", "line 2: dns has no handshake", WEIR_E_FORMAT},
 	{"[policy.keep]\n\n\"prt 25\" = \"all\"\n", "line 3: 'prt 25' is the name of no protocol and no packet filter",
      WEIR_E_FILTER},
+	{"[policy.keep]\nlocalhost = \"all\"\n",
+     "line 2: 'localhost' is the name of no protocol; a host is \"host localhost\"", WEIR_E_FILTER},
 	{"[policy.keep]\nsnaplen = 0\n", "line 2: snaplen has to be from 1", WEIR_E_FORMAT},
 	{"[policy.keep]\nflow_bytes = -1\n", "line 2: flow_bytes is no number of bytes", WEIR_E_FORMAT},
 	{"[policy.keep]\nshed = [\"payload\",\n 1]\n", "line 3: an element is an integer, it has to be a string",
@@ -118,9 +120,9 @@ static void a_policy_that_is_shown_reads_back_as_the_same(void **state)
 	static const char *const texts[] = {
 		"[policy.keep]\ndefault = \"all\"\n",
 		"[policy]\nname = \"a \\\"b\\\" \\u0007\"\n[policy.keep]\nsnaplen = 96\nflow_bytes = 0\n\"tcp port 25 or host "
-	    "10.0.0.1\" = 5\ndns = \"headers\"\n",
+		"10.0.0.1\" = 5\ndns = \"headers\"\n",
 		"[policy.hide]\ntime_shift = \"random\"\ntime_precision = \"1500ms\"\ncounter_precision = 10\nipv6 = "
-	    "\"truncate:48\"\nspecial = \"hide\"\n",
+		"\"truncate:48\"\nspecial = \"hide\"\n",
 	};
 	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
 		struct weir_policy *policy = parse(texts[i]);
