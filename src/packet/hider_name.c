@@ -8,12 +8,12 @@
 	63 /* a label of DNS is no longer (RFC 1035, section 2.3.4); longer names of others are hidden in pieces */
 #define ROUNDS 10
 
-/* How many characters of its kind there are; 0: it stays as it is. What is not ASCII counts as a letter, and becomes one. */
+/* How many characters of its kind there are; 0: it stays as it is. What is no printable ASCII counts as a letter, and becomes one. */
 static uint8_t radix_of(uint8_t c)
 {
 	if (c >= '0' && c <= '9')
 		return 10;
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c >= 0x80 ? 26 : 0;
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c < ' ' || c >= 0x7f ? 26 : 0;
 }
 
 static uint8_t lower(uint8_t c) { return c >= 'A' && c <= 'Z' ? (uint8_t)(c + 32) : c; }
@@ -37,9 +37,9 @@ static void take_symbols(struct hide_context *context, const uint8_t *label, siz
 			continue;
 		s->at[s->count] = (uint8_t)i;
 		s->radix[s->count] = radix;
-		s->values[s->count++] = (uint8_t)(radix == 10        ? label[i] - '0'
-		                                  : label[i] >= 0x80 ? label[i] % 26
-		                                                     : label[i] - 'a');
+		s->values[s->count++] = (uint8_t)(radix == 10                          ? label[i] - '0'
+		                                  : label[i] >= 'a' && label[i] <= 'z' ? label[i] - 'a'
+		                                                                       : label[i] % 26);
 	}
 	cipher_prf(context->names, HIDE_LABEL_CLASSES, kinds, length, s->shape, sizeof s->shape);
 }
