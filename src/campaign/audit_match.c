@@ -9,7 +9,7 @@
 #include "core/xxh3.h"
 
 #define FOLD UINT32_C(0x20202020)
-#define FILTER_BITS_LEAST 16
+#define FILTER_BITS_LEAST 20 /* 128 KiB: in any second-level cache */
 #define FILTER_BITS_MOST 27
 #define SKETCH_BITS 20
 #define CHAIN_MOST 4096 /* patterns with one anchor: more of them are no names or addresses that anybody has */
