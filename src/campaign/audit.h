@@ -61,6 +61,9 @@ void audit_table_free(struct audit_table *table);
 
 /* ---- originals (audit_originals.c, audit_names.c) ---- */
 
+struct audit_hits;
+struct audit_place;
+
 /* How a value is written where it was found. The words are in audit_hits.c. */
 enum audit_encoding {
 	AUDIT_BYTES,
@@ -113,6 +116,8 @@ struct weir_originals {
 	bool no_ipv4, no_ipv6, no_macs, no_names; /* the policy leaves them alone */
 
 	/* For searching. */
+	uint64_t *runs_filter;        /* a bit for each hash of a run */
+	unsigned runs_bits;
 	uint64_t *filter;             /* a bit for each hash of four bytes, of any case */
 	unsigned filter_bits;         /* log2 of how many */
 	uint32_t *buckets;            /* index of a pattern + 1, by the hash of its anchor */
@@ -129,6 +134,10 @@ bool audit_hides_ip(const struct weir_policy *policy, const struct weir_ip *ip);
 
 /* The form in which names are held, into out: lower case, no closing dot. 0: it is not to be searched for. */
 size_t audit_name(const void *name, size_t length, char out[static 256]);
+
+/* Searching for runs: what it needs, and the search. */
+int audit_runs_prepare(struct weir_originals *originals, struct weir_fault *fault);
+void audit_match_runs(struct audit_hits *hits, const struct audit_place *place, const uint8_t *data, size_t length, size_t from, size_t to);
 
 /* Whether a value of four or six bytes is like a number that stands everywhere (10.0.0.1, 00:00:00:00:00:01): as bytes it says nothing. */
 bool audit_says_little(const uint8_t *value, size_t length);

@@ -9,7 +9,7 @@
 #include "core/xxh3.h"
 
 #define FOLD UINT32_C(0x20202020)
-#define FILTER_BITS_LEAST 16
+#define FILTER_BITS_LEAST 20 /* 128 KiB: in any second-level cache */
 #define FILTER_BITS_MOST 27
 #define SKETCH_BITS 20
 #define CHAIN_MOST 4096 /* patterns with one anchor: more of them are no names or addresses that anybody has */
@@ -145,18 +145,6 @@ static void add_names(struct weir_originals *o)
 	}
 }
 
-static void add_runs(struct weir_originals *o)
-{
-	const uint8_t *run;
-	size_t at = 0;
-
-	while ((run = audit_table_next(&o->runs, &at))) {
-		uint8_t flags = audit_table_flags(&o->runs, run);
-		if (!(flags & AUDIT_KEPT))
-			add(o, WEIR_ORIGINAL_PAYLOAD, AUDIT_BYTES, AUDIT_HELD, run, 8);
-	}
-}
-
 /* Beside each address one that nobody has, of the same network: how often it is found is how often chance finds an address. */
 static void add_decoys(struct weir_originals *o)
 {
@@ -245,7 +233,6 @@ int audit_match_prepare(struct weir_originals *o, struct weir_fault *fault)
 	add_macs(o);
 	add_ipv6(o);
 	add_names(o);
-	add_runs(o);
 	size_t entries = o->pattern_count + 2 * o->ipv4.count;
 	for (o->filter_bits = FILTER_BITS_LEAST; o->filter_bits < FILTER_BITS_MOST && ((size_t)1 << o->filter_bits) < entries * 16;)
 		o->filter_bits++;
@@ -261,7 +248,7 @@ int audit_match_prepare(struct weir_originals *o, struct weir_fault *fault)
 	choose_anchors(o, sketch);
 	fill(o);
 	free(sketch);
-	return 0;
+	return audit_runs_prepare(o, fault);
 }
 
 /* ---- searching ---- */
@@ -310,7 +297,7 @@ static void look_up_patterns(struct audit_hits *hits, const struct audit_place *
 			continue;
 		if (!matches(p, held, data, length, at - p->anchor))
 			continue;
-		if ((p->kind == WEIR_ORIGINAL_PAYLOAD && !place->runs) || (p->length < 8 && !place->short_values))
+		if (p->length < 8 && !place->short_values)
 			continue;
 		enum audit_chance chance = p->length >= 8 ? AUDIT_CERTAIN : p->kind == WEIR_ORIGINAL_MAC ? AUDIT_CHANCE_BYTES6 : AUDIT_CHANCE_NAME;
 		audit_hit(hits, place, at - p->anchor, p->kind, p->encoding, chance, p->flags, held, p->length);
@@ -374,6 +361,8 @@ void audit_match(struct audit_hits *hits, const struct audit_place *place, const
 		look_up_ipv4(hits, place, data, at, word);
 		look_up_patterns(hits, place, data, length, at, word);
 	}
+	if (place->runs)
+		audit_match_runs(hits, place, data, length, from, to);
 	if (end > from && place->ipv4_bytes)
 		audit_trials(hits, AUDIT_CHANCE_BYTES4, 2 * (end - from));
 	if (end > from && place->short_values) {

@@ -70,6 +70,7 @@ void weir_originals_free(struct weir_originals *originals)
 	audit_table_free(&originals->runs);
 	audit_table_free(&originals->name_set);
 	text_free(&originals->names);
+	free(originals->runs_filter);
 	free(originals->filter);
 	free(originals->buckets);
 	free(originals->patterns);

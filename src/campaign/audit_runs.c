@@ -76,3 +76,41 @@ void audit_see_runs(struct weir_originals *originals, const uint8_t *data, size_
 			thin_runs(originals);
 	}
 }
+
+/* ---- searching ---- */
+
+int audit_runs_prepare(struct weir_originals *originals, struct weir_fault *fault)
+{
+	size_t at = 0;
+
+	for (originals->runs_bits = 10; originals->runs_bits < 30 && ((size_t)1 << originals->runs_bits) < originals->runs.count * 8;)
+		originals->runs_bits++;
+	originals->runs_filter = calloc(((size_t)1 << originals->runs_bits) / 64, sizeof *originals->runs_filter);
+	if (!originals->runs_filter)
+		return weir_fail(fault, WEIR_E_MEMORY, "no memory to search for payload");
+	for (const uint8_t *run; (run = audit_table_next(&originals->runs, &at));) {
+		uint64_t bit = run_hash(weir_load_native64(run), originals->seed) & (((uint64_t)1 << originals->runs_bits) - 1);
+		if (!(audit_table_flags(&originals->runs, run) & AUDIT_KEPT))
+			originals->runs_filter[bit / 64] |= UINT64_C(1) << bit % 64;
+	}
+	return 0;
+}
+
+void audit_match_runs(struct audit_hits *hits, const struct audit_place *place, const uint8_t *data, size_t length, size_t from, size_t to)
+{
+	const struct weir_originals *originals = audit_hits_originals(hits);
+	uint64_t limit = originals->runs_limit, mask = ((uint64_t)1 << originals->runs_bits) - 1;
+	size_t end = length < RUN_BYTES ? 0 : length - RUN_BYTES + 1;
+
+	if (end > to)
+		end = to;
+	for (size_t at = from; at < end; at++) {
+		uint64_t hash = run_hash(weir_load_native64(data + at), originals->seed);
+		/* What was not sampled is not there; of what would have been, most is not. */
+		if (__builtin_expect(hash > limit, 1) || !(originals->runs_filter[(hash & mask) / 64] >> (hash & 63) & 1))
+			continue;
+		const uint8_t *flags = audit_table_find(&originals->runs, data + at);
+		if (flags && !(*flags & AUDIT_KEPT))
+			audit_hit(hits, place, at, WEIR_ORIGINAL_PAYLOAD, AUDIT_BYTES, AUDIT_CERTAIN, AUDIT_HELD, data + at, RUN_BYTES);
+	}
+}
