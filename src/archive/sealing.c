@@ -50,8 +50,12 @@ int sealing_new(const struct weir_recipients *recipients, const char *path, bool
 		return weir_fail(fault, WEIR_E_MEMORY, "no memory to seal a segment");
 	made->direct = direct;
 	made->end_fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0666);
-	int error = made->end_fd < 0 ? weir_fail_errno(fault, errno, path, "cannot be created")
-	                             : make_header(made, recipients, fault);
+	made->hash = xxh3_new();
+	int error = made->end_fd < 0 ? weir_fail_errno(fault, errno, path, "cannot be created") : 0;
+	if (!error && !made->hash)
+		error = weir_fail(fault, WEIR_E_MEMORY, "no memory to seal a segment");
+	if (!error)
+		error = make_header(made, recipients, fault);
 	if (error) {
 		sealing_free(made);
 		return error;
@@ -65,6 +69,7 @@ void sealing_free(struct sealing *sealing)
 	if (!sealing)
 		return;
 	age_payload_free(sealing->payload);
+	xxh3_free(sealing->hash);
 	if (sealing->end_fd >= 0)
 		close(sealing->end_fd);
 	free(sealing->header);
@@ -76,11 +81,13 @@ size_t sealing_bound(const struct sealing *sealing, size_t bytes)
 	return sealing->header_bytes + SEGMENT_ALIGNMENT + (bytes / AGE_CHUNK + 1) * AGE_SEALED;
 }
 
-int sealing_chunk(struct sealing *sealing, const uint8_t *data, size_t bytes, uint8_t *out, size_t *size,
-                  struct weir_fault *fault)
+int sealing_chunk(struct sealing *sealing, const uint8_t *data, size_t bytes, uint8_t *out, size_t *size, struct weir_fault *fault)
 {
+	size_t whole = (sealing->header ? sealing->header_bytes : 0) + sealing->carried + bytes / AGE_CHUNK * AGE_SEALED;
+	size_t left_over = sealing->direct ? whole % SEGMENT_ALIGNMENT : 0, hashed = 0;
 	uint8_t *at = out;
 
+	*size = whole - left_over;
 	if (sealing->header) {
 		memcpy(at, sealing->header, sealing->header_bytes);
 		at += sealing->header_bytes;
@@ -89,13 +96,17 @@ int sealing_chunk(struct sealing *sealing, const uint8_t *data, size_t bytes, ui
 	}
 	memcpy(at, sealing->carry, sealing->carried);
 	at += sealing->carried;
-	for (size_t done = 0; done < bytes; done += AGE_CHUNK, at += AGE_SEALED)
+	xxh3_reset(sealing->hash);
+	for (size_t done = 0; done < bytes; done += AGE_CHUNK) {
 		if (!age_payload_seal(sealing->payload, sealing->number++, false, data + done, AGE_CHUNK, at))
 			return weir_fail(fault, WEIR_E_SYSTEM, "OpenSSL does not seal");
-	size_t whole = (size_t)(at - out);
-	sealing->carried = sealing->direct ? whole % SEGMENT_ALIGNMENT : 0;
-	*size = whole - sealing->carried;
-	memcpy(sealing->carry, out + *size, sealing->carried);
+		at += AGE_SEALED;
+		size_t end = (size_t)(at - out) < *size ? (size_t)(at - out) : *size;
+		xxh3_add(sealing->hash, out + hashed, end - hashed);
+		hashed = end;
+	}
+	sealing->carried = left_over;
+	memcpy(sealing->carry, out + *size, left_over);
 	return 0;
 }
 
@@ -107,8 +118,7 @@ static uint64_t checksum_of(const struct end_record *record, const uint8_t *tail
 	return xxh3_of(&copy, sizeof copy) ^ xxh3_of(tail, record->tail_bytes);
 }
 
-int sealing_record(struct sealing *sealing, const struct index_content *content, uint64_t chunks_end,
-                   const uint8_t *out, size_t size, struct weir_fault *fault)
+int sealing_record(struct sealing *sealing, const struct index_content *content, uint64_t chunks_end, size_t size, struct weir_fault *fault)
 {
 	uint8_t buffer[sizeof(struct end_record) + TAIL_MOST], *tail = buffer + sizeof(struct end_record), *table;
 	struct segment_row row = {0};
@@ -128,7 +138,7 @@ int sealing_record(struct sealing *sealing, const struct index_content *content,
 		.number = content->chunk_count - 1,
 		.offset = sealing->offset,
 		.bytes = size,
-		.written_checksum = xxh3_of(out, size),
+		.written_checksum = xxh3_value(sealing->hash),
 		.tail_offset = sealing->offset + size,
 		.tail_bytes = (uint32_t)(sealing->carried + table_bytes + AGE_TAG),
 		.big_endian = content->big,

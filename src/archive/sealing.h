@@ -11,6 +11,8 @@
 #include "file/sealed.h"
 
 /* Of one segment; the writer's alone, then the keeper's. */
+struct xxh3;
+
 struct sealing {
 	struct age_payload *payload;
 	uint64_t number; /* of the next chunk of age */
@@ -19,6 +21,7 @@ struct sealing {
 	uint8_t carry[SEGMENT_ALIGNMENT];
 	size_t carried;
 	uint64_t offset; /* in the file, of what is written next */
+	struct xxh3 *hash; /* of what the last chunk became: taken along while it is in the cache */
 	bool direct;
 	int end_fd; /* of HHMMSS-SEQ.end */
 };
@@ -36,10 +39,9 @@ int sealing_chunk(struct sealing *sealing, const uint8_t *data, size_t bytes, ui
                   struct weir_fault *fault);
 
 /*
- * The chunk that is the last of content was given to the disk: its record is written. chunks_end: where it ends. out, size: as sealing_chunk gave them.
+ * The chunk that is the last of content was given to the disk: its record is written. chunks_end: where it ends. size: as sealing_chunk gave it.
  */
-int sealing_record(struct sealing *sealing, const struct index_content *content, uint64_t chunks_end,
-                   const uint8_t *out, size_t size, struct weir_fault *fault);
+int sealing_record(struct sealing *sealing, const struct index_content *content, uint64_t chunks_end, size_t size, struct weir_fault *fault);
 
 /*
  * Ends a file behind its first `most` chunks, by the records in end_fd: *row receives the sums, *count how many chunks it is. check: each chunk's bytes are

@@ -183,13 +183,11 @@ static int check_space(struct archive_sink *sink, size_t bytes, struct weir_faul
 }
 
 /* Gives the slot's chunk to the disk, sealed if the segment is. 0 or an errno; other errors are in *error and *fault. */
-static int submit_slot(struct archive_sink *sink, struct output *output, struct slot *slot, const uint8_t **written, size_t *size,
-                       int *error, struct weir_fault *fault)
+static int submit_slot(struct archive_sink *sink, struct output *output, struct slot *slot, size_t *size, int *error, struct weir_fault *fault)
 {
 	struct segment *segment = slot->segment;
 	struct sealing *sealing = segment->sealing;
 
-	*written = slot->stored;
 	*size = slot->padded_bytes;
 	if (!sealing)
 		return output->ops->submit(output, segment->fd, slot->stored, slot->padded_bytes, segment->offset, slot);
@@ -201,8 +199,7 @@ static int submit_slot(struct archive_sink *sink, struct output *output, struct 
 		*error = sealing_chunk(sealing, slot->stored, slot->padded_bytes, slot->sealed->data, size, fault);
 	if (*error)
 		return 0;
-	*written = slot->sealed->data;
-	return output->ops->submit(output, segment->fd, *written, *size, sealing->offset, slot);
+	return output->ops->submit(output, segment->fd, slot->sealed->data, *size, sealing->offset, slot);
 }
 
 static void drop_sealed(struct archive_sink *sink, struct slot *slot)
@@ -240,7 +237,7 @@ static void enter_chunk(struct segment *segment, const struct slot *slot)
 }
 
 /* How a sealed segment ends behind this chunk. Without it the chunk can't be kept. */
-static void record_chunk(struct archive_sink *sink, const struct slot *slot, const uint8_t *written, size_t size)
+static void record_chunk(struct archive_sink *sink, const struct slot *slot, size_t size)
 {
 	struct segment *segment = slot->segment;
 	struct weir_fault fault;
@@ -248,7 +245,7 @@ static void record_chunk(struct archive_sink *sink, const struct slot *slot, con
 	if (!segment->sealing)
 		return;
 	segment->content.chunk_count = segment->submitted;
-	int error = sealing_record(segment->sealing, &segment->content, segment->offset, written, size, &fault);
+	int error = sealing_record(segment->sealing, &segment->content, segment->offset, size, &fault);
 	if (!error)
 		return;
 	pthread_mutex_lock(&sink->lock);
@@ -276,14 +273,13 @@ static bool write_slot(struct archive_sink *sink, struct output *output, struct 
 	if (!hopeless && !error)
 		error = segment_begin(sink, segment, &fault);
 	if (!hopeless && !error) {
-		const uint8_t *written;
 		size_t size;
-		int system = submit_slot(sink, output, slot, &written, &size, &error, &fault);
+		int system = submit_slot(sink, output, slot, &size, &error, &fault);
 		if (!error && !system) {
 			/* While it is under way, and in order: nothing has to be read again. */
 			segment_digest(segment, written, size);
 			enter_chunk(segment, slot);
-			record_chunk(sink, slot, written, size);
+			record_chunk(sink, slot, size);
 			return true;
 		}
 		if (!error)

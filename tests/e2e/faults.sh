@@ -1,7 +1,7 @@
 #!/bin/bash
 # Whatever call fails (memory, reading, writing, opening, locks, threads), a command ends by itself, says in one line what failed, never says that
 # it worked when it did not, leaves nothing behind, and the campaign can be used afterwards.
-# timeout: 180
+# timeout: 300
 #
 # WEIR_FAULTS=all makes every call fail once, instead of a sample. WEIR_FAULTS_ONLY=REGEX takes some rows.
 . "$(dirname "$0")/lib.sh"
@@ -17,6 +17,10 @@ sample=${WEIR_FAULTS_SAMPLE:-6} # calls a row, when there are more
 "$WEIR" import "$tmp/base" "$tmp/in.pcap" --node n --iface i --segment 256K -q || exit 1
 "$WEIR" import "$tmp/base" "$tmp/in.pcap" --node n --iface j --codec none --segment 256K -q || exit 1
 "$WEIR" flows "$tmp/in.pcap" --no-applications -f parquet -w "$tmp/in.parquet" || exit 1
+(umask 077 && "$WEIR" keys new -o "$tmp/key" >"$tmp/recipient") || exit 1
+export WEIR_IDENTITY=$tmp/key
+recipient=$(cat "$tmp/recipient")
+"$WEIR" import "$tmp/sealed" "$tmp/in.pcap" --node n --iface i --segment 256K -q --recipient "$recipient" || exit 1
 dump() { sqlite3 "$1/catalog.db" .dump | sort; }
 
 # What each command must give when it says that it worked: `go` runs it, `right` looks at what came out.
@@ -25,6 +29,9 @@ command_of() {
 	info) set -- info --json "$tmp/in.pcap" ;;
 	convert) set -- convert "$tmp/in.pcap" -w "$tmp/out.pcapng.zst" ;;
 	import) set -- import "$tmp/made" "$tmp/in.pcap" --node n --iface i --segment 256K -q ;;
+	convert_sealed) set -- convert "$tmp/in.pcap" -w "$tmp/out.pcapng.age" --recipient "$recipient" ;;
+	import_sealed) set -- import "$tmp/made" "$tmp/in.pcap" --node n --iface i --segment 256K -q --recipient "$recipient" ;;
+	query_sealed) set -- query "$tmp/sealed" --from 1970-01-01 -w "$tmp/out.pcapng" ;;
 	verify) set -- verify --json "$tmp/base" ;;
 	# Without a filter: libpcap's own parser exits or crashes when it gets no memory.
 	query) set -- query "$tmp/base" --from 1970-01-01 -w "$tmp/out.pcapng" ;;
@@ -45,9 +52,10 @@ product() { # what the command made, as something that can be compared
 	info | flows_by) cat "$tmp/.out" ;;
 	flows | flows_read) cksum <"$tmp/out.parquet" ;;
 	verify) cat "$tmp/.out" ;;
+	convert_sealed) "$WEIR" convert "$tmp/out.pcapng.age" -w - | cksum ;;
 	convert) zstd -dcq "$tmp/out.pcapng.zst" | cksum ;;
-	query) cksum <"$tmp/out.pcapng" ;;
-	import) "$WEIR" verify "$tmp/made" >/dev/null && "$WEIR" query "$tmp/made" -w - | cksum ;;
+	query | query_sealed) cksum <"$tmp/out.pcapng" ;;
+	import | import_sealed) "$WEIR" verify "$tmp/made" >/dev/null && "$WEIR" query "$tmp/made" -w - | cksum ;;
 	rebuild) dump "$tmp/base" ;;
 	esac 2>&1
 }
@@ -55,19 +63,22 @@ product() { # what the command made, as something that can be compared
 # What must hold whether it worked or not. Prints what does not.
 aftermath() { # COMMAND STATUS
 	local left output
-	left=$(find "$tmp" -maxdepth 1 -name 'out*' ! -name out.pcapng ! -name out.pcapng.zst ! -name out.parquet)
+	left=$(find "$tmp" -maxdepth 1 -name 'out*' ! -name out.pcapng ! -name out.pcapng.zst ! -name out.parquet ! -name out.pcapng.age)
 	[ -z "$left" ] || echo "left behind: $left"
-	if [ "$2" -ne 0 ] && [ -e "$tmp/out.pcapng" -o -e "$tmp/out.pcapng.zst" -o -e "$tmp/out.parquet" ]; then
+	if [ "$2" -ne 0 ] && [ -e "$tmp/out.pcapng" -o -e "$tmp/out.pcapng.zst" -o -e "$tmp/out.parquet" -o -e "$tmp/out.pcapng.age" ]; then
 		echo "a file that is not whole stands under its name"
 	fi
 	case $1 in
-	import)
+	import | import_sealed)
 		if [ "$2" -ne 0 ] && [ -e "$tmp/made" ]; then
 			output=$("$WEIR" import "$tmp/made" "$tmp/in.pcap" --node n --iface k -q 2>&1) || echo "the next import fails: $output"
 			output=$("$WEIR" verify "$tmp/made" 2>&1) || echo "verify fails: $output"
 			[ "$("$WEIR" query "$tmp/made" -w - 2>/dev/null | "$WEIR" info --json - | jq '.[0].packets')" -ge "$packets" ] ||
 				echo "the next import is not there whole"
 		fi
+		;;
+	query_sealed)
+		output=$("$WEIR" verify "$tmp/sealed" 2>&1) || echo "verify fails: $output"
 		;;
 	verify | query)
 		output=$("$WEIR" verify "$tmp/base" 2>&1) || echo "verify fails: $output"
@@ -141,7 +152,7 @@ $(grep -m 7 'failed at' "$tmp/.report")
 # All rows of a command, in a folder of their own, so that two commands can be tried at once. The results go to standard output, for replay.
 rows() { # COMMAND
 	mkdir "$tmp/$1"
-	cp -r "$tmp/base" "$tmp/in.pcap" "$tmp/in.parquet" "$tmp/$1"
+	cp -r "$tmp/base" "$tmp/sealed" "$tmp/in.pcap" "$tmp/in.parquet" "$tmp/$1"
 	tmp=$tmp/$1
 	ok() { printf 'ok %s\n' "$1"; }
 	not_ok() {
@@ -164,7 +175,7 @@ rows() { # COMMAND
 }
 
 packets=$("$WEIR" info --json "$tmp/in.pcap" | jq '.[0].packets')
-commands="import rebuild verify query convert flows flows_read flows_by info"
+commands="import import_sealed query_sealed convert_sealed rebuild verify query convert flows flows_read flows_by info"
 for command in $commands; do
 	while [ "$(jobs -rp | wc -l)" -ge 2 ]; do
 		wait -n
