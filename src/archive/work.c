@@ -277,7 +277,7 @@ static bool write_slot(struct archive_sink *sink, struct output *output, struct 
 		int system = submit_slot(sink, output, slot, &size, &error, &fault);
 		if (!error && !system) {
 			/* While it is under way, and in order: nothing has to be read again. */
-			segment_digest(segment, written, size);
+			segment_digest(segment, slot->sealed ? slot->sealed->data : slot->stored, size);
 			enter_chunk(segment, slot);
 			record_chunk(sink, slot, size);
 			return true;
