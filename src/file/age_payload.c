@@ -49,7 +49,7 @@ static EVP_CIPHER_CTX *keyed(EVP_CIPHER_CTX **context, const uint8_t *key, int e
 {
 	if (*context)
 		return *context;
-	*context = EVP_CIPHER_CTX_new();
+	*context = age_crypto_ready() ? EVP_CIPHER_CTX_new() : NULL;
 	if (*context && EVP_CipherInit_ex(*context, EVP_chacha20_poly1305(), NULL, key, NULL, encrypt) != 1) {
 		EVP_CIPHER_CTX_free(*context);
 		*context = NULL;
