@@ -77,7 +77,8 @@ bool age_scrypt(const char *passphrase, const void *salt, size_t salt_length, un
 {
 	/* OpenSSL refuses to take more memory than it is told: 128 × N × r bytes and a little. */
 	uint64_t n = UINT64_C(1) << log2_n, memory = 128 * 8 * n + (UINT64_C(1) << 20);
-	return age_crypto_ready() && EVP_PBE_scrypt(passphrase, strlen(passphrase), salt, salt_length, n, 8, 1, memory, out, 32) == 1;
+	return age_crypto_ready() &&
+	       EVP_PBE_scrypt(passphrase, strlen(passphrase), salt, salt_length, n, 8, 1, memory, out, 32) == 1;
 }
 
 static const uint8_t zero_nonce[12];
