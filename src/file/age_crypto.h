@@ -8,6 +8,10 @@
 
 #define AGE_TAG 16u
 
+/* Whether OpenSSL can be used at all. Each of these looks; who uses it by himself does. */
+bool age_crypto_ready(void);
+
+/* At most 256 bytes, of the kernel. */
 bool age_random(void *out, size_t length);
 
 bool age_x25519_public(const uint8_t secret[static 32], uint8_t public_key[static 32]);

@@ -234,8 +234,11 @@ static int open_x25519(const struct header *header, const struct stanza *stanza,
 			opened = bad(header, fault, "an X25519 stanza has a point of low order");
 			break;
 		}
-		opened = age_hkdf(shared, sizeof shared, salt, sizeof salt, X25519_LABEL, wrap) &&
-		         age_unwrap(wrap, stanza->body, key->bytes);
+		if (!age_hkdf(shared, sizeof shared, salt, sizeof salt, X25519_LABEL, wrap)) {
+			opened = weir_fail(fault, WEIR_E_MEMORY, "no memory to open %s", header->name);
+			break;
+		}
+		opened = age_unwrap(wrap, stanza->body, key->bytes);
 	}
 	weir_wipe(shared, sizeof shared);
 	weir_wipe(wrap, sizeof wrap);
@@ -317,10 +320,12 @@ static int check_mac(const struct header *header, const struct argument *mac, co
 	             age_hmac(mac_key, header->data, covered, made) && base64_decode(mac->text, mac->length, given) == 32;
 
 	weir_wipe(mac_key, sizeof mac_key);
+	if (!known)
+		return weir_fail(fault, WEIR_E_MEMORY, "no memory to open %s", header->name);
 	uint8_t differs = 0;
-	for (unsigned i = 0; known && i < 32; i++)
+	for (unsigned i = 0; i < 32; i++)
 		differs |= made[i] ^ given[i];
-	if (known && !differs)
+	if (!differs)
 		return 0;
 	return weir_fail_at(fault, WEIR_E_CORRUPT, header->name, WEIR_NOWHERE, WEIR_NOWHERE,
 	                    "the MAC of the age header does not hold");
