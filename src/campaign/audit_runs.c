@@ -83,7 +83,8 @@ int audit_runs_prepare(struct weir_originals *originals, struct weir_fault *faul
 {
 	size_t at = 0;
 
-	for (originals->runs_bits = 10; originals->runs_bits < 30 && ((size_t)1 << originals->runs_bits) < originals->runs.count * 8;)
+	for (originals->runs_bits = 10;
+	     originals->runs_bits < 30 && ((size_t)1 << originals->runs_bits) < originals->runs.count * 8;)
 		originals->runs_bits++;
 	originals->runs_filter = calloc(((size_t)1 << originals->runs_bits) / 64, sizeof *originals->runs_filter);
 	if (!originals->runs_filter)
@@ -96,7 +97,8 @@ int audit_runs_prepare(struct weir_originals *originals, struct weir_fault *faul
 	return 0;
 }
 
-void audit_match_runs(struct audit_hits *hits, const struct audit_place *place, const uint8_t *data, size_t length, size_t from, size_t to)
+void audit_match_runs(struct audit_hits *hits, const struct audit_place *place, const uint8_t *data, size_t length,
+                      size_t from, size_t to)
 {
 	const struct weir_originals *originals = audit_hits_originals(hits);
 	uint64_t limit = originals->runs_limit, mask = ((uint64_t)1 << originals->runs_bits) - 1;
@@ -111,6 +113,7 @@ void audit_match_runs(struct audit_hits *hits, const struct audit_place *place, 
 			continue;
 		const uint8_t *flags = audit_table_find(&originals->runs, data + at);
 		if (flags && !(*flags & AUDIT_KEPT))
-			audit_hit(hits, place, at, WEIR_ORIGINAL_PAYLOAD, AUDIT_BYTES, AUDIT_CERTAIN, AUDIT_HELD, data + at, RUN_BYTES);
+			audit_hit(hits, place, at, WEIR_ORIGINAL_PAYLOAD, AUDIT_BYTES, AUDIT_CERTAIN, AUDIT_HELD, data + at,
+			          RUN_BYTES);
 	}
 }
