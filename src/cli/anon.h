@@ -9,7 +9,8 @@
 
 struct anon_options {
 	const char *write, *policy, *key, *cryptopan_key, *format;
-	const char *keep, *addresses, *macs, *ports, *vlans, *names, *tcp_timestamps, *ip_ids, *scope, *special, *time_shift, *time_precision;
+	const char *keep, *addresses, *macs, *ports, *vlans, *names, *tcp_timestamps, *ip_ids, *scope, *special,
+		*time_shift, *time_precision;
 	struct option_list internal;
 	uint64_t threads, level;
 	bool map;
@@ -18,15 +19,17 @@ struct anon_options {
 /* ---- anon_policy.c ---- */
 
 /* The policy: of --policy, of the campaign (NULL: none), or the strictest one with what options say otherwise. Free it. */
-int anon_policy(const struct anon_options *options, const char *campaign, struct weir_policy **policy, struct weir_fault *fault);
+int anon_policy(const struct anon_options *options, const char *campaign, struct weir_policy **policy,
+                struct weir_fault *fault);
 
 /* What hides, with the key of --key, WEIR_KEY or --cryptopan-key. */
-int anon_hider(const struct anon_options *options, const struct weir_policy *policy, struct weir_hider **hider, struct weir_fault *fault);
+int anon_hider(const struct anon_options *options, const struct weir_policy *policy, struct weir_hider **hider,
+               struct weir_fault *fault);
 
 /* ---- anon_flows.c ---- */
 
 /* Flow files, one after the other. */
-int anon_flows(const struct command *command, const struct anon_options *options, const struct flows_files *files, const struct weir_hider *hider,
-               struct weir_fault *fault);
+int anon_flows(const struct command *command, const struct anon_options *options, const struct flows_files *files,
+               const struct weir_hider *hider, struct weir_fault *fault);
 
 #endif

@@ -13,7 +13,8 @@ static const char *format_of(const struct anon_options *options, const struct fl
 	static const struct {
 		const char *ending, *format;
 	} endings[] = {
-		{".parquet", "parquet"}, {".ipfix", "ipfix"}, {".nf9", "nf9"}, {".csv", "csv"}, {".json", "json"}, {".jsonl", "json"},
+		{".parquet", "parquet"}, {".ipfix", "ipfix"}, {".nf9", "nf9"},
+		{".csv", "csv"},         {".json", "json"},   {".jsonl", "json"},
 	};
 	size_t length = strlen(options->write);
 
@@ -42,8 +43,8 @@ static int open_writer(const char *format, const char *path, struct weir_flow_si
 	return weir_fail(fault, WEIR_E_USAGE, "flows are written as parquet, ipfix, nf9, csv or json, not as %s", format);
 }
 
-static int read_all(const struct command *command, const struct flows_files *files, const struct flows_request *request, struct weir_flow_sink *sink,
-                    struct weir_fault *fault)
+static int read_all(const struct command *command, const struct flows_files *files, const struct flows_request *request,
+                    struct weir_flow_sink *sink, struct weir_fault *fault)
 {
 	int error = 0;
 
@@ -62,12 +63,17 @@ static int read_all(const struct command *command, const struct flows_files *fil
 	return error;
 }
 
-int anon_flows(const struct command *command, const struct anon_options *options, const struct flows_files *files, const struct weir_hider *hider,
-               struct weir_fault *fault)
+int anon_flows(const struct command *command, const struct anon_options *options, const struct flows_files *files,
+               const struct weir_hider *hider, struct weir_fault *fault)
 {
 	bool began = false;
 	struct flows_request request = {
-		.filter = "", .from_ns = WEIR_TIME_FIRST, .to_ns = WEIR_TIME_LAST, .format = format_of(options, files), .stop = stop_requested(), .began = &began,
+		.filter = "",
+		.from_ns = WEIR_TIME_FIRST,
+		.to_ns = WEIR_TIME_LAST,
+		.format = format_of(options, files),
+		.stop = stop_requested(),
+		.began = &began,
 	};
 	struct weir_flow_sink *writer, *sink;
 	int error = open_writer(request.format, options->write, &writer, fault);

@@ -1,5 +1,5 @@
 /* What `weir anon` hides by: the policy and the key. */
-#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -58,8 +58,22 @@ static void as_toml(const struct anon_options *options, struct text *text)
 
 static bool says_something(const struct anon_options *o)
 {
-	return o->keep || o->addresses || o->macs || o->ports || o->vlans || o->names || o->tcp_timestamps || o->ip_ids || o->scope || o->special ||
-	       o->time_shift || o->time_precision || o->internal.count;
+	return o->keep || o->addresses || o->macs || o->ports || o->vlans || o->names || o->tcp_timestamps || o->ip_ids ||
+	       o->scope || o->special || o->time_shift || o->time_precision || o->internal.count;
+}
+
+/* The line that a fault names is of a file that nobody has seen. */
+static int as_wrong_use(struct weir_fault *fault)
+{
+	unsigned line;
+	int behind = 0;
+
+	if (sscanf(fault->message, "line %u: %n", &line, &behind) == 1 && behind > 0)
+		memmove(fault->message, fault->message + behind, strlen(fault->message + behind) + 1);
+	fault->code = WEIR_E_USAGE;
+	fault->file[0] = '\0';
+	fault->offset = WEIR_NOWHERE;
+	return WEIR_E_USAGE;
 }
 
 static int of_options(const struct anon_options *options, struct weir_policy **policy, struct weir_fault *fault)
@@ -69,12 +83,8 @@ static int of_options(const struct anon_options *options, struct weir_policy **p
 	as_toml(options, &text);
 	int error = text.failed ? weir_fail(fault, WEIR_E_MEMORY, "no memory for a policy")
 	                        : weir_policy_parse(text_string(&text), text.length, "options", policy, fault);
-	/* The line that a fault names is of a file that nobody has seen. */
-	if (error == WEIR_E_FORMAT && fault) {
-		fault->code = error = WEIR_E_USAGE;
-		fault->file[0] = '\0';
-		fault->offset = WEIR_NOWHERE;
-	}
+	if (error == WEIR_E_FORMAT)
+		error = as_wrong_use(fault);
 	text_free(&text);
 	return error;
 }
@@ -95,13 +105,15 @@ static int of_campaign(const char *campaign, struct weir_policy **policy, struct
 	return error == WEIR_E_NOT_FOUND ? 0 : error;
 }
 
-int anon_policy(const struct anon_options *options, const char *campaign, struct weir_policy **policy, struct weir_fault *fault)
+int anon_policy(const struct anon_options *options, const char *campaign, struct weir_policy **policy,
+                struct weir_fault *fault)
 {
 	int error = 0;
 
 	*policy = NULL;
 	if (options->policy && says_something(options))
-		return weir_fail(fault, WEIR_E_USAGE, "--policy says all of how to hide: it goes with no option that says it otherwise");
+		return weir_fail(fault, WEIR_E_USAGE,
+		                 "--policy says all of how to hide: it goes with no option that says it otherwise");
 	if (options->policy)
 		error = weir_policy_read(options->policy, policy, fault);
 	else if (campaign && !says_something(options))
@@ -149,7 +161,9 @@ static int read_cryptopan_key(const char *text, uint8_t key[static 32], struct w
 	size_t length;
 
 	if (text[0] != '@')
-		return parse_hex(text, strlen(text), key) ? 0 : weir_fail(fault, WEIR_E_USAGE, "--cryptopan-key: 64 hexadecimal digits, or @FILE");
+		return parse_hex(text, strlen(text), key)
+		           ? 0
+		           : weir_fail(fault, WEIR_E_USAGE, "--cryptopan-key: 64 hexadecimal digits, or @FILE");
 	int error = weir_secret_read(text + 1, 256, &data, &length, fault);
 	if (error)
 		return error;
@@ -161,10 +175,12 @@ static int read_cryptopan_key(const char *text, uint8_t key[static 32], struct w
 	weir_wipe(data, length);
 	free(data);
 	return sound ? 0
-	             : weir_fail_at(fault, WEIR_E_FORMAT, text + 1, WEIR_NOWHERE, WEIR_NOWHERE, "a key of Crypto-PAn is 32 bytes, or 64 hexadecimal digits");
+	             : weir_fail_at(fault, WEIR_E_FORMAT, text + 1, WEIR_NOWHERE, WEIR_NOWHERE,
+	                            "a key of Crypto-PAn is 32 bytes, or 64 hexadecimal digits");
 }
 
-static int with_cryptopan(const struct anon_options *options, const struct weir_policy *policy, struct weir_hider **hider, struct weir_fault *fault)
+static int with_cryptopan(const struct anon_options *options, const struct weir_policy *policy,
+                          struct weir_hider **hider, struct weir_fault *fault)
 {
 	uint8_t key[32];
 	int error = read_cryptopan_key(options->cryptopan_key, key, fault);
@@ -178,7 +194,8 @@ static int with_cryptopan(const struct anon_options *options, const struct weir_
 	return error;
 }
 
-int anon_hider(const struct anon_options *options, const struct weir_policy *policy, struct weir_hider **hider, struct weir_fault *fault)
+int anon_hider(const struct anon_options *options, const struct weir_policy *policy, struct weir_hider **hider,
+               struct weir_fault *fault)
 {
 	const char *path = options->key ? options->key : getenv("WEIR_KEY");
 	struct weir_key key;

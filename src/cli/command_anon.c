@@ -18,40 +18,122 @@
 #define FIELD(member) offsetof(struct anon_options, member)
 
 static const struct option table[] = {
-	{.name = "write", .letter = 'w', .type = OPTION_STRING, .offset = FIELD(write), .metavar = "OUT",
-	 .help = "what to write, - for standard output; its ending says how (.pcap .pcapng, then .gz .zst .lz4; .parquet .ipfix .nf9 .csv .json)"},
-	{.name = "policy", .type = OPTION_STRING, .offset = FIELD(policy), .metavar = "FILE",
-	 .help = "the policy that says what is kept and how it is hidden; else that of the campaign, else the strictest, but for the options below"},
-	{.name = "key", .type = OPTION_STRING, .offset = FIELD(key), .metavar = "FILE", .help = "the secret key; else the file that WEIR_KEY names"},
-	{.name = "cryptopan-key", .type = OPTION_STRING, .offset = FIELD(cryptopan_key), .metavar = "HEX64|@FILE",
-	 .help = "Crypto-PAn's own key, 32 bytes; others see it on the command line, so that a file is better"},
-	{.name = "map", .type = OPTION_FLAG, .offset = FIELD(map),
-	 .help = "the arguments are addresses: print each with what it is hidden as"},
-	{.name = "format", .letter = 'f', .type = OPTION_CHOICE, .offset = FIELD(format), .metavar = "FORMAT",
-	 .choices = "parquet|ipfix|nf9|csv|json|pcap|pcapng", .help = "what to write, whatever OUT is called"},
-	{.name = "keep", .type = OPTION_STRING, .offset = FIELD(keep), .metavar = "AMOUNT",
-	 .help = "how much of packets: headers (if nothing is said), all (of what is understood), 64 bytes"},
-	{.name = "addresses", .type = OPTION_STRING, .offset = FIELD(addresses), .metavar = "WAY",
-	 .help = "IP addresses: prefix (if nothing is said), permute, truncate:N, black, keep"},
-	{.name = "scope", .type = OPTION_CHOICE, .offset = FIELD(scope), .metavar = "WHOSE", .choices = "all|internal|external",
-	 .help = "whose IP addresses"},
-	{.name = "internal", .type = OPTION_STRINGS, .offset = FIELD(internal), .metavar = "NETWORK", .help = "a network that is internal; may be given again; else the private ones"},
-	{.name = "special", .type = OPTION_CHOICE, .offset = FIELD(special), .metavar = "WHAT", .choices = "keep|hide",
-	 .help = "addresses that are nobody's (loopback, multicast, documentation); kept if nothing is said"},
-	{.name = "macs", .type = OPTION_STRING, .offset = FIELD(macs), .metavar = "WAY", .help = "permute (if nothing is said), vendor, truncate:N, black, keep"},
-	{.name = "ports", .type = OPTION_STRING, .offset = FIELD(ports), .metavar = "WAY", .help = "keep (if nothing is said), permute, black"},
-	{.name = "vlans", .type = OPTION_STRING, .offset = FIELD(vlans), .metavar = "WAY", .help = "permute (if nothing is said), black, keep"},
-	{.name = "names", .type = OPTION_STRING, .offset = FIELD(names), .metavar = "WAY", .help = "keyed (if nothing is said), black, keep"},
-	{.name = "tcp-timestamps", .type = OPTION_STRING, .offset = FIELD(tcp_timestamps), .metavar = "WAY",
-	 .help = "permute (if nothing is said), black, keep"},
-	{.name = "ip-ids", .type = OPTION_STRING, .offset = FIELD(ip_ids), .metavar = "WAY", .help = "permute (if nothing is said), black, keep"},
-	{.name = "time-shift", .type = OPTION_STRING, .offset = FIELD(time_shift), .metavar = "DURATION",
-	 .help = "times are moved by so much: 3d, -2h; random: by what the key says, up to 5 years back"},
-	{.name = "time-precision", .type = OPTION_STRING, .offset = FIELD(time_precision), .metavar = "DURATION", .help = "times are rounded down to it"},
-	{.name = "threads", .type = OPTION_UNSIGNED, .offset = FIELD(threads), .metavar = "N", .least = 1, .most = 32,
-	 .help = "that share the work; else one a core. The result is the same"},
-	{.name = "level", .letter = 'l', .type = OPTION_UNSIGNED, .offset = FIELD(level), .metavar = "N", .least = 1, .most = 22,
-	 .help = "of the compression; else that of gzip, zstd or lz4"},
+	{.name = "write",
+     .letter = 'w',
+     .type = OPTION_STRING,
+     .offset = FIELD(write),
+     .metavar = "OUT",
+     .help = "what to write, - for standard output; its ending says how (.pcap .pcapng, then .gz .zst .lz4; .parquet "
+             ".ipfix .nf9 .csv .json)"},
+	{.name = "policy",
+     .type = OPTION_STRING,
+     .offset = FIELD(policy),
+     .metavar = "FILE",
+     .help = "the policy that says what is kept and how it is hidden; else that of the campaign, else the strictest, "
+             "but for the options below"},
+	{.name = "key",
+     .type = OPTION_STRING,
+     .offset = FIELD(key),
+     .metavar = "FILE",
+     .help = "the secret key; else the file that WEIR_KEY names"},
+	{.name = "cryptopan-key",
+     .type = OPTION_STRING,
+     .offset = FIELD(cryptopan_key),
+     .metavar = "HEX64|@FILE",
+     .help = "Crypto-PAn's own key, 32 bytes; others see it on the command line, so that a file is better"},
+	{.name = "map",
+     .type = OPTION_FLAG,
+     .offset = FIELD(map),
+     .help = "the arguments are addresses: print each with what it is hidden as"},
+	{.name = "format",
+     .letter = 'f',
+     .type = OPTION_CHOICE,
+     .offset = FIELD(format),
+     .metavar = "FORMAT",
+     .choices = "parquet|ipfix|nf9|csv|json|pcap|pcapng",
+     .help = "what to write, whatever OUT is called"},
+	{.name = "keep",
+     .type = OPTION_STRING,
+     .offset = FIELD(keep),
+     .metavar = "AMOUNT",
+     .help = "how much of packets: headers (if nothing is said), all (of what is understood), 64 bytes"},
+	{.name = "addresses",
+     .type = OPTION_STRING,
+     .offset = FIELD(addresses),
+     .metavar = "WAY",
+     .help = "IP addresses: prefix (if nothing is said), permute, truncate:N, black, keep"},
+	{.name = "scope",
+     .type = OPTION_CHOICE,
+     .offset = FIELD(scope),
+     .metavar = "WHOSE",
+     .choices = "all|internal|external",
+     .help = "whose IP addresses"},
+	{.name = "internal",
+     .type = OPTION_STRINGS,
+     .offset = FIELD(internal),
+     .metavar = "NETWORK",
+     .help = "a network that is internal; may be given again; else the private ones"},
+	{.name = "special",
+     .type = OPTION_CHOICE,
+     .offset = FIELD(special),
+     .metavar = "WHAT",
+     .choices = "keep|hide",
+     .help = "addresses that are nobody's (loopback, multicast, documentation); kept if nothing is said"},
+	{.name = "macs",
+     .type = OPTION_STRING,
+     .offset = FIELD(macs),
+     .metavar = "WAY",
+     .help = "permute (if nothing is said), vendor, truncate:N, black, keep"},
+	{.name = "ports",
+     .type = OPTION_STRING,
+     .offset = FIELD(ports),
+     .metavar = "WAY",
+     .help = "keep (if nothing is said), permute, black"},
+	{.name = "vlans",
+     .type = OPTION_STRING,
+     .offset = FIELD(vlans),
+     .metavar = "WAY",
+     .help = "permute (if nothing is said), black, keep"},
+	{.name = "names",
+     .type = OPTION_STRING,
+     .offset = FIELD(names),
+     .metavar = "WAY",
+     .help = "keyed (if nothing is said), black, keep"},
+	{.name = "tcp-timestamps",
+     .type = OPTION_STRING,
+     .offset = FIELD(tcp_timestamps),
+     .metavar = "WAY",
+     .help = "permute (if nothing is said), black, keep"},
+	{.name = "ip-ids",
+     .type = OPTION_STRING,
+     .offset = FIELD(ip_ids),
+     .metavar = "WAY",
+     .help = "permute (if nothing is said), black, keep"},
+	{.name = "time-shift",
+     .type = OPTION_STRING,
+     .offset = FIELD(time_shift),
+     .metavar = "DURATION",
+     .help = "times are moved by so much: 3d, -2h; random: by what the key says, up to 5 years back"},
+	{.name = "time-precision",
+     .type = OPTION_STRING,
+     .offset = FIELD(time_precision),
+     .metavar = "DURATION",
+     .help = "times are rounded down to it"},
+	{.name = "threads",
+     .type = OPTION_UNSIGNED,
+     .offset = FIELD(threads),
+     .metavar = "N",
+     .least = 1,
+     .most = 32,
+     .help = "that share the work; else one a core. The result is the same"},
+	{.name = "level",
+     .letter = 'l',
+     .type = OPTION_UNSIGNED,
+     .offset = FIELD(level),
+     .metavar = "N",
+     .least = 1,
+     .most = 22,
+     .help = "of the compression; else that of gzip, zstd or lz4"},
 	{0},
 };
 
@@ -94,7 +176,10 @@ static int open_files(const struct flows_files *files, struct input *input, stru
 
 static int open_campaign(const char *path, int threads, struct input *input, struct weir_fault *fault)
 {
-	struct weir_query query = {.from_ns = WEIR_TIME_FIRST, .to_ns = WEIR_TIME_LAST, .threads = threads, .stop = stop_requested()};
+	struct weir_query query = {.from_ns = WEIR_TIME_FIRST,
+	                           .to_ns = WEIR_TIME_LAST,
+	                           .threads = threads,
+	                           .stop = stop_requested()};
 	int error = weir_campaign_open(path, WEIR_CAMPAIGN_READ, &input->campaign, fault);
 
 	input->merged = true;
@@ -110,7 +195,8 @@ static int thread_count(const struct anon_options *options)
 	return cores < 1 ? 1 : cores > 32 ? 32 : (int)cores;
 }
 
-static int add_stages(struct weir_pipeline *pipeline, const struct weir_policy *policy, const struct weir_hider *hider, struct weir_fault *fault)
+static int add_stages(struct weir_pipeline *pipeline, const struct weir_policy *policy, const struct weir_hider *hider,
+                      struct weir_fault *fault)
 {
 	size_t count = 0;
 
@@ -126,10 +212,15 @@ static int add_stages(struct weir_pipeline *pipeline, const struct weir_policy *
 	return pipeline->stages[count] ? 0 : fault->code;
 }
 
-static int open_writer(const struct anon_options *options, const struct weir_policy *policy, bool merged, struct weir_sink **sink, struct weir_fault *fault)
+static int open_writer(const struct anon_options *options, const struct weir_policy *policy, bool merged,
+                       struct weir_sink **sink, struct weir_fault *fault)
 {
 	struct weir_capture_writer_options writing = {
-		.by_name = true, .level = (int)options->level, .merge = merged, .filtered = !policy->keeps_all, .stop = stop_requested(),
+		.by_name = true,
+		.level = (int)options->level,
+		.merge = merged,
+		.filtered = !policy->keeps_all,
+		.stop = stop_requested(),
 	};
 	const char *format = options->format;
 
@@ -142,10 +233,12 @@ static int open_writer(const struct anon_options *options, const struct weir_pol
 	return weir_capture_writer_open(options->write, &writing, sink, fault);
 }
 
-static int run_packets(const struct anon_options *options, const struct weir_policy *policy, const struct weir_hider *hider, const struct input *input,
-                       struct weir_fault *fault)
+static int run_packets(const struct anon_options *options, const struct weir_policy *policy,
+                       const struct weir_hider *hider, const struct input *input, struct weir_fault *fault)
 {
-	struct weir_pipeline pipeline = {.source = input->source, .threads = thread_count(options), .stop = stop_requested()};
+	struct weir_pipeline pipeline = {.source = input->source,
+	                                 .threads = thread_count(options),
+	                                 .stop = stop_requested()};
 	struct progress progress;
 	int error = add_stages(&pipeline, policy, hider, fault);
 
@@ -164,12 +257,13 @@ static int run_packets(const struct anon_options *options, const struct weir_pol
 	return error;
 }
 
-static int packets(const struct anon_options *options, const struct flows_files *files, const struct weir_policy *policy, const struct weir_hider *hider,
-                   struct weir_fault *fault)
+static int packets(const struct anon_options *options, const struct flows_files *files,
+                   const struct weir_policy *policy, const struct weir_hider *hider, struct weir_fault *fault)
 {
 	struct input input = {0};
-	int error = files->items[0].kind == FLOWS_CAMPAIGN ? open_campaign(files->items[0].path, thread_count(options), &input, fault)
-	                                                   : open_files(files, &input, fault);
+	int error = files->items[0].kind == FLOWS_CAMPAIGN
+	                ? open_campaign(files->items[0].path, thread_count(options), &input, fault)
+	                : open_files(files, &input, fault);
 
 	if (!error)
 		error = run_packets(options, policy, hider, &input, fault);
@@ -248,7 +342,8 @@ static int check_inputs(const struct flows_files *files, bool *flows, struct wei
 	return 0;
 }
 
-static int anon(const struct command *command, const struct anon_options *options, int argc, char **argv, struct weir_fault *fault)
+static int anon(const struct command *command, const struct anon_options *options, int argc, char **argv,
+                struct weir_fault *fault)
 {
 	struct flows_files files = {0};
 	struct weir_policy *policy = NULL;
@@ -261,11 +356,13 @@ static int anon(const struct command *command, const struct anon_options *option
 	if (!error)
 		error = check_inputs(&files, &flows, fault);
 	if (!error)
-		error = anon_policy(options, files.items[0].kind == FLOWS_CAMPAIGN ? files.items[0].path : NULL, &policy, fault);
+		error =
+			anon_policy(options, files.items[0].kind == FLOWS_CAMPAIGN ? files.items[0].path : NULL, &policy, fault);
 	if (!error)
 		error = anon_hider(options, policy, &hider, fault);
 	if (!error)
-		error = flows ? anon_flows(command, options, &files, hider, fault) : packets(options, &files, policy, hider, fault);
+		error =
+			flows ? anon_flows(command, options, &files, hider, fault) : packets(options, &files, policy, hider, fault);
 	weir_hider_free(hider);
 	weir_policy_free(policy);
 	flows_files_free(&files);
@@ -287,15 +384,19 @@ const struct command anon_command = {
 	.name = "anon",
 	.summary = "hide who it was in packets and flows",
 	.usage = "FILE|CAMPAIGN... -w OUT",
-	.description =
-		"Writes packets or flows without what names people and machines, by a policy and with a secret key: addresses, MAC addresses, names and\n"
-		"numbers are hidden wherever they occur: in inner and outer headers, ARP, neighbour discovery, what ICMP quotes, DNS, DHCP, NetBIOS,\n"
-		"TLS, HTTP, and in what a file says of interfaces. What is not understood is cut off. Checksums that were right are right afterwards.\n"
-		"\n"
-		"FILE is a capture file (pcap or pcapng, plain or compressed; - is standard input; several are merged in time order) or a flow file\n"
-		"(Parquet, IPFIX, NetFlow). Without a policy nothing but headers is kept, and all of them hidden but for ports and times.\n"
-		"\n"
-		"--map ADDRESS... prints 'ADDRESS HIDDEN' a line, for those who hold the key.",
+	.description = "Writes packets or flows without what names people and machines, by a policy and with a secret key: "
+                   "addresses, MAC addresses, names and\n"
+				   "numbers are hidden wherever they occur: in inner and outer headers, ARP, neighbour discovery, what "
+                   "ICMP quotes, DNS, DHCP, NetBIOS,\n"
+				   "TLS, HTTP, and in what a file says of interfaces. What is not understood is cut off. Checksums "
+                   "that were right are right afterwards.\n"
+				   "\n"
+				   "FILE is a capture file (pcap or pcapng, plain or compressed; - is standard input; several are "
+                   "merged in time order) or a flow file\n"
+				   "(Parquet, IPFIX, NetFlow). Without a policy nothing but headers is kept, and all of them hidden "
+                   "but for ports and times.\n"
+				   "\n"
+				   "--map ADDRESS... prints 'ADDRESS HIDDEN' a line, for those who hold the key.",
 	.options = table,
 	.options_size = sizeof(struct anon_options),
 	.least_arguments = 1,

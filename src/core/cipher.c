@@ -45,16 +45,14 @@ void cipher_blocks(struct cipher *cipher, const uint8_t *in, uint8_t *out, size_
 {
 	int length = 0;
 
-	if (EVP_EncryptUpdate(cipher->context, out, &length, in, (int)(count * CIPHER_BLOCK)) != 1 || (size_t)length != count * CIPHER_BLOCK) {
+	if (EVP_EncryptUpdate(cipher->context, out, &length, in, (int)(count * CIPHER_BLOCK)) != 1 ||
+	    (size_t)length != count * CIPHER_BLOCK) {
 		cipher->failed = true;
 		memset(out, 0, count * CIPHER_BLOCK);
 	}
 }
 
-bool cipher_failed(const struct cipher *cipher)
-{
-	return cipher->failed;
-}
+bool cipher_failed(const struct cipher *cipher) { return cipher->failed; }
 
 uint64_t cipher_permute(struct cipher *cipher, uint8_t purpose, unsigned bits, uint64_t value)
 {

@@ -52,7 +52,8 @@ static void splice(const uint8_t *a, const uint8_t *b, unsigned n, uint8_t *out)
 	}
 }
 
-void cryptopan_mask_ipv6(struct cryptopan *cryptopan, const uint8_t address[static 16], unsigned from, unsigned to, uint8_t mask[static 16])
+void cryptopan_mask_ipv6(struct cryptopan *cryptopan, const uint8_t address[static 16], unsigned from, unsigned to,
+                         uint8_t mask[static 16])
 {
 	uint8_t blocks[128 * CIPHER_BLOCK];
 

@@ -25,6 +25,7 @@ void cryptopan_clear(struct cryptopan *cryptopan);
  * the upper bits are the same for all addresses of a network: who remembers those encrypts half as much. address: the bits up to `to` count.
  */
 uint32_t cryptopan_mask_ipv4(struct cryptopan *cryptopan, uint32_t address, unsigned from, unsigned to);
-void cryptopan_mask_ipv6(struct cryptopan *cryptopan, const uint8_t address[static 16], unsigned from, unsigned to, uint8_t mask[static 16]);
+void cryptopan_mask_ipv6(struct cryptopan *cryptopan, const uint8_t address[static 16], unsigned from, unsigned to,
+                         uint8_t mask[static 16]);
 
 #endif

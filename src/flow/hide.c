@@ -61,7 +61,8 @@ static void hide_community_id(struct weir_flow *flow)
 
 	if (flow->community_id[0] == '\0')
 		return;
-	weir_community_id(&flow->source, &flow->destination, flow->protocol, icmp ? (uint16_t)flow->icmp_type : flow->source_port,
+	weir_community_id(&flow->source, &flow->destination, flow->protocol,
+	                  icmp ? (uint16_t)flow->icmp_type : flow->source_port,
 	                  icmp ? (uint16_t)flow->icmp_code : flow->destination_port, 0, flow->community_id);
 }
 
@@ -87,7 +88,8 @@ static bool hide_flow(struct hide_context *context, struct weir_flow *flow, stru
 	return hide_names(context, arena, &flow->server_name) && hide_names(context, arena, &flow->vantages);
 }
 
-static int hide_flows(const struct weir_hider *hider, struct weir_flow *flows, size_t count, struct weir_arena *arena, struct weir_fault *fault)
+static int hide_flows(const struct weir_hider *hider, struct weir_flow *flows, size_t count, struct weir_arena *arena,
+                      struct weir_fault *fault)
 {
 	struct hide_context *context = hider_borrow(hider);
 	bool there_is_memory = true;
@@ -101,7 +103,8 @@ static int hide_flows(const struct weir_hider *hider, struct weir_flow *flows, s
 	return there_is_memory ? 0 : weir_fail(fault, WEIR_E_MEMORY, "no memory to hide flows");
 }
 
-int weir_hide_flow(const struct weir_hider *hider, struct weir_flow *flow, struct weir_arena *arena, struct weir_fault *fault)
+int weir_hide_flow(const struct weir_hider *hider, struct weir_flow *flow, struct weir_arena *arena,
+                   struct weir_fault *fault)
 {
 	return hide_flows(hider, flow, 1, arena, fault);
 }
@@ -116,7 +119,8 @@ struct hide_sink {
 	struct weir_flow flows[RECORDS];
 };
 
-static int sink_write(struct weir_flow_sink *base, const struct weir_flow *flows, size_t count, struct weir_fault *fault)
+static int sink_write(struct weir_flow_sink *base, const struct weir_flow *flows, size_t count,
+                      struct weir_fault *fault)
 {
 	struct hide_sink *sink = (struct hide_sink *)base;
 	int error = 0;
@@ -150,9 +154,13 @@ static void sink_close(struct weir_flow_sink *base)
 	free(sink);
 }
 
-static const struct weir_flow_sink_ops ops = {.name = "hide", .write = sink_write, .finish = sink_finish, .close = sink_close};
+static const struct weir_flow_sink_ops ops = {.name = "hide",
+                                              .write = sink_write,
+                                              .finish = sink_finish,
+                                              .close = sink_close};
 
-int flow_hide_open(const struct weir_hider *hider, struct weir_flow_sink *next, struct weir_flow_sink **out, struct weir_fault *fault)
+int flow_hide_open(const struct weir_hider *hider, struct weir_flow_sink *next, struct weir_flow_sink **out,
+                   struct weir_fault *fault)
 {
 	struct hide_sink *sink = calloc(1, sizeof *sink);
 	struct weir_arena *arena = arena_new(0);

@@ -7,6 +7,7 @@
 #include <weir/policy.h>
 
 /* next is the sink's from then on, and closed with it; also when this fails. The hider outlives it. */
-int flow_hide_open(const struct weir_hider *hider, struct weir_flow_sink *next, struct weir_flow_sink **sink, struct weir_fault *fault);
+int flow_hide_open(const struct weir_hider *hider, struct weir_flow_sink *next, struct weir_flow_sink **sink,
+                   struct weir_fault *fault);
 
 #endif

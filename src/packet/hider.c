@@ -40,7 +40,8 @@ static struct hide_context *context_new(const struct weir_hider *hider)
 	context->permute = cipher_new(hider->keys.permute);
 	context->permute_ipv6 = cipher_new(hider->keys.permute_ipv6);
 	context->names = cipher_new(hider->keys.names);
-	if (!cryptopan_init(&context->cryptopan, hider->keys.cryptopan) || !context->permute || !context->permute_ipv6 || !context->names) {
+	if (!cryptopan_init(&context->cryptopan, hider->keys.cryptopan) || !context->permute || !context->permute_ipv6 ||
+	    !context->names) {
 		context_free(context);
 		return NULL;
 	}
@@ -80,8 +81,8 @@ void hider_return(struct hide_context *context)
 
 bool hide_context_failed(const struct hide_context *context)
 {
-	return cipher_failed(context->cryptopan.cipher) || cipher_failed(context->permute) || cipher_failed(context->permute_ipv6) ||
-	       cipher_failed(context->names);
+	return cipher_failed(context->cryptopan.cipher) || cipher_failed(context->permute) ||
+	       cipher_failed(context->permute_ipv6) || cipher_failed(context->names);
 }
 
 /* ---- making one ---- */
@@ -107,8 +108,8 @@ static int derive_keys(struct weir_hider *hider, const struct weir_key *key, str
 }
 
 /* A table of all values of a small number. count values from `first` on are permuted, the others stay. */
-static int make_table(struct cipher *cipher, const struct weir_hide_way *way, uint8_t purpose, uint32_t size, uint16_t first, uint32_t count,
-                      uint16_t **table, struct weir_fault *fault)
+static int make_table(struct cipher *cipher, const struct weir_hide_way *way, uint8_t purpose, uint32_t size,
+                      uint16_t first, uint32_t count, uint16_t **table, struct weir_fault *fault)
 {
 	if (way->technique == WEIR_HIDE_NOTHING)
 		return 0;
@@ -138,7 +139,8 @@ static int make_tables(struct weir_hider *hider, struct cipher *cipher, struct w
 static int copy_networks(struct weir_hider *hider, struct weir_fault *fault)
 {
 	const struct weir_policy_net *from = hider->hide.internal_count ? hider->hide.internal : private_networks;
-	size_t count = hider->hide.internal_count ? hider->hide.internal_count : sizeof private_networks / sizeof *private_networks;
+	size_t count =
+		hider->hide.internal_count ? hider->hide.internal_count : sizeof private_networks / sizeof *private_networks;
 	struct weir_policy_net *copy = malloc(count * sizeof *copy);
 
 	hider->hide.internal = copy;
@@ -153,7 +155,8 @@ static void shift_times(struct weir_hider *hider)
 {
 	hider->time_shift_ns = hider->hide.time_shift_ns;
 	if (hider->hide.time_shift_random)
-		hider->time_shift_ns -= (int64_t)(weir_load_be64(hider->keys.time) % (uint64_t)(SHIFT_MOST_SECONDS * NS_PER_SECOND));
+		hider->time_shift_ns -=
+			(int64_t)(weir_load_be64(hider->keys.time) % (uint64_t)(SHIFT_MOST_SECONDS * NS_PER_SECOND));
 	hider->time_changes = hider->time_shift_ns != 0 || hider->hide.time_precision_ns > 1;
 }
 
@@ -181,7 +184,8 @@ static int prepare(struct weir_hider *hider, struct weir_fault *fault)
 }
 
 /* cryptopan: its own key, or NULL. */
-static int make(const struct weir_policy *policy, const struct weir_key *key, const uint8_t *cryptopan, struct weir_hider **out, struct weir_fault *fault)
+static int make(const struct weir_policy *policy, const struct weir_key *key, const uint8_t *cryptopan,
+                struct weir_hider **out, struct weir_fault *fault)
 {
 	struct weir_hider *hider = calloc(1, sizeof *hider);
 	static const struct weir_key none;
@@ -205,7 +209,8 @@ static int make(const struct weir_policy *policy, const struct weir_key *key, co
 	return 0;
 }
 
-int weir_hider_new(const struct weir_policy *policy, const struct weir_key *key, struct weir_hider **hider, struct weir_fault *fault)
+int weir_hider_new(const struct weir_policy *policy, const struct weir_key *key, struct weir_hider **hider,
+                   struct weir_fault *fault)
 {
 	*hider = NULL;
 	if (!key && weir_policy_needs_key(policy))
@@ -213,7 +218,8 @@ int weir_hider_new(const struct weir_policy *policy, const struct weir_key *key,
 	return make(policy, key, NULL, hider, fault);
 }
 
-int weir_hider_new_cryptopan(const struct weir_policy *policy, const uint8_t key[static 32], struct weir_hider **hider, struct weir_fault *fault)
+int weir_hider_new_cryptopan(const struct weir_policy *policy, const uint8_t key[static 32], struct weir_hider **hider,
+                             struct weir_fault *fault)
 {
 	struct weir_key others;
 
@@ -315,7 +321,8 @@ void hide_mac(struct hide_context *context, uint8_t mac[static 6])
 	weir_store_be32(mac + 2, (uint32_t)entry->out);
 }
 
-static uint64_t hide_wide(struct hide_context *context, const struct weir_hide_way *way, uint8_t purpose, unsigned bits, uint64_t value)
+static uint64_t hide_wide(struct hide_context *context, const struct weir_hide_way *way, uint8_t purpose, unsigned bits,
+                          uint64_t value)
 {
 	if (way->technique == WEIR_HIDE_NOTHING)
 		return value;
@@ -330,6 +337,19 @@ uint32_t hide_fragment_id(struct hide_context *context, uint32_t id)
 uint32_t hide_network_id(struct hide_context *context, uint32_t id)
 {
 	return (uint32_t)hide_wide(context, &context->hider->hide.vlans, HIDE_NETWORK_ID, 24, id);
+}
+
+#define MPLS_RESERVED 16 /* RFC 3032, section 2.1, and the registry of special-purpose labels */
+
+uint32_t hide_mpls_label(struct hide_context *context, uint32_t label)
+{
+	if (label < MPLS_RESERVED)
+		return label;
+	do
+		label = (uint32_t)hide_wide(context, &context->hider->hide.vlans, HIDE_MPLS, 20, label);
+	while (label < MPLS_RESERVED && context->hider->hide.vlans.technique == WEIR_HIDE_PERMUTE &&
+	       !cipher_failed(context->permute));
+	return label;
 }
 
 /* ---- for everybody ---- */
@@ -356,10 +376,7 @@ void weir_hide_mac(const struct weir_hider *hider, const uint8_t in[static 6], u
 	hider_return(context);
 }
 
-uint16_t weir_hide_port(const struct weir_hider *hider, uint16_t port)
-{
-	return hide_port(hider, port);
-}
+uint16_t weir_hide_port(const struct weir_hider *hider, uint16_t port) { return hide_port(hider, port); }
 
 uint32_t weir_hide_vlan(const struct weir_hider *hider, uint32_t vlan)
 {

@@ -30,7 +30,7 @@ struct weir_hider {
 		pthread_mutex_t lock;
 		pthread_cond_t returned;
 		struct hide_context *idle;
-	} *contexts;
+	} * contexts;
 };
 
 #define HIDE_IPV4_CACHE 8192
@@ -105,15 +105,38 @@ void hide_prefix(struct hide_context *context, uint8_t *address, unsigned bytes,
 void hide_mac(struct hide_context *context, uint8_t mac[static 6]);
 uint32_t hide_fragment_id(struct hide_context *context, uint32_t id); /* of IPv6; as IPv4's */
 uint32_t hide_network_id(struct hide_context *context, uint32_t id);  /* 24 bits of VXLAN and GENEVE; as VLAN ids */
+uint32_t hide_mpls_label(struct hide_context *context,
+                         uint32_t label); /* 20 bits; likewise. The first 16 mean something, and stay. */
 
-static inline uint16_t hide_port(const struct weir_hider *hider, uint16_t port) { return hider->ports ? hider->ports[port] : port; }
-static inline uint16_t hide_ip_id(const struct weir_hider *hider, uint16_t id) { return hider->ip_ids ? hider->ip_ids[id] : id; }
-static inline uint16_t hide_vlan_id(const struct weir_hider *hider, uint16_t vlan) { return hider->vlans ? hider->vlans[vlan & 0xfff] : vlan; }
+static inline uint16_t hide_port(const struct weir_hider *hider, uint16_t port)
+{
+	return hider->ports ? hider->ports[port] : port;
+}
+static inline uint16_t hide_ip_id(const struct weir_hider *hider, uint16_t id)
+{
+	return hider->ip_ids ? hider->ip_ids[id] : id;
+}
+static inline uint16_t hide_vlan_id(const struct weir_hider *hider, uint16_t vlan)
+{
+	return hider->vlans ? hider->vlans[vlan & 0xfff] : vlan;
+}
 
 /* What a purpose's number is that ciphers are told. */
 enum hide_purpose {
-	HIDE_IPV4 = 1, HIDE_SOLICITED, HIDE_MAC, HIDE_VENDOR_MAC, HIDE_GROUP_MAC, HIDE_FRAGMENT, HIDE_NETWORK_ID, HIDE_PORT, HIDE_IP_ID, HIDE_VLAN,
-	HIDE_TIMESTAMP, HIDE_LABEL, HIDE_LABEL_CLASSES,
+	HIDE_IPV4 = 1,
+	HIDE_SOLICITED,
+	HIDE_MAC,
+	HIDE_VENDOR_MAC,
+	HIDE_GROUP_MAC,
+	HIDE_FRAGMENT,
+	HIDE_NETWORK_ID,
+	HIDE_MPLS,
+	HIDE_PORT,
+	HIDE_IP_ID,
+	HIDE_VLAN,
+	HIDE_TIMESTAMP,
+	HIDE_LABEL,
+	HIDE_LABEL_CLASSES,
 };
 
 /* ---- names: hider_name.c ---- */

@@ -10,14 +10,12 @@ static const struct {
 	uint32_t network;
 	uint8_t bits;
 } special_ipv4[] = {
-	{0x00000000, 8},  /* this network */
-	{0x7f000000, 8},  /* loopback */
-	{0xc0000000, 24}, /* IETF protocol assignments */
-	{0xc0000200, 24}, /* documentation, and the next two */
-	{0xc6336400, 24},
-	{0xcb007100, 24},
-	{0xe0000000, 4}, /* multicast */
-	{0xf0000000, 4}, /* reserved, and limited broadcast */
+	{0x00000000, 8},                                     /* this network */
+	{0x7f000000, 8},                                     /* loopback */
+	{0xc0000000, 24},                                    /* IETF protocol assignments */
+	{0xc0000200, 24},                                    /* documentation, and the next two */
+	{0xc6336400, 24}, {0xcb007100, 24}, {0xe0000000, 4}, /* multicast */
+	{0xf0000000, 4},                                     /* reserved, and limited broadcast */
 };
 
 static bool is_special_ipv4(uint32_t address)
@@ -29,10 +27,7 @@ static bool is_special_ipv4(uint32_t address)
 }
 
 /* Groups whose numbers are an organisation's: the first octet stays, so that they stay groups. */
-static bool is_assigned_group_ipv4(uint32_t address)
-{
-	return address >> 24 == 233 || address >> 24 == 234;
-}
+static bool is_assigned_group_ipv4(uint32_t address) { return address >> 24 == 233 || address >> 24 == 234; }
 
 static bool is_special_ipv6(const uint8_t *a)
 {
@@ -59,10 +54,7 @@ static bool is_solicited_group(const uint8_t *a)
 }
 
 /* Groups that hold a network's prefix (RFC 3306) or a rendezvous point's address (RFC 3956). */
-static bool is_assigned_group_ipv6(const uint8_t *a)
-{
-	return a[0] == 0xff && (a[1] & 0x20) && a[3] != 0;
-}
+static bool is_assigned_group_ipv6(const uint8_t *a) { return a[0] == 0xff && (a[1] & 0x20) && a[3] != 0; }
 
 /* Whether the first bits of both are the same. */
 static bool within(const uint8_t *address, const uint8_t *network, unsigned bits)
@@ -207,7 +199,8 @@ static void technique_ipv6(struct hide_context *context, const uint8_t in[static
 		memcpy(out, in, 16);
 		do
 			cipher_blocks(context->permute_ipv6, out, out, 1);
-		while (context->hider->hide.keep_special && (is_special_ipv6(out) || holds_ipv4(out)) && !cipher_failed(context->permute_ipv6));
+		while (context->hider->hide.keep_special && (is_special_ipv6(out) || holds_ipv4(out)) &&
+		       !cipher_failed(context->permute_ipv6));
 		break;
 	case WEIR_HIDE_TRUNCATE:
 		memcpy(out, in, 16);
@@ -230,7 +223,9 @@ static void hide_solicited_group(struct hide_context *context, uint8_t address[s
 
 	if (technique == WEIR_HIDE_NOTHING)
 		return;
-	uint32_t hidden = technique == WEIR_HIDE_BLACK ? 0 : (uint32_t)cipher_permute(context->permute, HIDE_SOLICITED, 24, low & 0xffffff);
+	uint32_t hidden = technique == WEIR_HIDE_BLACK
+	                      ? 0
+	                      : (uint32_t)cipher_permute(context->permute, HIDE_SOLICITED, 24, low & 0xffffff);
 	weir_store_be32(address + 12, (low & 0xff000000) | hidden);
 }
 
@@ -260,7 +255,8 @@ static void find_ipv6(struct hide_context *context, const uint8_t in[static 16],
 
 const struct hide_ipv6_entry *hide_ipv6_entry(struct hide_context *context, const uint8_t address[static 16])
 {
-	uint64_t hash = (weir_load_native64(address) ^ weir_load_native64(address + 8) * UINT64_C(0xe7037ed1a0b428db)) * UINT64_C(0x9e3779b97f4a7c15);
+	uint64_t hash = (weir_load_native64(address) ^ weir_load_native64(address + 8) * UINT64_C(0xe7037ed1a0b428db)) *
+	                UINT64_C(0x9e3779b97f4a7c15);
 	struct hide_ipv6_entry *entry = &context->ipv6[hash >> 53];
 	_Static_assert(HIDE_IPV6_CACHE == 1 << 11, "the hash has eleven bits");
 

@@ -4,15 +4,16 @@
  */
 #include "packet/hider.h"
 
-#define CHUNK 63 /* a label of DNS is no longer (RFC 1035, section 2.3.4); longer names of others are hidden in pieces */
+#define CHUNK                                                                                                          \
+	63 /* a label of DNS is no longer (RFC 1035, section 2.3.4); longer names of others are hidden in pieces */
 #define ROUNDS 10
 
-/* How many characters of its kind there are; 0: it stays as it is. What is not ASCII counts as a letter, and becomes one. */
+/* How many characters of its kind there are; 0: it stays as it is. What is no printable ASCII counts as a letter, and becomes one. */
 static uint8_t radix_of(uint8_t c)
 {
 	if (c >= '0' && c <= '9')
 		return 10;
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c >= 0x80 ? 26 : 0;
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c < ' ' || c >= 0x7f ? 26 : 0;
 }
 
 static uint8_t lower(uint8_t c) { return c >= 'A' && c <= 'Z' ? (uint8_t)(c + 32) : c; }
@@ -36,13 +37,16 @@ static void take_symbols(struct hide_context *context, const uint8_t *label, siz
 			continue;
 		s->at[s->count] = (uint8_t)i;
 		s->radix[s->count] = radix;
-		s->values[s->count++] = (uint8_t)(radix == 10 ? label[i] - '0' : label[i] >= 0x80 ? label[i] % 26 : label[i] - 'a');
+		s->values[s->count++] = (uint8_t)(radix == 10                          ? label[i] - '0'
+		                                  : label[i] >= 'a' && label[i] <= 'z' ? label[i] - 'a'
+		                                                                       : label[i] % 26);
 	}
 	cipher_prf(context->names, HIDE_LABEL_CLASSES, kinds, length, s->shape, sizeof s->shape);
 }
 
 /* One round: what is at [to, to + count) is moved on by what the other half says. */
-static void turn(struct hide_context *context, struct symbols *s, uint8_t round, uint8_t from, uint8_t from_count, uint8_t to, uint8_t to_count)
+static void turn(struct hide_context *context, struct symbols *s, uint8_t round, uint8_t from, uint8_t from_count,
+                 uint8_t to, uint8_t to_count)
 {
 	uint8_t data[sizeof s->shape + 1 + CHUNK], stream[CHUNK];
 
@@ -82,7 +86,8 @@ static void blacken(uint8_t *label, size_t length)
 /* What is the same everywhere and says how a name is to be read. */
 static bool is_structure(const uint8_t *label, size_t length)
 {
-	static const char *const words[] = {"arpa", "in-addr", "ip6", "local", "_tcp", "_udp", "_dns-sd", "_services", "_sub", "*"};
+	static const char *const words[] = {"arpa", "in-addr", "ip6",       "local", "_tcp",
+	                                    "_udp", "_dns-sd", "_services", "_sub",  "*"};
 
 	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
 		if (strlen(words[i]) == length && memcmp(words[i], label, length) == 0)
@@ -223,7 +228,8 @@ static bool hide_reverse_ipv6(struct hide_context *context, const struct hide_la
 	hide_ipv6(context, address);
 	for (size_t i = 0; i < nibbles; i++)
 		if (labels[count - 1 - i].out)
-			*labels[count - 1 - i].out = (uint8_t)"0123456789abcdef"[i % 2 ? address[i / 2] & 15 : address[i / 2] >> 4];
+			*labels[count - 1 - i].out =
+				(uint8_t) "0123456789abcdef"[i % 2 ? address[i / 2] & 15 : address[i / 2] >> 4];
 	for (size_t i = 0; i + nibbles < count; i++)
 		if (labels[i].out)
 			hide_label(context, labels[i].in, labels[i].out, labels[i].length);

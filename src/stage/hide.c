@@ -117,10 +117,7 @@ static int process(struct weir_stage *base, struct weir_batch *batch, struct wei
 	return error ? weir_fail(fault, WEIR_E_MEMORY, "no memory to hide packets") : 0;
 }
 
-static void stage_close(struct weir_stage *base)
-{
-	free(base);
-}
+static void stage_close(struct weir_stage *base) { free(base); }
 
 static const struct weir_stage_ops ops = {.name = "hide", .process = process, .close = stage_close, .parallel = true};
 

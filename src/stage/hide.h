@@ -28,11 +28,11 @@ struct hiding {
 	const struct weir_facts *facts;
 	const uint8_t *in;
 	uint8_t *out;
-	uint32_t length;     /* bytes of both */
-	uint32_t keep;       /* bytes of out that are kept, when all is done */
-	bool cut;            /* nothing behind `keep` is to be looked at */
-	bool quoted;         /* what an ICMP error quotes */
-	bool whole_copied;   /* out has all bytes of in; else only those up to the payload */
+	uint32_t length;   /* bytes of both */
+	uint32_t keep;     /* bytes of out that are kept, when all is done */
+	bool cut;          /* nothing behind `keep` is to be looked at */
+	bool quoted;       /* what an ICMP error quotes */
+	bool whole_copied; /* out has all bytes of in; else only those up to the payload */
 	unsigned checksum_count;
 	struct hide_checksum checksums[HIDE_CHECKSUMS];
 	/* Where the addresses stand that the checksums of a network's transport are over: of source routes the last ones. */
@@ -66,11 +66,11 @@ void hide_packet(struct hiding *h);
 bool hide_wants_payload(const struct weir_facts *facts, const uint8_t *data, uint32_t length);
 
 /* hide_link.c */
-hide_layer_step hide_ethernet, hide_vlan, hide_sll, hide_sll2, hide_fddi, hide_nflog, hide_ieee80211, hide_radiotap, hide_arp, hide_erspan, hide_vxlan,
-	hide_geneve, hide_gre, hide_l2tp, hide_gtpu;
+hide_layer_step hide_ethernet, hide_vlan, hide_mpls, hide_sll, hide_sll2, hide_fddi, hide_nflog, hide_ieee80211,
+	hide_radiotap, hide_arp, hide_erspan, hide_vxlan, hide_geneve, hide_gre, hide_l2tp, hide_gtpu;
 /* hide_network.c */
-hide_layer_step hide_ipv4_header, hide_ipv6_header, hide_ipv6_extension, hide_fragment, hide_tcp, hide_udp, hide_udplite, hide_sctp, hide_icmp_header,
-	hide_icmpv6_header, hide_igmp_header;
+hide_layer_step hide_ipv4_header, hide_ipv6_header, hide_ipv6_extension, hide_fragment, hide_tcp, hide_udp,
+	hide_udplite, hide_sctp, hide_icmp_header, hide_icmpv6_header, hide_igmp_header;
 /* hide_icmp.c: what stands behind the 8 bytes of ICMP, ICMPv6 and IGMP. Each returns the end of what is kept. */
 uint32_t hide_icmp(struct hiding *h, uint32_t at, uint32_t end);
 uint32_t hide_icmpv6(struct hiding *h, uint32_t at, uint32_t end);

@@ -12,7 +12,8 @@
 
 static bool is_pcap_header(const struct weir_bytes *value, bool big)
 {
-	return value->length >= 8 && weir_load32(value->data, big) == WEIR_PEN && memcmp(value->data + 4, PCAP_HEADER_MAGIC, 4) == 0;
+	return value->length >= 8 && weir_load32(value->data, big) == WEIR_PEN &&
+	       memcmp(value->data + 4, PCAP_HEADER_MAGIC, 4) == 0;
 }
 
 static bool keep_interface_option(uint16_t code, const struct weir_bytes *value, bool big)
@@ -52,7 +53,8 @@ static size_t interface_options(struct hide_context *context, struct weir_bytes 
 	return length;
 }
 
-static const struct weir_interface *hide_interface(struct hide_context *context, struct weir_arena *arena, const struct weir_interface *interface)
+static const struct weir_interface *hide_interface(struct hide_context *context, struct weir_arena *arena,
+                                                   const struct weir_interface *interface)
 {
 	struct weir_interface *hidden = arena_take(arena, sizeof *hidden);
 	uint8_t *options = arena_take(arena, interface->options.length + 4);
@@ -108,7 +110,8 @@ static void description(struct hide_context *context, struct weir_block *block, 
 	struct weir_bytes options = {block->data + 16, block->length - PCAPNG_IDB_BYTES};
 
 	memcpy(data, block->data, 16);
-	finish_block(block, data, (uint32_t)(PCAPNG_IDB_BYTES + interface_options(context, options, block->big_endian, data + 16)));
+	finish_block(block, data,
+	             (uint32_t)(PCAPNG_IDB_BYTES + interface_options(context, options, block->big_endian, data + 16)));
 }
 
 /* Counters; the times of the capture's begin and end only where times stay as they are. */
@@ -122,7 +125,8 @@ static void statistics(struct weir_block *block, uint8_t *data)
 	memcpy(data, block->data, 20);
 	while (pcapng_option_next(&cursor, block->big_endian, &code, &value))
 		if (code >= PCAPNG_ISB_STARTTIME && code <= PCAPNG_ISB_USRDELIV)
-			length += (uint32_t)pcapng_option_put(data + length, block->big_endian, code, value.data, (uint16_t)value.length);
+			length +=
+				(uint32_t)pcapng_option_put(data + length, block->big_endian, code, value.data, (uint16_t)value.length);
 	if (length > 20)
 		length += (uint32_t)pcapng_option_put(data + length, block->big_endian, PCAPNG_END_OF_OPTIONS, NULL, 0);
 	finish_block(block, data, length + 4);

@@ -31,15 +31,14 @@ static void encoded_names(struct hide_context *context, const uint8_t *in, uint8
 
 /* ---- DHCP ---- */
 
-static const uint8_t addresses4[] = {3, 4, 5, 6, 7, 8, 9, 10, 11, 16, 21, 28, 32, 33, 41, 42, 44, 45, 48, 49, 50, 54, 65, 68, 69, 70, 71, 72, 73, 74, 75, 76, 85, 112, 118};
+static const uint8_t addresses4[] = {3,  4,  5,  6,  7,  8,  9,  10, 11, 16, 21, 28, 32, 33, 41, 42,  44, 45,
+                                     48, 49, 50, 54, 65, 68, 69, 70, 71, 72, 73, 74, 75, 76, 85, 112, 118};
 static const uint8_t names4[] = {12, 14, 15, 17, 18, 40, 62, 64, 66, 67, 86, 87};
 /* Masks, times, sizes, types, lists of options: numbers that are nobody's. */
-static const uint8_t numbers4[] = {1, 2, 13, 19, 20, 22, 23, 24, 25, 26, 27, 29, 30, 31, 34, 35, 36, 37, 38, 39, 46, 51, 52, 53, 55, 57, 58, 59, 80, 93, 116};
+static const uint8_t numbers4[] = {1,  2,  13, 19, 20, 22, 23, 24, 25, 26, 27, 29, 30, 31, 34, 35,
+                                   36, 37, 38, 39, 46, 51, 52, 53, 55, 57, 58, 59, 80, 93, 116};
 
-static bool is_among(uint8_t code, const uint8_t *codes, size_t count)
-{
-	return memchr(codes, code, count) != NULL;
-}
+static bool is_among(uint8_t code, const uint8_t *codes, size_t count) { return memchr(codes, code, count) != NULL; }
 
 static void client_fqdn4(struct hide_context *context, const uint8_t *in, uint8_t *out, uint32_t length)
 {
@@ -118,10 +117,13 @@ static const struct {
 	uint8_t value; /* enum value */
 	uint8_t own;
 } options6[] = {
-	{1, DUID, 0}, {2, DUID, 0}, {3, FIXED_PART, 12}, {4, FIXED_PART, 4}, {5, FIXED_PART, 24}, {6, NUMBERS, 0}, {7, NUMBERS, 0}, {8, NUMBERS, 0},
-	{12, ADDRESSES, 0}, {13, STATUS, 0}, {14, NUMBERS, 0}, {19, NUMBERS, 0}, {20, NUMBERS, 0}, {21, NAMES, 0}, {22, ADDRESSES, 0}, {23, ADDRESSES, 0},
-	{24, NAMES, 0}, {25, FIXED_PART, 12}, {26, FIXED_PART, 25}, {27, ADDRESSES, 0}, {28, ADDRESSES, 0}, {29, NAMES, 0}, {30, NAMES, 0}, {31, ADDRESSES, 0},
-	{32, NUMBERS, 0}, {33, NAMES, 0}, {34, ADDRESSES, 0}, {39, FQDN, 0}, {64, NAMES, 0}, {82, NUMBERS, 0}, {83, NUMBERS, 0},
+	{1, DUID, 0},       {2, DUID, 0},       {3, FIXED_PART, 12},  {4, FIXED_PART, 4},   {5, FIXED_PART, 24},
+	{6, NUMBERS, 0},    {7, NUMBERS, 0},    {8, NUMBERS, 0},      {12, ADDRESSES, 0},   {13, STATUS, 0},
+	{14, NUMBERS, 0},   {19, NUMBERS, 0},   {20, NUMBERS, 0},     {21, NAMES, 0},       {22, ADDRESSES, 0},
+	{23, ADDRESSES, 0}, {24, NAMES, 0},     {25, FIXED_PART, 12}, {26, FIXED_PART, 25}, {27, ADDRESSES, 0},
+	{28, ADDRESSES, 0}, {29, NAMES, 0},     {30, NAMES, 0},       {31, ADDRESSES, 0},   {32, NUMBERS, 0},
+	{33, NAMES, 0},     {34, ADDRESSES, 0}, {39, FQDN, 0},        {64, NAMES, 0},       {82, NUMBERS, 0},
+	{83, NUMBERS, 0},
 };
 
 /* RFC 8415, section 11. The time at which one was made is left out. */

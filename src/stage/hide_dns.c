@@ -224,11 +224,13 @@ static const struct {
 	uint16_t type;
 	void (*hide)(struct message *m, uint32_t at, uint32_t end);
 } records[] = {
-	{1, record_a}, {28, record_aaaa},
-	{2, record_name}, {3, record_name}, {4, record_name}, {5, record_name}, {7, record_name}, {8, record_name}, {9, record_name}, {12, record_name},
-	{39, record_name}, {6, record_soa}, {14, record_two_names}, {17, record_two_names}, {15, record_mx}, {18, record_mx}, {21, record_mx}, {36, record_mx},
-	{33, record_srv}, {13, record_text}, {16, record_text}, {99, record_text}, {41, record_opt}, {46, record_rrsig}, {47, record_nsec},
-	{43, record_digest}, {48, record_digest}, {59, record_digest}, {60, record_digest}, {257, record_caa}, {64, record_svcb}, {65, record_svcb},
+	{1, record_a},       {28, record_aaaa},   {2, record_name},       {3, record_name},       {4, record_name},
+	{5, record_name},    {7, record_name},    {8, record_name},       {9, record_name},       {12, record_name},
+	{39, record_name},   {6, record_soa},     {14, record_two_names}, {17, record_two_names}, {15, record_mx},
+	{18, record_mx},     {21, record_mx},     {36, record_mx},        {33, record_srv},       {13, record_text},
+	{16, record_text},   {99, record_text},   {41, record_opt},       {46, record_rrsig},     {47, record_nsec},
+	{43, record_digest}, {48, record_digest}, {59, record_digest},    {60, record_digest},    {257, record_caa},
+	{64, record_svcb},   {65, record_svcb},
 };
 
 static void record_data(struct message *m, uint16_t type, uint32_t at, uint32_t end)

@@ -6,7 +6,8 @@
 
 #include "stage/hide.h"
 
-static const char *const methods[] = {"GET ", "POST ", "HEAD ", "PUT ", "DELETE ", "OPTIONS ", "CONNECT ", "PATCH ", "TRACE ", "PROPFIND ", "M-SEARCH ", "NOTIFY "};
+static const char *const methods[] = {"GET ",     "POST ",  "HEAD ",  "PUT ",      "DELETE ",   "OPTIONS ",
+                                      "CONNECT ", "PATCH ", "TRACE ", "PROPFIND ", "M-SEARCH ", "NOTIFY "};
 
 static bool begins(const uint8_t *data, uint32_t length, const char *word)
 {
@@ -25,8 +26,72 @@ bool hide_looks_like_http(const uint8_t *data, uint32_t length)
 
 /* Fields whose values are words of the protocol. */
 static const char *const harmless[] = {
-	"Accept-Encoding", "Accept-Ranges", "Connection", "Content-Encoding", "Content-Length", "Keep-Alive", "Proxy-Connection", "TE", "Trailer",
-	"Transfer-Encoding", "Upgrade", "Upgrade-Insecure-Requests", "Vary", "Cache-Control", "Pragma", "Expect", "Allow",
+	"Accept-Encoding",
+	"Accept-Ranges",
+	"Connection",
+	"Content-Encoding",
+	"Content-Length",
+	"Keep-Alive",
+	"Proxy-Connection",
+	"TE",
+	"Trailer",
+	"Transfer-Encoding",
+	"Upgrade",
+	"Upgrade-Insecure-Requests",
+	"Vary",
+	"Cache-Control",
+	"Pragma",
+	"Expect",
+	"Allow",
+};
+
+/* Fields whose names are everybody's, and whose values are not. The name of any other may tell whose server it is. */
+static const char *const common[] = {
+	"Accept",
+	"Accept-Charset",
+	"Accept-Language",
+	"Access-Control-Allow-Origin",
+	"Age",
+	"Authorization",
+	"Content-Disposition",
+	"Content-Language",
+	"Content-Location",
+	"Content-MD5",
+	"Content-Range",
+	"Content-Type",
+	"Cookie",
+	"DNT",
+	"Date",
+	"ETag",
+	"Expires",
+	"From",
+	"If-Match",
+	"If-Modified-Since",
+	"If-None-Match",
+	"If-Range",
+	"If-Unmodified-Since",
+	"Last-Modified",
+	"Link",
+	"Location",
+	"Origin",
+	"P3P",
+	"Proxy-Authenticate",
+	"Proxy-Authorization",
+	"Range",
+	"Referer",
+	"Retry-After",
+	"Server",
+	"Set-Cookie",
+	"Strict-Transport-Security",
+	"User-Agent",
+	"Via",
+	"WWW-Authenticate",
+	"Warning",
+	"X-Content-Type-Options",
+	"X-Forwarded-For",
+	"X-Frame-Options",
+	"X-Powered-By",
+	"X-Requested-With",
 };
 
 static bool is_field(const uint8_t *name, uint32_t length, const char *field)
@@ -61,6 +126,16 @@ static void host(struct hide_context *context, uint8_t *out, uint32_t length)
 			out[i] = '0';
 }
 
+static bool is_among(const uint8_t *name, uint32_t length, const char *const *fields, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (is_field(name, length, fields[i]))
+			return true;
+	return false;
+}
+
+#define AMONG(name, length, fields) is_among(name, length, fields, sizeof(fields) / sizeof *(fields))
+
 static void field(struct hide_context *context, const uint8_t *in, uint8_t *out, uint32_t length)
 {
 	const uint8_t *colon = memchr(in, ':', length);
@@ -70,13 +145,15 @@ static void field(struct hide_context *context, const uint8_t *in, uint8_t *out,
 		blank(out, length); /* the rest of the field before, or no field */
 		return;
 	}
-	for (size_t i = 0; i < sizeof harmless / sizeof *harmless; i++)
-		if (is_field(in, name, harmless[i]))
-			return;
-	if (is_field(in, name, "Host"))
+	if (AMONG(in, name, harmless))
+		return;
+	if (is_field(in, name, "Host")) {
 		host(context, out + name + 1, length - name - 1);
-	else
-		blank(out + name + 1, length - name - 1);
+		return;
+	}
+	if (!AMONG(in, name, common))
+		blank(out, name);
+	blank(out + name + 1, length - name - 1);
 }
 
 /* "GET target HTTP/1.1", or "HTTP/1.1 200 reason": what stands between is blanked. False: it is neither. */

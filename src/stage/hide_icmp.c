@@ -8,14 +8,23 @@
 static uint32_t quotation(struct hiding *h, uint32_t at, uint32_t end, uint16_t linktype)
 {
 	struct weir_facts facts;
-	struct weir_packet packet = {.data = h->in + at, .captured = end - at, .length = end - at + 1, .linktype = linktype};
+	struct weir_packet packet = {.data = h->in + at,
+	                             .captured = end - at,
+	                             .length = end - at + 1,
+	                             .linktype = linktype};
 
 	if (h->quoted)
 		return at;
 	weir_decode_thoroughly(&packet, &facts);
 	struct hiding inner = {
-		.context = h->context, .hider = h->hider, .facts = &facts, .in = h->in + at, .out = h->out + at, .length = end - at,
-		.quoted = true, .whole_copied = true,
+		.context = h->context,
+		.hider = h->hider,
+		.facts = &facts,
+		.in = h->in + at,
+		.out = h->out + at,
+		.length = end - at,
+		.quoted = true,
+		.whole_copied = true,
 	};
 	hide_packet(&inner);
 	return at + inner.keep;
@@ -57,7 +66,14 @@ uint32_t hide_icmp(struct hiding *h, uint32_t at, uint32_t end)
 /* ---- neighbour discovery: RFC 4861 ---- */
 
 enum {
-	ND_SOURCE = 1, ND_TARGET = 2, ND_PREFIX = 3, ND_REDIRECTED = 4, ND_MTU = 5, ND_ROUTE = 24, ND_SERVERS = 25, ND_SEARCH = 31,
+	ND_SOURCE = 1,
+	ND_TARGET = 2,
+	ND_PREFIX = 3,
+	ND_REDIRECTED = 4,
+	ND_MTU = 5,
+	ND_ROUTE = 24,
+	ND_SERVERS = 25,
+	ND_SEARCH = 31,
 };
 
 static void nd_addresses(struct hiding *h, uint32_t at, uint32_t end)

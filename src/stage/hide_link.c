@@ -1,10 +1,7 @@
 /* Hiding in the headers of link layers and tunnels. */
 #include "stage/hide.h"
 
-static void mac_at(struct hiding *h, uint32_t at)
-{
-	hide_mac(h->context, h->out + at);
-}
+static void mac_at(struct hiding *h, uint32_t at) { hide_mac(h->context, h->out + at); }
 
 uint32_t hide_ethernet(struct hiding *h, const struct weir_layer *layer, uint32_t at, uint32_t end)
 {
@@ -22,6 +19,16 @@ uint32_t hide_vlan(struct hiding *h, const struct weir_layer *layer, uint32_t at
 	uint16_t tag = weir_load_be16(h->in + at);
 	weir_store_be16(h->out + at, (uint16_t)((tag & 0xf000) | hide_vlan_id(h->hider, tag & 0xfff)));
 	return at + 4;
+}
+
+/* A label stack entry; what stands behind the last one before its packet (the control word of a pseudowire) is a sequence number. */
+uint32_t hide_mpls(struct hiding *h, const struct weir_layer *layer, uint32_t at, uint32_t end)
+{
+	if (end - at < 4)
+		return hide_cut(h, at);
+	uint32_t entry = weir_load_be32(h->in + at);
+	weir_store_be32(h->out + at, hide_mpls_label(h->context, entry >> 12) << 12 | (entry & 0xfff));
+	return end;
 }
 
 /* A link-layer address in a field of 8 bytes, of which `length` are used. */
@@ -191,14 +198,16 @@ uint32_t hide_gre(struct hiding *h, const struct weir_layer *layer, uint32_t at,
 	if (flags & 0x4000)
 		return hide_cut(h, at);
 	if ((flags & 0x8007) == 0x8000 && end - at >= 8)
-		hide_checksum(h, &(struct hide_checksum){.at = at + 4, .from = at, .to = h->facts->networks[layer->network].end});
+		hide_checksum(h,
+		              &(struct hide_checksum){.at = at + 4, .from = at, .to = h->facts->networks[layer->network].end});
 	return end;
 }
 
 /* RFC 2661: what an offset leaves unused before the payload may hold anything. */
 uint32_t hide_l2tp(struct hiding *h, const struct weir_layer *layer, uint32_t at, uint32_t end)
 {
-	uint32_t length = 6u + (layer->value & 0x4000 ? 2 : 0) + (layer->value & 0x0800 ? 4 : 0) + (layer->value & 0x0200 ? 2 : 0);
+	uint32_t length =
+		6u + (layer->value & 0x4000 ? 2 : 0) + (layer->value & 0x0800 ? 4 : 0) + (layer->value & 0x0200 ? 2 : 0);
 
 	if (end - at < length)
 		return hide_cut(h, at);

@@ -40,7 +40,8 @@ static bool take_name(struct hide_context *context, const uint8_t *in, uint8_t *
 		out[start + 1 + 2 * i] = (uint8_t)('A' + (name[i] >> 4));
 		out[start + 2 + 2 * i] = (uint8_t)('A' + (name[i] & 15));
 	}
-	uint32_t scope = hide_encoded_name(context, in + start + 1 + ENCODED, out + start + 1 + ENCODED, length - start - 1 - ENCODED);
+	uint32_t scope =
+		hide_encoded_name(context, in + start + 1 + ENCODED, out + start + 1 + ENCODED, length - start - 1 - ENCODED);
 	*at = start + 1 + ENCODED + scope;
 	return scope != 0;
 }

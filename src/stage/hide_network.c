@@ -3,7 +3,15 @@
 
 /* ---- IPv4 ---- */
 
-enum { IP_END = 0, IP_NOP = 1, IP_RECORD_ROUTE = 7, IP_TIMESTAMP = 68, IP_LOOSE_ROUTE = 131, IP_ROUTER_ALERT = 148, IP_STRICT_ROUTE = 137 };
+enum {
+	IP_END = 0,
+	IP_NOP = 1,
+	IP_RECORD_ROUTE = 7,
+	IP_TIMESTAMP = 68,
+	IP_LOOSE_ROUTE = 131,
+	IP_ROUTER_ALERT = 148,
+	IP_STRICT_ROUTE = 137
+};
 
 /* RFC 791, section 3.1: addresses, or pairs of address and time, from the fourth (fifth) byte on. */
 static void address_list(struct hiding *h, uint32_t at, uint32_t end, uint32_t step)
@@ -168,15 +176,22 @@ uint32_t hide_fragment(struct hiding *h, const struct weir_layer *layer, uint32_
 
 /* ---- transport ---- */
 
-static void transport_checksum(struct hiding *h, const struct weir_layer *layer, uint32_t at, uint32_t field, bool pseudo, bool udp)
+static void transport_checksum(struct hiding *h, const struct weir_layer *layer, uint32_t at, uint32_t field,
+                               bool pseudo, bool udp)
 {
 	const struct weir_network *network = &h->facts->networks[layer->network];
 
 	hide_checksum(h, &(struct hide_checksum){
-		.at = at + field, .from = at, .to = network->end, .udp = udp,
-		.source = h->ends[layer->network].source, .destination = h->ends[layer->network].destination,
-		.address_bytes = (uint8_t)(!pseudo ? 0 : network->version == 4 ? 4 : 16),
-	});
+						 .at = at + field,
+						 .from = at,
+						 .to = network->end,
+						 .udp = udp,
+						 .source = h->ends[layer->network].source,
+						 .destination = h->ends[layer->network].destination,
+						 .address_bytes = (uint8_t)(!pseudo                 ? 0
+	                                                : network->version == 4 ? 4
+	                                                                        : 16),
+					 });
 }
 
 /* The ports, which are in front of all that has some. False: they are not there. */
@@ -189,7 +204,15 @@ static bool ports(struct hiding *h, const struct weir_layer *layer, uint32_t at,
 	return true;
 }
 
-enum { TCP_END = 0, TCP_NOP = 1, TCP_MSS = 2, TCP_WINDOW = 3, TCP_SACK_PERMITTED = 4, TCP_SACK = 5, TCP_TIMESTAMPS = 8 };
+enum {
+	TCP_END = 0,
+	TCP_NOP = 1,
+	TCP_MSS = 2,
+	TCP_WINDOW = 3,
+	TCP_SACK_PERMITTED = 4,
+	TCP_SACK = 5,
+	TCP_TIMESTAMPS = 8
+};
 
 static uint32_t timestamp_offset(struct hiding *h, const struct weir_layer *layer, uint32_t address)
 {

@@ -2,10 +2,7 @@
 #include "stage/hide.h"
 
 /* Layers that hold nothing to hide. */
-static uint32_t keep_layer(struct hiding *h, const struct weir_layer *layer, uint32_t at, uint32_t end)
-{
-	return end;
-}
+static uint32_t keep_layer(struct hiding *h, const struct weir_layer *layer, uint32_t at, uint32_t end) { return end; }
 
 /* By enum weir_layer_kind. What is not here is not kept. */
 static hide_layer_step *const steps[WEIR_LAYER_KINDS] = {
@@ -23,7 +20,7 @@ static hide_layer_step *const steps[WEIR_LAYER_KINDS] = {
 	[WEIR_LAYER_RADIOTAP] = hide_radiotap,
 	[WEIR_LAYER_IEEE80211] = hide_ieee80211,
 	[WEIR_LAYER_VLAN] = hide_vlan,
-	[WEIR_LAYER_MPLS] = keep_layer,
+	[WEIR_LAYER_MPLS] = hide_mpls,
 	[WEIR_LAYER_ARP] = hide_arp,
 	[WEIR_LAYER_IPV4] = hide_ipv4_header,
 	[WEIR_LAYER_IPV6] = hide_ipv6_header,
@@ -135,7 +132,8 @@ static hide_application *tcp_application(const struct weir_network *network, con
 	return hide_looks_like_http(payload, length) ? hide_http : NULL;
 }
 
-static hide_application *application_of(const struct weir_network *network, uint8_t kind, const uint8_t *payload, uint32_t length)
+static hide_application *application_of(const struct weir_network *network, uint8_t kind, const uint8_t *payload,
+                                        uint32_t length)
 {
 	if (!(network->flags & WEIR_NETWORK_PORTS))
 		return NULL;
@@ -164,7 +162,8 @@ static uint32_t header_length(uint8_t kind, const uint8_t *header, uint32_t left
 }
 
 /* The payload [at, end) of the last layer; false: there is none that is known. */
-static bool find_payload(const struct weir_facts *facts, const uint8_t *data, uint32_t length, uint8_t *kind, uint32_t *at, uint32_t *end)
+static bool find_payload(const struct weir_facts *facts, const uint8_t *data, uint32_t length, uint8_t *kind,
+                         uint32_t *at, uint32_t *end)
 {
 	if (facts->layer_count == 0 || facts->network_count == 0)
 		return false;
@@ -195,7 +194,8 @@ bool hide_wants_payload(const struct weir_facts *facts, const uint8_t *data, uin
 		return false;
 	if (kind == WEIR_LAYER_ICMP || kind == WEIR_LAYER_ICMPV6 || kind == WEIR_LAYER_IGMP)
 		return true;
-	return application_of(&facts->networks[facts->layers[facts->layer_count - 1].network], kind, data + at, end - at) != NULL;
+	return application_of(&facts->networks[facts->layers[facts->layer_count - 1].network], kind, data + at, end - at) !=
+	       NULL;
 }
 
 static void payload(struct hiding *h)
@@ -234,7 +234,8 @@ static void gap(struct hiding *h, unsigned layer, uint32_t from, uint32_t to)
 	if (from >= to)
 		return;
 	hide_zero(h, layer ? from : from + 8, to);
-	if (before && before->network < h->facts->network_count && h->facts->networks[before->network].protocol == PROTOCOL_ETHERIP)
+	if (before && before->network < h->facts->network_count &&
+	    h->facts->networks[before->network].protocol == PROTOCOL_ETHERIP)
 		h->out[from] = 0x30;
 }
 

@@ -15,7 +15,8 @@ bool hide_looks_like_tls(const uint8_t *data, uint32_t length)
 /* Extensions that say nothing of who speaks or to whom; the content of others is zeroed. */
 static bool is_harmless(uint16_t type)
 {
-	static const uint16_t harmless[] = {1, 5, 10, 11, 13, 15, 16, 18, 21, 22, 23, 27, 28, 43, 45, 47, 49, 50, 51, 0xff01};
+	static const uint16_t harmless[] = {1,  5,  10, 11, 13, 15, 16, 18, 21, 22,
+	                                    23, 27, 28, 43, 45, 47, 49, 50, 51, 0xff01};
 
 	for (size_t i = 0; i < sizeof harmless / sizeof *harmless; i++)
 		if (harmless[i] == type)

@@ -52,6 +52,7 @@ done <<'LIST'
 info no-such.pcap
 watch -r no-such.pcap
 convert no-such.pcap -w /dev/null
+anon no-such.pcap -w /dev/null
 query no-such-campaign
 verify no-such-campaign
 catalog rebuild no-such-campaign
