@@ -319,6 +319,9 @@ static int record(struct recorder *recorder, const struct os_user *user, struct 
 {
 	char text[1200];
 	int status = os_privileges_drop(user, fault);
+	/* Only now, as whoever writes campaign.toml: faults quote what they found. */
+	if (status == 0)
+		status = policies_read(recorder->options->policy, recorder->options->campaign, &recorder->policies, fault);
 	if (status == 0)
 		status = weir_campaign_open(recorder->options->campaign, WEIR_CAMPAIGN_CREATE, &recorder->campaign, fault);
 	if (status == 0)
@@ -356,8 +359,6 @@ static int prepare(struct recorder *recorder, struct os_user *user, struct weir_
 		status = archive_options_segment(options->segment, &recorder->archive, fault);
 	if (status == 0)
 		status = os_user_choose(options->user, options->campaign, user, fault);
-	if (status == 0)
-		status = policies_read(options->policy, options->campaign, &recorder->policies, fault);
 	recorder->archive.buffer_bytes = options->buffer_bytes;
 	recorder->archive.workers = (int)options->workers;
 	recorder->archive.shed = true;

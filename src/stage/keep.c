@@ -79,11 +79,34 @@ static uint32_t fixed_header(uint8_t kind)
 	}
 }
 
+/*
+ * Of link types that are not decoded: what the capturing system put before the packet (directions, lengths, circuits), without which readers of capture files refuse
+ * the file.
+ */
+static uint32_t pseudo_header(uint16_t linktype)
+{
+	static const struct {
+		uint16_t linktype;
+		uint8_t bytes;
+	} table[] = {
+		{123, 4} /* SunATM */, {139, 4} /* MTP2 */,      {144, 16} /* IrDA */, {177, 16} /* LAPD */,
+		{189, 48} /* USB */,   {196, 5} /* SITA */,      {197, 16} /* ERF */,  {201, 4} /* Bluetooth */,
+		{220, 64} /* USB */,   {254, 4} /* Bluetooth */,
+	};
+
+	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
+		if (table[i].linktype == linktype)
+			return table[i].bytes;
+	return 0;
+}
+
 uint32_t keep_headers(const struct weir_packet *packet, const struct weir_facts *facts)
 {
 	uint32_t headers = facts->payload;
 
-	if (__builtin_expect(facts->flags & WEIR_FACT_MALFORMED && facts->layer_count, 0)) {
+	if (__builtin_expect(facts->layer_count == 0, 0))
+		headers = pseudo_header(packet->linktype);
+	else if (__builtin_expect(facts->flags & WEIR_FACT_MALFORMED, 0)) {
 		const struct weir_layer *last = &facts->layers[facts->layer_count - 1];
 		uint32_t sound = last->offset + fixed_header(last->kind);
 		if (headers > sound)
@@ -118,8 +141,12 @@ void keep_cut(struct weir_packet *packet, uint32_t captured)
 	packet->block_length = 0;
 	if (!facts)
 		return;
-	/* The facts must say nothing of bytes that are gone: others make the index and flows of them. */
-	if (facts->payload > captured) {
+	/*
+	 * The facts must say nothing of bytes that are gone, for others make the index of them; and those who make it again decode what is left. That gives the
+	 * same where the headers were sound and whole; where they were not, what stood behind them may have been looked at.
+	 */
+	const uint8_t odd = WEIR_FACT_CUT | WEIR_FACT_MALFORMED | WEIR_FACT_UNKNOWN | WEIR_FACT_DEEP | WEIR_FACT_INCOMPLETE;
+	if (facts->payload > captured || (facts->flags & odd && !(facts->flags & WEIR_FACT_ESP_NULL))) {
 		weir_decode(packet, facts);
 		return;
 	}

@@ -100,6 +100,25 @@ static uint8_t protocol_of(const char *name)
 	return WEIR_LAYER_NONE;
 }
 
+/*
+ * Whether libpcap would take a filter of one word for the name of a host, and ask for it in the DNS: a misspelt protocol must not become the rule of whatever answers to
+ * its name.
+ */
+static bool is_bare_name(const char *expression)
+{
+	static const char *const words[] = {"ip",        "ip6",       "rarp",    "icmp6",   "igrp",   "pim",
+	                                    "ah",        "vrrp",      "carp",    "decnet",  "iso",    "stp",
+	                                    "ipx",       "netbeui",   "atalk",   "aarp",    "pppoed", "pppoes",
+	                                    "multicast", "broadcast", "inbound", "outbound"};
+
+	if (strpbrk(expression, " \t\n()!<>=[]&|/"))
+		return false;
+	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+		if (strcmp(expression, words[i]) == 0)
+			return false;
+	return true;
+}
+
 /* Fails unless expression is a packet filter. */
 static int check_filter(const struct toml *toml, const struct toml_value *value, const char *expression,
                         struct weir_fault *fault)
@@ -110,6 +129,9 @@ static int check_filter(const struct toml *toml, const struct toml_value *value,
 	if (!expression[strspn(expression, " \t\n")])
 		return toml_fail(toml, value, fault, WEIR_E_FILTER,
 		                 "an empty packet filter: what is said of all packets is \"default\"");
+	if (is_bare_name(expression))
+		return toml_fail(toml, value, fault, WEIR_E_FILTER, "'%s' is the name of no protocol; a host is \"host %s\"",
+		                 expression, expression);
 	int error = weir_filter_new(expression, LINKTYPE_ETHERNET, &filter, &why);
 	weir_filter_free(filter);
 	if (error == WEIR_E_FILTER)

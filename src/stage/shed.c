@@ -112,32 +112,40 @@ static void add_loss(struct item *item, const struct weir_shed_loss *loss, int64
 	item->touched_ns = now_ns;
 }
 
+/* Gives up one thing in a batch, and remembers how much that was. */
+static void give_up(struct shed *shed, struct item *item, struct weir_batch *batch)
+{
+	struct weir_shed_loss loss = {.packets = 0};
+
+	for (uint32_t i = 0; i < batch->count; i++) {
+		struct weir_packet *packet = &batch->packets[i];
+		if (packet->verdict != WEIR_KEEP)
+			continue;
+		if (item->filter)
+			give_up_packet(item, packet, &loss);
+		else
+			give_up_payload(item, packet, &loss);
+	}
+	if (!loss.packets)
+		return;
+	/* Relaxed: a figure to be shown. */
+	if (!loss.payload)
+		atomic_fetch_add_explicit(&shed->dropped, loss.packets, memory_order_relaxed);
+	pthread_mutex_lock(&shed->lock);
+	add_loss(item, &loss, clock_monotonic_ns());
+	pthread_mutex_unlock(&shed->lock);
+}
+
 static int shed_process(struct weir_stage *stage, struct weir_batch *batch, struct weir_fault *fault)
 {
 	struct shed *shed = (struct shed *)stage;
 
 	shed->level = next_level(shed, shed->fullness(shed->context));
-	for (size_t i = 0; i < shed->level; i++) {
-		struct item *item = &shed->items[i];
-		struct weir_shed_loss loss = {.packets = 0};
-		for (uint32_t p = 0; p < batch->count; p++) {
-			struct weir_packet *packet = &batch->packets[p];
-			if (packet->verdict != WEIR_KEEP)
-				continue;
-			if (item->filter)
-				give_up_packet(item, packet, &loss);
-			else
-				give_up_payload(item, packet, &loss);
-		}
-		if (!loss.packets)
-			continue;
-		/* Relaxed: a figure to be shown. */
-		if (!loss.payload)
-			atomic_fetch_add_explicit(&shed->dropped, loss.packets, memory_order_relaxed);
-		pthread_mutex_lock(&shed->lock);
-		add_loss(item, &loss, clock_monotonic_ns());
-		pthread_mutex_unlock(&shed->lock);
-	}
+	/* Whole packets before the payload of what is left, so that nothing counts twice. */
+	for (int payload = 0; payload <= 1; payload++)
+		for (size_t i = 0; i < shed->level; i++)
+			if ((shed->items[i].filter == NULL) == payload)
+				give_up(shed, &shed->items[i], batch);
 	return 0;
 }
 
