@@ -10,7 +10,7 @@
 #include "campaign/audit.h"
 #include "core/xxh3.h"
 
-#define ENTRIES_MOST 100000u /* told one by one; more are counted */
+#define ENTRIES_MOST 20000u /* told one by one; more are counted */
 #define SLOTS (ENTRIES_MOST * 4 / 2)
 #define VALUE_MOST 255
 /* When chance gives fewer than this in all that was searched, one hit is a leak. */
@@ -37,7 +37,7 @@ struct audit_hits {
 	size_t count, room;
 	char **files;
 	size_t file_count;
-	uint64_t explained, lost; /* lost: that there was no room for */
+	uint64_t explained, lost[AUDIT_CHANCES]; /* lost: that there was no room for */
 	struct chance_class classes[AUDIT_CHANCES];
 	bool failed;
 };
@@ -138,7 +138,7 @@ static void enter(struct audit_hits *hits, const struct entry *entry)
 		}
 	}
 	if (hits->count == ENTRIES_MOST) {
-		hits->lost++;
+		hits->lost[entry->chance]++;
 		return;
 	}
 	if (hits->count == hits->room) {
@@ -334,8 +334,9 @@ int audit_hits_judge(struct audit_hits *hits, const struct weir_audit_options *o
 	result->explained += hits->explained;
 	if (hits->failed)
 		return weir_fail(fault, WEIR_E_MEMORY, "no memory for what an audit finds");
-	/* That much is not chance, whatever it is. */
-	result->leaks += hits->lost;
-	result->times += hits->lost;
+	for (unsigned i = 0; i < AUDIT_CHANCES; i++) {
+		*(judgements[i].all ? &result->leaks : &result->by_chance) += hits->lost[i];
+		result->times += judgements[i].all ? hits->lost[i] : 0;
+	}
 	return 0;
 }
