@@ -8,7 +8,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct weir_policy policy = {
 	.hides = true,
-	.hide = {.ipv4 = {WEIR_HIDE_BLACK, 0}, .ipv6 = {WEIR_HIDE_BLACK, 0}, .macs = {WEIR_HIDE_BLACK, 0}, .names = {WEIR_HIDE_BLACK, 0}, .keep_special = true},
+	.hide = {.ipv4 = {WEIR_HIDE_BLACK, 0},
+             .ipv6 = {WEIR_HIDE_BLACK, 0},
+             .macs = {WEIR_HIDE_BLACK, 0},
+             .names = {WEIR_HIDE_BLACK, 0},
+             .keep_special = true},
 };
 
 static struct weir_originals *make_originals(void)
@@ -16,7 +20,10 @@ static struct weir_originals *make_originals(void)
 	struct weir_originals_options options = {.policy = &policy, .memory_bytes = 1 << 20};
 	struct weir_originals *originals;
 	struct weir_fault fault;
-	struct weir_ip ipv4 = {.bytes = {100, 73, 241, 17}, .version = 4}, ipv6 = {.bytes = {0x2a, 2, 0x80, 0x71, 5, 0x1d, 0x9a, 0x3c, 0x4d, 0x21, 0x77, 0xfe, 0x81, 0xba, 0xc3, 0xe9}, .version = 6};
+	struct weir_ip ipv4 = {.bytes = {100, 73, 241, 17}, .version = 4},
+				   ipv6 = {.bytes = {0x2a, 2, 0x80, 0x71, 5, 0x1d, 0x9a, 0x3c, 0x4d, 0x21, 0x77, 0xfe, 0x81, 0xba, 0xc3,
+	                                 0xe9},
+	                       .version = 6};
 
 	if (weir_originals_new(&options, &originals, &fault) < 0)
 		abort();
@@ -38,7 +45,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct weir_audit_result result = {0};
 	struct audit_hits *hits;
 	struct weir_fault fault;
-	struct audit_place place = {.file = "fuzz", .what = "bytes", .images = true, .ipv4_bytes = true, .numbers = true, .runs = true, .short_values = true};
+	struct audit_place place = {.file = "fuzz",
+	                            .what = "bytes",
+	                            .images = true,
+	                            .ipv4_bytes = true,
+	                            .numbers = true,
+	                            .runs = true,
+	                            .short_values = true};
 
 	if (size > 65536)
 		return 0;

@@ -17,7 +17,7 @@ struct audit {
 	const struct weir_audit_options *options;
 	struct weir_audit_result *result;
 	struct audit_hits *hits;
-	size_t root; /* bytes of a path that are not told */
+	size_t root;  /* bytes of a path that are not told */
 	char **paths; /* that wait */
 	size_t count, room;
 };
@@ -58,15 +58,23 @@ static int search_file(struct audit *audit, const char *path, uint64_t bytes)
 	struct weir_fault fault;
 	enum kind kind = kind_of(path);
 	const char *name = path + audit->root;
-	struct audit_file file = {.path = path, .name = name, .in_pieces = kind == KIND_CAPTURE || kind == KIND_PARQUET, .plain_bytes = kind == KIND_PLAIN || kind == KIND_SQLITE, .hits = audit->hits,
-	                          .options = audit->options, .result = audit->result};
+	struct audit_file file = {.path = path,
+	                          .name = name,
+	                          .in_pieces = kind == KIND_CAPTURE || kind == KIND_PARQUET,
+	                          .plain_bytes = kind == KIND_PLAIN || kind == KIND_SQLITE,
+	                          .hits = audit->hits,
+	                          .options = audit->options,
+	                          .result = audit->result};
 
 	search_name(audit, name);
 	weir_fault_clear(&fault);
 	int error = audit_stream(&file, &fault), second = 0;
 	if (error != WEIR_E_INTERRUPTED && error != WEIR_E_MEMORY) {
 		struct weir_fault *to = error ? NULL : &fault;
-		second = kind == KIND_CAPTURE ? audit_packets(&file, to) : kind == KIND_PARQUET ? audit_parquet(&file, to) : kind == KIND_SQLITE ? audit_sqlite(&file, to) : 0;
+		second = kind == KIND_CAPTURE   ? audit_packets(&file, to)
+		         : kind == KIND_PARQUET ? audit_parquet(&file, to)
+		         : kind == KIND_SQLITE  ? audit_sqlite(&file, to)
+		                                : 0;
 	}
 	error = error ? error : second;
 	audit->result->files++;
@@ -146,7 +154,8 @@ static int search_path(struct audit *audit, const char *path, struct weir_fault 
 		for (const char *at = path + audit->root; (at = strchr(at, '/')); at++)
 			depth++;
 		return depth < DEPTH_MOST ? push_folder(audit, path, fault)
-		                          : weir_fail_at(fault, WEIR_E_LIMIT, path, WEIR_NOWHERE, WEIR_NOWHERE, "folders within folders too deep");
+		                          : weir_fail_at(fault, WEIR_E_LIMIT, path, WEIR_NOWHERE, WEIR_NOWHERE,
+		                                         "folders within folders too deep");
 	}
 	if (!S_ISREG(status.st_mode)) {
 		search_name(audit, path + audit->root);
@@ -167,7 +176,8 @@ static size_t root_of(const char *path)
 	return slash ? (size_t)(slash + 1 - path) : 0;
 }
 
-int weir_audit(const char *path, const struct weir_audit_options *options, struct weir_audit_result *result, struct weir_fault *fault)
+int weir_audit(const char *path, const struct weir_audit_options *options, struct weir_audit_result *result,
+               struct weir_fault *fault)
 {
 	struct audit audit = {.options = options, .result = result};
 	int error;
@@ -186,7 +196,8 @@ int weir_audit(const char *path, const struct weir_audit_options *options, struc
 		char *next = audit.paths[--audit.count];
 		struct stat status;
 		/* The folder itself is no path below itself. */
-		error = top && stat(next, &status) == 0 && S_ISDIR(status.st_mode) ? push_folder(&audit, next, fault) : search_path(&audit, next, fault);
+		error = top && stat(next, &status) == 0 && S_ISDIR(status.st_mode) ? push_folder(&audit, next, fault)
+		                                                                   : search_path(&audit, next, fault);
 		top = false;
 		free(next);
 	}

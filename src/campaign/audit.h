@@ -44,10 +44,10 @@ struct audit_budget {
 
 enum audit_flags {
 	AUDIT_HELD = 1,
-	AUDIT_IMAGE = 2,   /* also what another original became */
-	AUDIT_DECOY = 4,   /* no original: made up beside one, to see what chance gives */
-	AUDIT_CUT = 8,     /* a run of bytes that the policy cuts … */
-	AUDIT_KEPT = 16,   /* … that it also keeps, elsewhere */
+	AUDIT_IMAGE = 2, /* also what another original became */
+	AUDIT_DECOY = 4, /* no original: made up beside one, to see what chance gives */
+	AUDIT_CUT = 8,   /* a run of bytes that the policy cuts … */
+	AUDIT_KEPT = 16, /* … that it also keeps, elsewhere */
 };
 
 /* The flags of a value: NULL when it is not there. */
@@ -56,7 +56,10 @@ uint8_t *audit_table_find(const struct audit_table *table, const void *value);
 uint8_t *audit_table_enter(struct audit_table *table, const void *value, struct audit_budget *budget);
 /* Goes over all values: NULL ends. *at begins with 0. */
 const uint8_t *audit_table_next(const struct audit_table *table, size_t *at);
-static inline uint8_t audit_table_flags(const struct audit_table *table, const uint8_t *value) { return value[table->width]; }
+static inline uint8_t audit_table_flags(const struct audit_table *table, const uint8_t *value)
+{
+	return value[table->width];
+}
 void audit_table_free(struct audit_table *table);
 
 /* ---- originals (audit_originals.c, audit_names.c) ---- */
@@ -91,13 +94,13 @@ enum audit_encoding {
 
 /* A run of bytes that is searched for. */
 struct audit_pattern {
-	uint32_t next;   /* of the same anchor, + 1; 0: none */
-	uint32_t data;   /* where its bytes stand */
+	uint32_t next; /* of the same anchor, + 1; 0: none */
+	uint32_t data; /* where its bytes stand */
 	uint16_t length;
-	uint8_t anchor;  /* the four bytes that are looked up stand so far in */
-	uint8_t kind;    /* enum weir_original_kind */
+	uint8_t anchor; /* the four bytes that are looked up stand so far in */
+	uint8_t kind;   /* enum weir_original_kind */
 	uint8_t encoding;
-	uint8_t flags;   /* enum audit_flags, of the original */
+	uint8_t flags; /* enum audit_flags, of the original */
 };
 
 struct weir_originals {
@@ -105,26 +108,26 @@ struct weir_originals {
 	const struct weir_hider *hider;
 	struct audit_budget budget;
 	struct audit_table ipv4, ipv6, macs, runs;
-	struct text names;            /* each in lower case, without closing dot, behind its length in one byte */
-	struct audit_table name_set;  /* hashes of them */
+	struct text names;           /* each in lower case, without closing dot, behind its length in one byte */
+	struct audit_table name_set; /* hashes of them */
 	uint64_t seed;
-	uint64_t runs_limit;          /* runs of bytes are held whose hash is not above it */
+	uint64_t runs_limit; /* runs of bytes are held whose hash is not above it */
 	size_t runs_most;
 	uint64_t packets, words, not_held[WEIR_ORIGINAL_KINDS], images[WEIR_ORIGINAL_KINDS];
 	uint64_t ipv4_held, short_names;
-	double short_name_chance;     /* that one of them stands at a place, in random bytes */
+	double short_name_chance;                 /* that one of them stands at a place, in random bytes */
 	bool no_ipv4, no_ipv6, no_macs, no_names; /* the policy leaves them alone */
 
 	/* For searching. */
-	uint64_t *runs_filter;        /* a bit for each hash of a run */
+	uint64_t *runs_filter; /* a bit for each hash of a run */
 	unsigned runs_bits;
-	uint64_t *filter;             /* a bit for each hash of four bytes, of any case */
-	unsigned filter_bits;         /* log2 of how many */
-	uint32_t *buckets;            /* index of a pattern + 1, by the hash of its anchor */
+	uint64_t *filter;     /* a bit for each hash of four bytes, of any case */
+	unsigned filter_bits; /* log2 of how many */
+	uint32_t *buckets;    /* index of a pattern + 1, by the hash of its anchor */
 	unsigned bucket_bits;
 	struct audit_pattern *patterns;
 	size_t pattern_count, pattern_room;
-	uint8_t *bytes;               /* of the patterns */
+	uint8_t *bytes; /* of the patterns */
 	size_t byte_count, byte_room;
 	bool ready;
 };
@@ -137,7 +140,8 @@ size_t audit_name(const void *name, size_t length, char out[static 256]);
 
 /* Searching for runs: what it needs, and the search. */
 int audit_runs_prepare(struct weir_originals *originals, struct weir_fault *fault);
-void audit_match_runs(struct audit_hits *hits, const struct audit_place *place, const uint8_t *data, size_t length, size_t from, size_t to);
+void audit_match_runs(struct audit_hits *hits, const struct audit_place *place, const uint8_t *data, size_t length,
+                      size_t from, size_t to);
 
 /* Whether a value of four or six bytes is like a number that stands everywhere (10.0.0.1, 00:00:00:00:00:01): as bytes it says nothing. */
 bool audit_says_little(const uint8_t *value, size_t length);
@@ -155,7 +159,8 @@ bool audit_run_says_something(const uint8_t *run);
 bool audit_is_plain(const struct weir_facts *facts);
 
 /* Goes over a packet as JSON: calls for each text in it with the key and protocol that it stands under. */
-typedef int audit_json_text(void *context, const char *protocol, const char *key, struct weir_bytes text, struct weir_fault *fault);
+typedef int audit_json_text(void *context, const char *protocol, const char *key, struct weir_bytes text,
+                            struct weir_fault *fault);
 int audit_json_walk(const struct text *json, audit_json_text *call, void *context, struct weir_fault *fault);
 
 /* ---- hits (audit_hits.c) ---- */
@@ -164,42 +169,43 @@ struct audit_hits;
 
 /* Kinds of hits that chance gives, each judged for itself. */
 enum audit_chance {
-	AUDIT_CERTAIN,       /* chance does not give them */
-	AUDIT_CHANCE_BYTES4, /* four bytes of an IPv4 address, in either order */
-	AUDIT_CHANCE_HEX8,   /* … as eight hex digits */
+	AUDIT_CERTAIN,        /* chance does not give them */
+	AUDIT_CHANCE_BYTES4,  /* four bytes of an IPv4 address, in either order */
+	AUDIT_CHANCE_HEX8,    /* … as eight hex digits */
 	AUDIT_CHANCE_DECIMAL, /* … as a number */
-	AUDIT_CHANCE_TURNED, /* … dotted, the last number first */
-	AUDIT_CHANCE_BYTES6, /* six bytes: MAC addresses, 6to4 */
-	AUDIT_CHANCE_NAME,   /* names of less than eight characters */
+	AUDIT_CHANCE_TURNED,  /* … dotted, the last number first */
+	AUDIT_CHANCE_BYTES6,  /* six bytes: MAC addresses, 6to4 */
+	AUDIT_CHANCE_NAME,    /* names of less than eight characters */
 	AUDIT_CHANCES
 };
 
 /* Where is being searched. */
 struct audit_place {
 	const char *file;
-	const char *what;      /* "bytes", "packet", … */
-	const char *view;      /* what the bytes were made from, "base64"; NULL: they are as they stand */
-	uint64_t base;         /* offset of the first of them */
-	uint64_t packet;       /* 0: none */
+	const char *what;                 /* "bytes", "packet", … */
+	const char *view;                 /* what the bytes were made from, "base64"; NULL: they are as they stand */
+	uint64_t base;                    /* offset of the first of them */
+	uint64_t packet;                  /* 0: none */
 	const struct weir_packet *around; /* the packet; NULL: none */
 	const struct weir_facts *facts;
-	bool images;           /* what originals became may stand here */
-	bool ipv4_bytes;       /* four bytes count as an address */
-	bool numbers;          /* numbers and eight hex digits do */
-	bool plain;            /* no views are made of this: it is one */
-	bool runs;             /* runs of payload count */
-	bool short_values;     /* values of less than eight bytes count */
+	bool images;       /* what originals became may stand here */
+	bool ipv4_bytes;   /* four bytes count as an address */
+	bool numbers;      /* numbers and eight hex digits do */
+	bool plain;        /* no views are made of this: it is one */
+	bool runs;         /* runs of payload count */
+	bool short_values; /* values of less than eight bytes count */
 };
 
 int audit_hits_new(const struct weir_originals *originals, struct audit_hits **hits, struct weir_fault *fault);
 void audit_hits_free(struct audit_hits *hits);
 /* A value was found at an offset from place->base. data: the original itself. */
-void audit_hit(struct audit_hits *hits, const struct audit_place *place, size_t offset, enum weir_original_kind kind, enum audit_encoding encoding,
-               enum audit_chance chance, uint8_t flags, const void *data, size_t length);
+void audit_hit(struct audit_hits *hits, const struct audit_place *place, size_t offset, enum weir_original_kind kind,
+               enum audit_encoding encoding, enum audit_chance chance, uint8_t flags, const void *data, size_t length);
 /* So many places were looked at where chance could have given a hit. */
 void audit_trials(struct audit_hits *hits, enum audit_chance chance, uint64_t trials);
 /* Judges, and reports. 0 or WEIR_E_MEMORY: there were hits that could not be kept. */
-int audit_hits_judge(struct audit_hits *hits, const struct weir_audit_options *options, struct weir_audit_result *result, struct weir_fault *fault);
+int audit_hits_judge(struct audit_hits *hits, const struct weir_audit_options *options,
+                     struct weir_audit_result *result, struct weir_fault *fault);
 
 /* ---- searching bytes ---- */
 
@@ -208,27 +214,35 @@ int audit_hits_judge(struct audit_hits *hits, const struct weir_audit_options *o
  * looked at. AUDIT_AROUND bytes on each side are enough.
  */
 #define AUDIT_AROUND 4096
-void audit_search(struct audit_hits *hits, const struct audit_place *place, const uint8_t *data, size_t length, size_t from, size_t to);
+void audit_search(struct audit_hits *hits, const struct audit_place *place, const uint8_t *data, size_t length,
+                  size_t from, size_t to);
 /* All of it, from its beginning to its end. */
-static inline void audit_search_all(struct audit_hits *hits, const struct audit_place *place, const uint8_t *data, size_t length)
+static inline void audit_search_all(struct audit_hits *hits, const struct audit_place *place, const uint8_t *data,
+                                    size_t length)
 {
 	audit_search(hits, place, data, length, 0, length);
 }
 
 /* The parts of it (audit_match.c, audit_tokens.c, audit_views.c). */
-void audit_match(struct audit_hits *hits, const struct audit_place *place, const uint8_t *data, size_t length, size_t from, size_t to);
+void audit_match(struct audit_hits *hits, const struct audit_place *place, const uint8_t *data, size_t length,
+                 size_t from, size_t to);
 /* IPv4 addresses as bytes alone. */
-void audit_match_ipv4(struct audit_hits *hits, const struct audit_place *place, const uint8_t *data, size_t length, size_t from, size_t to);
-void audit_tokens(struct audit_hits *hits, const struct audit_place *place, const uint8_t *data, size_t length, size_t from, size_t to);
-void audit_views(struct audit_hits *hits, const struct audit_place *place, const uint8_t *data, size_t length, size_t from, size_t to);
+void audit_match_ipv4(struct audit_hits *hits, const struct audit_place *place, const uint8_t *data, size_t length,
+                      size_t from, size_t to);
+void audit_tokens(struct audit_hits *hits, const struct audit_place *place, const uint8_t *data, size_t length,
+                  size_t from, size_t to);
+void audit_views(struct audit_hits *hits, const struct audit_place *place, const uint8_t *data, size_t length,
+                 size_t from, size_t to);
 /* Looks up one address. */
-void audit_check_ipv4(struct audit_hits *hits, const struct audit_place *place, size_t offset, uint32_t address, enum audit_encoding encoding,
-                      enum audit_chance chance);
-void audit_check_ipv6(struct audit_hits *hits, const struct audit_place *place, size_t offset, const uint8_t *address, enum audit_encoding encoding);
-void audit_check_mac(struct audit_hits *hits, const struct audit_place *place, size_t offset, const uint8_t *mac, enum audit_encoding encoding);
+void audit_check_ipv4(struct audit_hits *hits, const struct audit_place *place, size_t offset, uint32_t address,
+                      enum audit_encoding encoding, enum audit_chance chance);
+void audit_check_ipv6(struct audit_hits *hits, const struct audit_place *place, size_t offset, const uint8_t *address,
+                      enum audit_encoding encoding);
+void audit_check_mac(struct audit_hits *hits, const struct audit_place *place, size_t offset, const uint8_t *mac,
+                     enum audit_encoding encoding);
 /* All that sixteen, eight or six bytes can be that were written as text. */
-void audit_check_bytes(struct audit_hits *hits, const struct audit_place *place, size_t offset, const uint8_t *bytes, size_t length,
-                       enum audit_encoding encoding);
+void audit_check_bytes(struct audit_hits *hits, const struct audit_place *place, size_t offset, const uint8_t *bytes,
+                       size_t length, enum audit_encoding encoding);
 const struct weir_originals *audit_hits_originals(const struct audit_hits *hits);
 
 /* Makes what audit_match needs (audit_match.c). */
@@ -239,7 +253,8 @@ int audit_match_prepare(struct weir_originals *originals, struct weir_fault *fau
 struct audit_file {
 	const char *path; /* to open it */
 	const char *name; /* as it is told */
-	bool in_pieces;   /* runs of payload are searched for piece by piece (payloads, values), not over all bytes: headers of different packets are alike */
+	bool
+		in_pieces; /* runs of payload are searched for piece by piece (payloads, values), not over all bytes: headers of different packets are alike */
 	bool plain_bytes; /* four bytes may be an address anywhere in it: its format is not known */
 	struct audit_hits *hits;
 	const struct weir_audit_options *options;

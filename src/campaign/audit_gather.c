@@ -125,7 +125,10 @@ int audit_json_walk(const struct text *json, audit_json_text *call, void *contex
 
 static int hex_digit(uint8_t c)
 {
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+	return c >= '0' && c <= '9'   ? c - '0'
+	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
+	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
+	                              : -1;
 }
 
 static bool read_mac(struct weir_bytes text, uint8_t mac[static 6])
@@ -166,7 +169,8 @@ static int add_client_name(struct weir_originals *originals, struct weir_bytes h
 static bool is_name_at(const char *protocol, const char *key)
 {
 	static const char *const names[][2] = {
-		{"dns", "name"}, {"dns", "target"}, {"nbns", "name"}, {"tls", "server_name"}, {"quic", "server_name"}, {"dhcp", "text/12"}, {"dhcp", "text/15"},
+		{"dns", "name"},         {"dns", "target"},   {"nbns", "name"},    {"tls", "server_name"},
+		{"quic", "server_name"}, {"dhcp", "text/12"}, {"dhcp", "text/15"},
 	};
 
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
@@ -175,7 +179,8 @@ static bool is_name_at(const char *protocol, const char *key)
 	return false;
 }
 
-static int see_text(void *context, const char *protocol, const char *key, struct weir_bytes text, struct weir_fault *fault)
+static int see_text(void *context, const char *protocol, const char *key, struct weir_bytes text,
+                    struct weir_fault *fault)
 {
 	struct weir_originals *originals = context;
 	struct weir_ip ip = {.version = 4};
@@ -189,7 +194,8 @@ static int see_text(void *context, const char *protocol, const char *key, struct
 	if (read_mac(text, mac))
 		return weir_originals_add_mac(originals, mac, fault);
 	/* No text that stands for itself is taken for an address: versions of programs look like some. */
-	if (strcmp(protocol, "http") == 0 || strcmp(protocol, "ssh") == 0 || text.length < 2 || text.length >= sizeof address)
+	if (strcmp(protocol, "http") == 0 || strcmp(protocol, "ssh") == 0 || text.length < 2 ||
+	    text.length >= sizeof address)
 		return 0;
 	memcpy(address, text.data, text.length);
 	address[text.length] = '\0';
@@ -214,8 +220,10 @@ bool audit_is_plain(const struct weir_facts *facts)
 		case WEIR_LAYER_FRAGMENT:
 		case WEIR_LAYER_ESP:
 		case WEIR_LAYER_AH:
-		case WEIR_LAYER_MPLS: continue;
-		default: return false;
+		case WEIR_LAYER_MPLS:
+			continue;
+		default:
+			return false;
 		}
 	return true;
 }
@@ -247,7 +255,8 @@ static int see_headers(struct gather_stage *stage, const struct weir_packet *pac
 	return error;
 }
 
-static int see_packet(struct gather_stage *stage, const struct weir_packet *packet, uint64_t number, struct weir_fault *fault)
+static int see_packet(struct gather_stage *stage, const struct weir_packet *packet, uint64_t number,
+                      struct weir_fault *fault)
 {
 	struct weir_facts facts = *packet->facts;
 	uint32_t payload = facts.payload < packet->captured ? facts.payload : packet->captured;
@@ -256,7 +265,8 @@ static int see_packet(struct gather_stage *stage, const struct weir_packet *pack
 	if (error)
 		return error;
 	bool has_payload = payload < packet->captured;
-	if (has_payload && !stage->originals->no_names && facts.network_count && facts.networks[facts.network_count - 1].protocol == 6)
+	if (has_payload && !stage->originals->no_names && facts.network_count &&
+	    facts.networks[facts.network_count - 1].protocol == 6)
 		error = add_hosts(stage->originals, packet->data + payload, packet->captured - payload, fault);
 	if (has_payload)
 		find_application(packet, &facts);
@@ -339,7 +349,8 @@ static void close_stage(struct weir_stage *base)
 
 static const struct weir_stage_ops ops = {.name = "originals", .process = process, .close = close_stage};
 
-struct weir_stage *weir_originals_stage_new(struct weir_originals *originals, struct weir_stage *keep, struct weir_fault *fault)
+struct weir_stage *weir_originals_stage_new(struct weir_originals *originals, struct weir_stage *keep,
+                                            struct weir_fault *fault)
 {
 	struct gather_stage *stage = calloc(1, sizeof *stage);
 

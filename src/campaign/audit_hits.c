@@ -10,7 +10,7 @@
 #include "campaign/audit.h"
 #include "core/xxh3.h"
 
-#define ENTRIES_MOST 100000u /* told one by one; more are counted */
+#define ENTRIES_MOST 20000u /* told one by one; more are counted */
 #define SLOTS (ENTRIES_MOST * 4 / 2)
 #define VALUE_MOST 255
 /* When chance gives fewer than this in all that was searched, one hit is a leak. */
@@ -37,17 +37,32 @@ struct audit_hits {
 	size_t count, room;
 	char **files;
 	size_t file_count;
-	uint64_t explained, lost; /* lost: that there was no room for */
+	uint64_t explained, lost[AUDIT_CHANCES]; /* lost: that there was no room for */
 	struct chance_class classes[AUDIT_CHANCES];
 	bool failed;
 };
 
 static const char *const encoding_names[AUDIT_ENCODINGS] = {
-	[AUDIT_BYTES] = "bytes", [AUDIT_BYTES_REVERSED] = "bytes reversed", [AUDIT_MAPPED] = "IPv4-mapped", [AUDIT_COMPATIBLE] = "IPv4-compatible",
-	[AUDIT_NAT64] = "NAT64", [AUDIT_6TO4] = "6to4", [AUDIT_TEREDO] = "Teredo", [AUDIT_ISATAP] = "ISATAP", [AUDIT_EUI64] = "EUI-64",
-	[AUDIT_INTERFACE_ID] = "interface identifier", [AUDIT_DOTTED] = "dotted", [AUDIT_DOTTED_REVERSED] = "dotted, reversed",
-	[AUDIT_DECIMAL] = "decimal", [AUDIT_DECIMAL_REVERSED] = "decimal, reversed", [AUDIT_HEX] = "hex", [AUDIT_HEX_REVERSED] = "hex, reversed",
-	[AUDIT_COLONS] = "with separators", [AUDIT_NIBBLES] = "nibbles", [AUDIT_TEXT] = "text", [AUDIT_LABELS] = "DNS labels",
+	[AUDIT_BYTES] = "bytes",
+	[AUDIT_BYTES_REVERSED] = "bytes reversed",
+	[AUDIT_MAPPED] = "IPv4-mapped",
+	[AUDIT_COMPATIBLE] = "IPv4-compatible",
+	[AUDIT_NAT64] = "NAT64",
+	[AUDIT_6TO4] = "6to4",
+	[AUDIT_TEREDO] = "Teredo",
+	[AUDIT_ISATAP] = "ISATAP",
+	[AUDIT_EUI64] = "EUI-64",
+	[AUDIT_INTERFACE_ID] = "interface identifier",
+	[AUDIT_DOTTED] = "dotted",
+	[AUDIT_DOTTED_REVERSED] = "dotted, reversed",
+	[AUDIT_DECIMAL] = "decimal",
+	[AUDIT_DECIMAL_REVERSED] = "decimal, reversed",
+	[AUDIT_HEX] = "hex",
+	[AUDIT_HEX_REVERSED] = "hex, reversed",
+	[AUDIT_COLONS] = "with separators",
+	[AUDIT_NIBBLES] = "nibbles",
+	[AUDIT_TEXT] = "text",
+	[AUDIT_LABELS] = "DNS labels",
 };
 
 int audit_hits_new(const struct weir_originals *originals, struct audit_hits **out, struct weir_fault *fault)
@@ -80,7 +95,10 @@ void audit_hits_free(struct audit_hits *hits)
 
 const struct weir_originals *audit_hits_originals(const struct audit_hits *hits) { return hits->originals; }
 
-void audit_trials(struct audit_hits *hits, enum audit_chance chance, uint64_t trials) { hits->classes[chance].trials += trials; }
+void audit_trials(struct audit_hits *hits, enum audit_chance chance, uint64_t trials)
+{
+	hits->classes[chance].trials += trials;
+}
 
 static const char *keep_file(struct audit_hits *hits, const char *file)
 {
@@ -100,13 +118,14 @@ static const char *keep_file(struct audit_hits *hits, const char *file)
 
 static bool same(const struct entry *a, const struct entry *b)
 {
-	return a->file == b->file && a->view == b->view && a->kind == b->kind && a->encoding == b->encoding && a->chance == b->chance &&
-	       a->length == b->length && memcmp(a->value, b->value, a->length) == 0;
+	return a->file == b->file && a->view == b->view && a->kind == b->kind && a->encoding == b->encoding &&
+	       a->chance == b->chance && a->length == b->length && memcmp(a->value, b->value, a->length) == 0;
 }
 
 static void enter(struct audit_hits *hits, const struct entry *entry)
 {
-	uint64_t hash = xxh3_seeded(entry->value, entry->length, hits->originals->seed ^ (uint64_t)entry->kind << 8 ^ entry->encoding);
+	uint64_t hash =
+		xxh3_seeded(entry->value, entry->length, hits->originals->seed ^ (uint64_t)entry->kind << 8 ^ entry->encoding);
 	uint32_t *slot;
 
 	for (size_t at = hash % SLOTS;; at = (at + 1) % SLOTS) {
@@ -119,7 +138,7 @@ static void enter(struct audit_hits *hits, const struct entry *entry)
 		}
 	}
 	if (hits->count == ENTRIES_MOST) {
-		hits->lost++;
+		hits->lost[entry->chance]++;
 		return;
 	}
 	if (hits->count == hits->room) {
@@ -155,8 +174,8 @@ static bool is_confirmed(const struct audit_hits *hits, const struct audit_place
 	return false;
 }
 
-void audit_hit(struct audit_hits *hits, const struct audit_place *place, size_t offset, enum weir_original_kind kind, enum audit_encoding encoding,
-               enum audit_chance chance, uint8_t flags, const void *data, size_t length)
+void audit_hit(struct audit_hits *hits, const struct audit_place *place, size_t offset, enum weir_original_kind kind,
+               enum audit_encoding encoding, enum audit_chance chance, uint8_t flags, const void *data, size_t length)
 {
 	struct chance_class *class = &hits->classes[chance];
 
@@ -174,8 +193,15 @@ void audit_hit(struct audit_hits *hits, const struct audit_place *place, size_t 
 		return;
 	hits->classes[chance].hits++;
 	struct entry entry = {
-		.file = keep_file(hits, place->file), .view = place->view, .offset = place->base + offset, .packet = place->packet, .times = 1,
-		.kind = (uint8_t)kind, .encoding = (uint8_t)encoding, .chance = (uint8_t)chance, .length = (uint8_t)(length < VALUE_MOST ? length : VALUE_MOST),
+		.file = keep_file(hits, place->file),
+		.view = place->view,
+		.offset = place->base + offset,
+		.packet = place->packet,
+		.times = 1,
+		.kind = (uint8_t)kind,
+		.encoding = (uint8_t)encoding,
+		.chance = (uint8_t)chance,
+		.length = (uint8_t)(length < VALUE_MOST ? length : VALUE_MOST),
 	};
 	if (place->view)
 		entry.offset = place->base;
@@ -203,13 +229,14 @@ static double poisson_tail(double expected, uint64_t times)
 struct judgement {
 	double expected, each; /* in all, and of one value */
 	double values;
-	bool all;              /* every hit of this kind is a leak */
+	bool all; /* every hit of this kind is a leak */
 };
 
 static struct judgement judge_class(const struct audit_hits *hits, enum audit_chance chance)
 {
 	const struct chance_class *class = &hits->classes[chance];
-	double values = chance == AUDIT_CHANCE_BYTES6 ? (double)hits->originals->macs.count : (double)hits->originals->ipv4_held;
+	double values =
+		chance == AUDIT_CHANCE_BYTES6 ? (double)hits->originals->macs.count : (double)hits->originals->ipv4_held;
 	double space = chance == AUDIT_CHANCE_BYTES6 ? 281474976710656.0 : 4294967296.0;
 	struct judgement j = {.values = values};
 
@@ -254,7 +281,8 @@ static void put_value(const struct entry *entry, char *out, size_t size)
 			return;
 		}
 		break;
-	default: break;
+	default:
+		break;
 	}
 	for (size_t i = 0; i < entry->length; i++)
 		text_add_format(&hex, "%s%02x", i && entry->kind == WEIR_ORIGINAL_MAC ? ":" : "", entry->value[i]);
@@ -266,17 +294,24 @@ static void tell(const struct entry *entry, const struct weir_audit_options *opt
 {
 	char encoding[64];
 	struct weir_audit_hit hit = {
-		.file = entry->file, .offset = entry->offset, .packet = entry->packet, .place = entry->what, .encoding = encoding,
-		.kind = (enum weir_original_kind)entry->kind, .times = entry->times,
+		.file = entry->file,
+		.offset = entry->offset,
+		.packet = entry->packet,
+		.place = entry->what,
+		.encoding = encoding,
+		.kind = (enum weir_original_kind)entry->kind,
+		.times = entry->times,
 	};
 
-	snprintf(encoding, sizeof encoding, "%s%s%s", entry->view ? entry->view : "", entry->view ? ": " : "", encoding_names[entry->encoding]);
+	snprintf(encoding, sizeof encoding, "%s%s%s", entry->view ? entry->view : "", entry->view ? ": " : "",
+	         encoding_names[entry->encoding]);
 	put_value(entry, hit.value, sizeof hit.value);
 	if (options->found)
 		options->found(options->context, &hit);
 }
 
-int audit_hits_judge(struct audit_hits *hits, const struct weir_audit_options *options, struct weir_audit_result *result, struct weir_fault *fault)
+int audit_hits_judge(struct audit_hits *hits, const struct weir_audit_options *options,
+                     struct weir_audit_result *result, struct weir_fault *fault)
 {
 	struct judgement judgements[AUDIT_CHANCES];
 
@@ -299,8 +334,9 @@ int audit_hits_judge(struct audit_hits *hits, const struct weir_audit_options *o
 	result->explained += hits->explained;
 	if (hits->failed)
 		return weir_fail(fault, WEIR_E_MEMORY, "no memory for what an audit finds");
-	/* That much is not chance, whatever it is. */
-	result->leaks += hits->lost;
-	result->times += hits->lost;
+	for (unsigned i = 0; i < AUDIT_CHANCES; i++) {
+		*(judgements[i].all ? &result->leaks : &result->by_chance) += hits->lost[i];
+		result->times += judgements[i].all ? hits->lost[i] : 0;
+	}
 	return 0;
 }

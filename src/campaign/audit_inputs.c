@@ -29,19 +29,32 @@ static int finish(struct weir_sink *sink, struct weir_fault *fault)
 	return 0;
 }
 static void close_nothing(struct weir_sink *sink) { (void)sink; }
-static const struct weir_sink_ops nothing_ops = {.name = "nothing", .consume = consume, .finish = finish, .close = close_nothing};
+static const struct weir_sink_ops nothing_ops = {.name = "nothing",
+                                                 .consume = consume,
+                                                 .finish = finish,
+                                                 .close = close_nothing};
 
-static int read_packets(struct weir_originals *originals, struct weir_source *source, const struct weir_originals_reading *reading,
-                        struct weir_fault *fault)
+static int read_packets(struct weir_originals *originals, struct weir_source *source,
+                        const struct weir_originals_reading *reading, struct weir_fault *fault)
 {
 	struct weir_sink nothing = {.ops = &nothing_ops};
-	struct weir_stage *decode = weir_decode_stage_new(), *gather = weir_originals_stage_new(originals, reading->keep, fault);
+	struct weir_stage *decode = weir_decode_stage_new(),
+					  *gather = weir_originals_stage_new(originals, reading->keep, fault);
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
 	struct weir_pipeline pipeline = {
-		.source = source, .stages = {decode, gather}, .sink = &nothing, .stop = reading->stop, .progress = reading->progress,
-		.progress_context = reading->progress_context, .threads = reading->threads ? reading->threads : cores > 0 && cores < 32 ? (int)cores : 32,
+		.source = source,
+		.stages = {decode, gather},
+		.sink = &nothing,
+		.stop = reading->stop,
+		.progress = reading->progress,
+		.progress_context = reading->progress_context,
+		.threads = reading->threads          ? reading->threads
+	               : cores > 0 && cores < 32 ? (int)cores
+	                                         : 32,
 	};
-	int error = !gather ? WEIR_E_MEMORY : !decode ? weir_fail(fault, WEIR_E_MEMORY, "no memory to decode") : weir_pipeline_run(&pipeline, fault);
+	int error = !gather   ? WEIR_E_MEMORY
+	            : !decode ? weir_fail(fault, WEIR_E_MEMORY, "no memory to decode")
+	                      : weir_pipeline_run(&pipeline, fault);
 
 	if (!error && reading->stop && *reading->stop)
 		error = weir_fail(fault, WEIR_E_INTERRUPTED, "interrupted");
@@ -50,7 +63,8 @@ static int read_packets(struct weir_originals *originals, struct weir_source *so
 	return error;
 }
 
-static int read_flows(struct weir_originals *originals, const char *path, const struct weir_originals_reading *reading, struct weir_fault *fault)
+static int read_flows(struct weir_originals *originals, const char *path, const struct weir_originals_reading *reading,
+                      struct weir_fault *fault)
 {
 	struct weir_flow flows[256];
 	struct weir_flow_source *source;
@@ -70,7 +84,8 @@ static int read_flows(struct weir_originals *originals, const char *path, const 
 	return error;
 }
 
-static int read_file(struct weir_originals *originals, const char *path, const struct weir_originals_reading *reading, struct weir_fault *fault)
+static int read_file(struct weir_originals *originals, const char *path, const struct weir_originals_reading *reading,
+                     struct weir_fault *fault)
 {
 	struct weir_source *source;
 	struct stream *stream;
@@ -96,9 +111,13 @@ static int read_file(struct weir_originals *originals, const char *path, const s
 	return error;
 }
 
-static int read_campaign(struct weir_originals *originals, const char *path, const struct weir_originals_reading *reading, struct weir_fault *fault)
+static int read_campaign(struct weir_originals *originals, const char *path,
+                         const struct weir_originals_reading *reading, struct weir_fault *fault)
 {
-	struct weir_query query = {.from_ns = WEIR_TIME_FIRST, .to_ns = WEIR_TIME_LAST, .threads = reading->threads, .stop = reading->stop};
+	struct weir_query query = {.from_ns = WEIR_TIME_FIRST,
+	                           .to_ns = WEIR_TIME_LAST,
+	                           .threads = reading->threads,
+	                           .stop = reading->stop};
 	struct weir_campaign *campaign;
 	struct weir_source *source = NULL;
 	int error = weir_campaign_open(path, WEIR_CAMPAIGN_READ, &campaign, fault);
@@ -116,8 +135,8 @@ static int read_campaign(struct weir_originals *originals, const char *path, con
 static int by_name(const void *a, const void *b) { return strcmp(a, b); }
 
 /* All files of a part of a run, in order. */
-static int read_part(struct weir_originals *originals, const char *run, const char *part, const struct weir_originals_reading *reading,
-                     struct weir_fault *fault)
+static int read_part(struct weir_originals *originals, const char *run, const char *part,
+                     const struct weir_originals_reading *reading, struct weir_fault *fault)
 {
 	char path[PATH_MAX], (*names)[NAME_MAX + 1] = NULL;
 	size_t count = 0, room = 0;
@@ -161,7 +180,8 @@ static bool has(const char *folder, const char *name)
 	return snprintf(path, sizeof path, "%s/%s", folder, name) < (int)sizeof path && access(path, F_OK) == 0;
 }
 
-int weir_originals_read(struct weir_originals *originals, const char *path, const struct weir_originals_reading *reading, struct weir_fault *fault)
+int weir_originals_read(struct weir_originals *originals, const char *path,
+                        const struct weir_originals_reading *reading, struct weir_fault *fault)
 {
 	struct stat status;
 

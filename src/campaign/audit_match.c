@@ -46,15 +46,19 @@ static bool room_for(struct weir_originals *o, size_t more)
 	return true;
 }
 
-static void add(struct weir_originals *o, enum weir_original_kind kind, enum audit_encoding encoding, uint8_t flags, const void *data, size_t length)
+static void add(struct weir_originals *o, enum weir_original_kind kind, enum audit_encoding encoding, uint8_t flags,
+                const void *data, size_t length)
 {
 	if (!room_for(o, length)) {
 		o->not_held[kind]++;
 		return;
 	}
 	memcpy(o->bytes + o->byte_count, data, length);
-	o->patterns[o->pattern_count++] = (struct audit_pattern){.data = (uint32_t)o->byte_count, .length = (uint16_t)length, .kind = (uint8_t)kind,
-	                                                         .encoding = (uint8_t)encoding, .flags = flags};
+	o->patterns[o->pattern_count++] = (struct audit_pattern){.data = (uint32_t)o->byte_count,
+	                                                         .length = (uint16_t)length,
+	                                                         .kind = (uint8_t)kind,
+	                                                         .encoding = (uint8_t)encoding,
+	                                                         .flags = flags};
 	o->byte_count += length;
 }
 
@@ -234,7 +238,8 @@ int audit_match_prepare(struct weir_originals *o, struct weir_fault *fault)
 	add_ipv6(o);
 	add_names(o);
 	size_t entries = o->pattern_count + 2 * o->ipv4.count;
-	for (o->filter_bits = FILTER_BITS_LEAST; o->filter_bits < FILTER_BITS_MOST && ((size_t)1 << o->filter_bits) < entries * 16;)
+	for (o->filter_bits = FILTER_BITS_LEAST;
+	     o->filter_bits < FILTER_BITS_MOST && ((size_t)1 << o->filter_bits) < entries * 16;)
 		o->filter_bits++;
 	for (o->bucket_bits = 8; o->bucket_bits < 26 && ((size_t)1 << o->bucket_bits) < o->pattern_count;)
 		o->bucket_bits++;
@@ -253,7 +258,10 @@ int audit_match_prepare(struct weir_originals *o, struct weir_fault *fault)
 
 /* ---- searching ---- */
 
-static bool is_word_byte(uint8_t c) { return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '-' || c >= 0x80; }
+static bool is_word_byte(uint8_t c)
+{
+	return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '-' || c >= 0x80;
+}
 
 /* Whether a name ends here: what follows is no part of it, or is a small number in little-endian order, as lengths behind strings are. */
 static bool ends_at(const uint8_t *data, size_t length, size_t end)
@@ -271,7 +279,8 @@ static bool same_folded(const uint8_t *held, const uint8_t *data, size_t length)
 	return true;
 }
 
-static bool matches(const struct audit_pattern *p, const uint8_t *held, const uint8_t *data, size_t length, size_t start)
+static bool matches(const struct audit_pattern *p, const uint8_t *held, const uint8_t *data, size_t length,
+                    size_t start)
 {
 	if (p->kind != WEIR_ORIGINAL_NAME)
 		return memcmp(held, data + start, p->length) == 0;
@@ -284,7 +293,8 @@ static bool matches(const struct audit_pattern *p, const uint8_t *held, const ui
 	return (start == 0 || !is_word_byte(data[start - 1])) && ends_at(data, length, end);
 }
 
-static void look_up_patterns(struct audit_hits *hits, const struct audit_place *place, const uint8_t *data, size_t length, size_t at, uint32_t word)
+static void look_up_patterns(struct audit_hits *hits, const struct audit_place *place, const uint8_t *data,
+                             size_t length, size_t at, uint32_t word)
 {
 	const struct weir_originals *o = audit_hits_originals(hits);
 	unsigned left = CHAIN_MOST;
@@ -293,13 +303,16 @@ static void look_up_patterns(struct audit_hits *hits, const struct audit_place *
 		const struct audit_pattern *p = &o->patterns[next - 1];
 		const uint8_t *held = o->bytes + p->data;
 		next = p->next;
-		if (at < p->anchor || length - (at - p->anchor) < p->length || ((weir_load_native32(held + p->anchor) ^ word) & ~FOLD))
+		if (at < p->anchor || length - (at - p->anchor) < p->length ||
+		    ((weir_load_native32(held + p->anchor) ^ word) & ~FOLD))
 			continue;
 		if (!matches(p, held, data, length, at - p->anchor))
 			continue;
 		if (p->length < 8 && !place->short_values)
 			continue;
-		enum audit_chance chance = p->length >= 8 ? AUDIT_CERTAIN : p->kind == WEIR_ORIGINAL_MAC ? AUDIT_CHANCE_BYTES6 : AUDIT_CHANCE_NAME;
+		enum audit_chance chance = p->length >= 8                 ? AUDIT_CERTAIN
+		                           : p->kind == WEIR_ORIGINAL_MAC ? AUDIT_CHANCE_BYTES6
+		                                                          : AUDIT_CHANCE_NAME;
 		audit_hit(hits, place, at - p->anchor, p->kind, p->encoding, chance, p->flags, held, p->length);
 	}
 }
@@ -327,7 +340,8 @@ static enum audit_encoding embedded(const uint8_t *data, size_t at)
 	return AUDIT_BYTES;
 }
 
-static void look_up_ipv4(struct audit_hits *hits, const struct audit_place *place, const uint8_t *data, size_t at, uint32_t word)
+static void look_up_ipv4(struct audit_hits *hits, const struct audit_place *place, const uint8_t *data, size_t at,
+                         uint32_t word)
 {
 	const struct weir_originals *o = audit_hits_originals(hits);
 	uint32_t turned = weir_swap32(word);
@@ -335,8 +349,9 @@ static void look_up_ipv4(struct audit_hits *hits, const struct audit_place *plac
 
 	if (flags) {
 		enum audit_encoding encoding = embedded(data, at);
-		enum audit_chance chance = encoding == AUDIT_6TO4 ? AUDIT_CHANCE_BYTES6
-		                           : encoding == AUDIT_BYTES || encoding == AUDIT_COMPATIBLE ? AUDIT_CHANCE_BYTES4 : AUDIT_CERTAIN;
+		enum audit_chance chance = encoding == AUDIT_6TO4                                    ? AUDIT_CHANCE_BYTES6
+		                           : encoding == AUDIT_BYTES || encoding == AUDIT_COMPATIBLE ? AUDIT_CHANCE_BYTES4
+		                                                                                     : AUDIT_CERTAIN;
 		if (chance == AUDIT_CERTAIN || (chance == AUDIT_CHANCE_BYTES4 ? place->ipv4_bytes : place->short_values))
 			audit_hit(hits, place, at, WEIR_ORIGINAL_IPV4, encoding, chance, *flags, &word, 4);
 	}
@@ -344,7 +359,8 @@ static void look_up_ipv4(struct audit_hits *hits, const struct audit_place *plac
 		audit_hit(hits, place, at, WEIR_ORIGINAL_IPV4, AUDIT_BYTES_REVERSED, AUDIT_CHANCE_BYTES4, *flags, &turned, 4);
 }
 
-void audit_match(struct audit_hits *hits, const struct audit_place *place, const uint8_t *data, size_t length, size_t from, size_t to)
+void audit_match(struct audit_hits *hits, const struct audit_place *place, const uint8_t *data, size_t length,
+                 size_t from, size_t to)
 {
 	const struct weir_originals *o = audit_hits_originals(hits);
 	const uint64_t *filter = o->filter;
@@ -371,7 +387,8 @@ void audit_match(struct audit_hits *hits, const struct audit_place *place, const
 	}
 }
 
-void audit_match_ipv4(struct audit_hits *hits, const struct audit_place *place, const uint8_t *data, size_t length, size_t from, size_t to)
+void audit_match_ipv4(struct audit_hits *hits, const struct audit_place *place, const uint8_t *data, size_t length,
+                      size_t from, size_t to)
 {
 	const struct weir_originals *o = audit_hits_originals(hits);
 	size_t end = length < 4 ? 0 : length - 3 < to ? length - 3 : to;
@@ -387,8 +404,8 @@ void audit_match_ipv4(struct audit_hits *hits, const struct audit_place *place, 
 
 /* ---- single values ---- */
 
-void audit_check_ipv4(struct audit_hits *hits, const struct audit_place *place, size_t offset, uint32_t address, enum audit_encoding encoding,
-                      enum audit_chance chance)
+void audit_check_ipv4(struct audit_hits *hits, const struct audit_place *place, size_t offset, uint32_t address,
+                      enum audit_encoding encoding, enum audit_chance chance)
 {
 	const uint8_t *flags = audit_table_find(&audit_hits_originals(hits)->ipv4, &address);
 
@@ -396,7 +413,8 @@ void audit_check_ipv4(struct audit_hits *hits, const struct audit_place *place, 
 		audit_hit(hits, place, offset, WEIR_ORIGINAL_IPV4, encoding, chance, *flags, &address, 4);
 }
 
-void audit_check_ipv6(struct audit_hits *hits, const struct audit_place *place, size_t offset, const uint8_t *address, enum audit_encoding encoding)
+void audit_check_ipv6(struct audit_hits *hits, const struct audit_place *place, size_t offset, const uint8_t *address,
+                      enum audit_encoding encoding)
 {
 	const uint8_t *flags = audit_table_find(&audit_hits_originals(hits)->ipv6, address);
 
@@ -404,7 +422,8 @@ void audit_check_ipv6(struct audit_hits *hits, const struct audit_place *place, 
 		audit_hit(hits, place, offset, WEIR_ORIGINAL_IPV6, encoding, AUDIT_CERTAIN, *flags, address, 16);
 }
 
-void audit_check_mac(struct audit_hits *hits, const struct audit_place *place, size_t offset, const uint8_t *mac, enum audit_encoding encoding)
+void audit_check_mac(struct audit_hits *hits, const struct audit_place *place, size_t offset, const uint8_t *mac,
+                     enum audit_encoding encoding)
 {
 	const uint8_t *flags = audit_table_find(&audit_hits_originals(hits)->macs, mac);
 
@@ -412,12 +431,14 @@ void audit_check_mac(struct audit_hits *hits, const struct audit_place *place, s
 		audit_hit(hits, place, offset, WEIR_ORIGINAL_MAC, encoding, AUDIT_CERTAIN, *flags, mac, 6);
 }
 
-void audit_check_bytes(struct audit_hits *hits, const struct audit_place *place, size_t offset, const uint8_t *bytes, size_t length,
-                       enum audit_encoding encoding)
+void audit_check_bytes(struct audit_hits *hits, const struct audit_place *place, size_t offset, const uint8_t *bytes,
+                       size_t length, enum audit_encoding encoding)
 {
 	/* The same search, over these bytes alone, all of which count: who writes sixteen hex digits does not do so by chance. */
 	struct audit_place written = *place;
-	static const char *const words[AUDIT_ENCODINGS] = {[AUDIT_HEX] = "hex", [AUDIT_COLONS] = "with separators", [AUDIT_NIBBLES] = "nibbles",
+	static const char *const words[AUDIT_ENCODINGS] = {[AUDIT_HEX] = "hex",
+	                                                   [AUDIT_COLONS] = "with separators",
+	                                                   [AUDIT_NIBBLES] = "nibbles",
 	                                                   [AUDIT_TEXT] = "IPv6 text"};
 
 	written.base = place->base + offset;

@@ -10,18 +10,22 @@
  * anybody, and would be found everywhere. In order.
  */
 static const char *const words[] = {
-	"address", "android", "anonymised", "any",       "application", "archive",   "arpa",     "audit",     "block",    "bridge",   "bytes",
-	"campaign", "capture", "captured",  "category",  "channel",     "client",    "clock",    "code",      "data",     "datasheet", "default",
-	"desktop",  "destination", "device", "dns",      "domain",      "docker0",   "duplicates", "email",   "end",      "eth0",     "eth1",
-	"eth2",     "eth3",    "ethernet",  "evidence",  "file",        "files",     "first",    "flow",      "flows",    "forward",  "gateway",
-	"guest",    "hidden",  "home",      "host",      "http",        "icmp",      "imap",     "index",     "info",     "interface", "internal",
-	"invalid",  "ipv4",    "ipv6",      "last",      "length",      "license",   "linux",    "local",     "localdomain", "localhost", "lost",
-	"mail",     "mixed",   "name",      "names",     "network",     "node",      "none",     "null",      "office",   "original", "packet",
-	"packets",  "page",    "parquet",   "payload",   "permute",     "phone",     "policy",   "port",      "prefix",   "printer",  "private",
-	"protocol", "proxy",   "publish",   "pcap",      "pcapng",      "record",    "remote",   "reverse",   "root",     "router",   "run",
-	"server",   "service", "sheet",     "smtp",      "source",      "special",   "static",   "statistics", "switch",  "system",   "test",
-	"text",     "time",    "tunnel",    "unknown",   "user",        "value",     "version",  "vlan",      "weir",     "wifi",     "windows",
-	"wireless", "wlan0",   "wlan1",     "workgroup", "workstation", "wpad",
+	"address",   "android",  "anonymised", "any",      "application", "archive",     "arpa",     "audit",
+	"block",     "bridge",   "bytes",      "campaign", "capture",     "captured",    "category", "channel",
+	"client",    "clock",    "code",       "data",     "datasheet",   "default",     "desktop",  "destination",
+	"device",    "dns",      "domain",     "docker0",  "duplicates",  "email",       "end",      "eth0",
+	"eth1",      "eth2",     "eth3",       "ethernet", "evidence",    "file",        "files",    "first",
+	"flow",      "flows",    "forward",    "gateway",  "guest",       "hidden",      "home",     "host",
+	"http",      "icmp",     "imap",       "index",    "info",        "interface",   "internal", "invalid",
+	"ipv4",      "ipv6",     "last",       "length",   "license",     "linux",       "local",    "localdomain",
+	"localhost", "lost",     "mail",       "mixed",    "name",        "names",       "network",  "node",
+	"none",      "null",     "office",     "original", "packet",      "packets",     "page",     "parquet",
+	"payload",   "permute",  "phone",      "policy",   "port",        "prefix",      "printer",  "private",
+	"protocol",  "proxy",    "publish",    "pcap",     "pcapng",      "record",      "remote",   "reverse",
+	"root",      "router",   "run",        "server",   "service",     "sheet",       "smtp",     "source",
+	"special",   "static",   "statistics", "switch",   "system",      "test",        "text",     "time",
+	"tunnel",    "unknown",  "user",       "value",    "version",     "vlan",        "weir",     "wifi",
+	"windows",   "wireless", "wlan0",      "wlan1",    "workgroup",   "workstation", "wpad",
 };
 
 static bool is_word(const char *name, size_t length)
@@ -53,7 +57,8 @@ static bool is_common(const char *name, size_t length)
 /* Names that NetBIOS itself has (RFC 1001, section 15.1.1; browsing), as text and as they stand in packets: "*", "\1\2__MSBROWSE__\2". */
 static bool is_netbios_own(const char *name, size_t length)
 {
-	static const char *const own[] = {"__msbrowse__", "ckaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "abacfpfpenfdecfcepfhfdeffpfpacab"};
+	static const char *const own[] = {"__msbrowse__", "ckaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+	                                  "abacfpfpenfdecfcepfhfdeffpfpacab"};
 
 	for (size_t i = 0; i < sizeof own / sizeof *own; i++)
 		for (size_t at = 0, size = strlen(own[i]); at + size <= length; at++)

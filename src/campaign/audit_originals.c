@@ -10,7 +10,8 @@
 
 const char *weir_original_kind_name(enum weir_original_kind kind)
 {
-	static const char *const names[WEIR_ORIGINAL_KINDS] = {"IPv4 address", "IPv6 address", "MAC address", "name", "payload"};
+	static const char *const names[WEIR_ORIGINAL_KINDS] = {"IPv4 address", "IPv6 address", "MAC address", "name",
+	                                                       "payload"};
 
 	return (unsigned)kind < WEIR_ORIGINAL_KINDS ? names[kind] : "unknown";
 }
@@ -21,7 +22,9 @@ const char *weir_original_kind_name(enum weir_original_kind kind)
  */
 static uint64_t draw_seed(const struct weir_hider *hider)
 {
-	struct weir_ip in = {.bytes = {0x2a, 0x0f, 0x43, 0x1c, 0x88, 0x21, 0x5e, 0x7a, 0x93, 0xb4, 0x0d, 0x6f, 0xe2, 0x19, 0xc5, 0x38}, .version = 6};
+	struct weir_ip in = {.bytes = {0x2a, 0x0f, 0x43, 0x1c, 0x88, 0x21, 0x5e, 0x7a, 0x93, 0xb4, 0x0d, 0x6f, 0xe2, 0x19,
+	                               0xc5, 0x38},
+	                     .version = 6};
 	struct weir_ip out = in;
 
 	if (hider)
@@ -29,7 +32,8 @@ static uint64_t draw_seed(const struct weir_hider *hider)
 	return xxh3_of(out.bytes, sizeof out.bytes);
 }
 
-int weir_originals_new(const struct weir_originals_options *options, struct weir_originals **out, struct weir_fault *fault)
+int weir_originals_new(const struct weir_originals_options *options, struct weir_originals **out,
+                       struct weir_fault *fault)
 {
 	const struct weir_policy_hide *hide = &options->policy->hide;
 	struct weir_originals *originals = calloc(1, sizeof *originals);
@@ -97,7 +101,8 @@ struct special {
  * they are.
  */
 static const struct special special_ipv4[] = {
-	{{0}, 8}, {{127}, 8}, {{192, 0, 0}, 24}, {{192, 0, 2}, 24}, {{198, 51, 100}, 24}, {{203, 0, 113}, 24}, {{224}, 4}, {{240}, 4},
+	{{0}, 8},   {{127}, 8}, {{192, 0, 0}, 24}, {{192, 0, 2}, 24}, {{198, 51, 100}, 24}, {{203, 0, 113}, 24},
+	{{224}, 4}, {{240}, 4},
 };
 static const struct special somebodys_ipv4[] = {{{233}, 8}, {{234}, 8}};
 static const struct special special_ipv6[] = {
@@ -142,7 +147,8 @@ static bool is_internal(const struct weir_policy_hide *hide, const struct weir_i
 	static const struct special private_ipv6 = {{0xfc}, 7};
 
 	for (size_t i = 0; i < hide->internal_count; i++)
-		if (hide->internal[i].address.version == ip->version && within(ip->bytes, hide->internal[i].address.bytes, hide->internal[i].bits))
+		if (hide->internal[i].address.version == ip->version &&
+		    within(ip->bytes, hide->internal[i].address.bytes, hide->internal[i].bits))
 			return true;
 	if (hide->internal_count)
 		return false;
@@ -182,7 +188,8 @@ bool audit_says_little(const uint8_t *value, size_t length)
 	return zeros >= length - 2 || different <= 2;
 }
 
-static void enter(struct weir_originals *originals, struct audit_table *table, const void *value, enum weir_original_kind kind)
+static void enter(struct weir_originals *originals, struct audit_table *table, const void *value,
+                  enum weir_original_kind kind)
 {
 	uint8_t *flags = audit_table_enter(table, value, &originals->budget);
 
@@ -201,7 +208,8 @@ int weir_originals_add_ip(struct weir_originals *originals, const struct weir_ip
 		ip = &inside;
 	if (!audit_hides_ip(originals->policy, ip))
 		return 0;
-	enter(originals, ip->version == 4 ? &originals->ipv4 : &originals->ipv6, ip->bytes, ip->version == 4 ? WEIR_ORIGINAL_IPV4 : WEIR_ORIGINAL_IPV6);
+	enter(originals, ip->version == 4 ? &originals->ipv4 : &originals->ipv6, ip->bytes,
+	      ip->version == 4 ? WEIR_ORIGINAL_IPV4 : WEIR_ORIGINAL_IPV6);
 	return 0;
 }
 
@@ -248,7 +256,8 @@ int weir_originals_add_name(struct weir_originals *originals, const void *name, 
 
 /* ---- ready ---- */
 
-static void mark(struct weir_originals *originals, struct audit_table *table, const void *image, enum weir_original_kind kind)
+static void mark(struct weir_originals *originals, struct audit_table *table, const void *image,
+                 enum weir_original_kind kind)
 {
 	uint8_t *flags = audit_table_find(table, image);
 

@@ -24,23 +24,33 @@ static uint32_t header_bytes(const struct weir_packet *packet, const struct weir
 	const uint8_t *p = packet->data + layer->offset;
 
 	switch (layer->kind) {
-	case WEIR_LAYER_ETHERNET: return 14;
+	case WEIR_LAYER_ETHERNET:
+		return 14;
 	case WEIR_LAYER_VLAN:
 	case WEIR_LAYER_MPLS:
-	case WEIR_LAYER_NULL: return 4;
-	case WEIR_LAYER_SLL: return 16;
-	case WEIR_LAYER_SLL2: return 20;
-	case WEIR_LAYER_LLC: return 3;
-	case WEIR_LAYER_SNAP: return 5;
-	case WEIR_LAYER_ARP: return 28; /* the dissector reads its addresses */
-	case WEIR_LAYER_IPV4: return 20;
-	case WEIR_LAYER_IPV6: return 40;
+	case WEIR_LAYER_NULL:
+		return 4;
+	case WEIR_LAYER_SLL:
+		return 16;
+	case WEIR_LAYER_SLL2:
+		return 20;
+	case WEIR_LAYER_LLC:
+		return 3;
+	case WEIR_LAYER_SNAP:
+		return 5;
+	case WEIR_LAYER_ARP:
+		return 28; /* the dissector reads its addresses */
+	case WEIR_LAYER_IPV4:
+		return 20;
+	case WEIR_LAYER_IPV6:
+		return 40;
 	case WEIR_LAYER_TCP:
 		/* Options, too, where they hold nothing but times and sequence numbers; others are few. */
 		if (layer->offset + 24 <= packet->captured && p[12] >> 4 == 8 && p[20] == 1 && p[21] == 1 && p[22] == 8)
 			return 32;
 		return 20;
-	case WEIR_LAYER_AH: return 24;
+	case WEIR_LAYER_AH:
+		return 24;
 	case WEIR_LAYER_UDP:
 	case WEIR_LAYER_UDPLITE:
 	case WEIR_LAYER_ICMP:
@@ -49,9 +59,12 @@ static uint32_t header_bytes(const struct weir_packet *packet, const struct weir
 	case WEIR_LAYER_VXLAN:
 	case WEIR_LAYER_GENEVE:
 	case WEIR_LAYER_GTPU:
-	case WEIR_LAYER_FRAGMENT: return 8;
-	case WEIR_LAYER_SCTP: return 12;
-	default: return 0;
+	case WEIR_LAYER_FRAGMENT:
+		return 8;
+	case WEIR_LAYER_SCTP:
+		return 12;
+	default:
+		return 0;
 	}
 }
 
@@ -88,7 +101,8 @@ static void search_addresses(const struct packets *p, struct audit_place *place,
 		for (unsigned j = 0; j < 2; j++) {
 			place->what = j == 0 ? "source address" : "destination address";
 			if (network->version == 4)
-				audit_check_ipv4(p->file->hits, place, at[j], weir_load_native32(packet->data + at[j]), AUDIT_BYTES, AUDIT_CERTAIN);
+				audit_check_ipv4(p->file->hits, place, at[j], weir_load_native32(packet->data + at[j]), AUDIT_BYTES,
+				                 AUDIT_CERTAIN);
 			else
 				audit_check_ipv6(p->file->hits, place, at[j], packet->data + at[j], AUDIT_BYTES);
 		}
@@ -96,7 +110,8 @@ static void search_addresses(const struct packets *p, struct audit_place *place,
 }
 
 /* What is printed of a packet, searched as text: fields that decoding has no facts of. */
-static int search_fields(struct packets *p, struct audit_place *place, const struct weir_packet *packet, struct weir_fault *fault)
+static int search_fields(struct packets *p, struct audit_place *place, const struct weir_packet *packet,
+                         struct weir_fault *fault)
 {
 	unsigned layers = p->facts.layer_count;
 
@@ -117,17 +132,26 @@ static int search_fields(struct packets *p, struct audit_place *place, const str
 	return 0;
 }
 
-static int search_packet(struct packets *p, const struct weir_batch *batch, const struct weir_packet *packet, uint64_t number, struct weir_fault *fault)
+static int search_packet(struct packets *p, const struct weir_batch *batch, const struct weir_packet *packet,
+                         uint64_t number, struct weir_fault *fault)
 {
-	struct audit_place place = {.file = p->file->name, .packet = number, .around = packet, .facts = &p->facts, .images = true, .ipv4_bytes = true,
-	                            .numbers = true, .runs = true, .short_values = true};
+	struct audit_place place = {.file = p->file->name,
+	                            .packet = number,
+	                            .around = packet,
+	                            .facts = &p->facts,
+	                            .images = true,
+	                            .ipv4_bytes = true,
+	                            .numbers = true,
+	                            .runs = true,
+	                            .short_values = true};
 
 	weir_decode(packet, &p->facts);
 	search_addresses(p, &place, packet);
 	place.what = "packet";
 	search_between(p, &place, packet);
 	if (packet->block && !(packet->flags & WEIR_PACKET_PCAP_RECORD)) {
-		struct weir_bytes options = pcapng_packet_options(packet->block, packet->block_length, batch->interfaces[packet->interface_id]->big_endian);
+		struct weir_bytes options = pcapng_packet_options(packet->block, packet->block_length,
+		                                                  batch->interfaces[packet->interface_id]->big_endian);
 		struct audit_place option = place;
 		option.what = "option of a packet";
 		option.images = false; /* nothing is put there by hiding */
@@ -150,7 +174,11 @@ static int search_batch(struct packets *p, const struct weir_batch *batch, struc
 	int error = 0;
 
 	for (uint32_t i = 0; i < batch->block_count; i++) {
-		struct audit_place place = {.file = p->file->name, .what = "block that is no packet", .ipv4_bytes = true, .numbers = true, .runs = true,
+		struct audit_place place = {.file = p->file->name,
+		                            .what = "block that is no packet",
+		                            .ipv4_bytes = true,
+		                            .numbers = true,
+		                            .runs = true,
 		                            .short_values = true};
 		audit_search_all(p->file->hits, &place, batch->blocks[i].data, batch->blocks[i].length);
 	}

@@ -21,7 +21,7 @@
 struct pages {
 	const struct audit_file *file;
 	struct parquet_input input;
-	uint64_t limit;     /* pages end before it */
+	uint64_t limit; /* pages end before it */
 	uint8_t *packed, *page;
 	size_t packed_room, page_room;
 	ZSTD_DCtx *zstd;
@@ -77,13 +77,24 @@ static bool read_header(const uint8_t *data, size_t length, struct header *heade
 	*header = (struct header){.type = -1, .raw = -1, .packed = -1, .encoding = -1, .compressed = true};
 	while (thrift_next(&reader, &field, &type)) {
 		switch (field) {
-		case 1: header->type = thrift_integer(&reader, type); break;
-		case 2: header->raw = thrift_integer(&reader, type); break;
-		case 3: header->packed = thrift_integer(&reader, type); break;
+		case 1:
+			header->type = thrift_integer(&reader, type);
+			break;
+		case 2:
+			header->raw = thrift_integer(&reader, type);
+			break;
+		case 3:
+			header->packed = thrift_integer(&reader, type);
+			break;
 		case 5:
-		case 7: read_kind(&reader, type, false, header); break;
-		case 8: read_kind(&reader, type, true, header); break;
-		default: thrift_skip(&reader, type);
+		case 7:
+			read_kind(&reader, type, false, header);
+			break;
+		case 8:
+			read_kind(&reader, type, true, header);
+			break;
+		default:
+			thrift_skip(&reader, type);
 		}
 	}
 	header->length = (size_t)(reader.cursor.at - data);
@@ -92,8 +103,9 @@ static bool read_header(const uint8_t *data, size_t length, struct header *heade
 
 static bool is_searchable(const struct header *header)
 {
-	return header->encoding == PARQUET_PLAIN || header->encoding == PARQUET_PLAIN_DICTIONARY || header->encoding == PARQUET_RLE ||
-	       header->encoding == PARQUET_RLE_DICTIONARY || header->type == PARQUET_INDEX_PAGE;
+	return header->encoding == PARQUET_PLAIN || header->encoding == PARQUET_PLAIN_DICTIONARY ||
+	       header->encoding == PARQUET_RLE || header->encoding == PARQUET_RLE_DICTIONARY ||
+	       header->type == PARQUET_INDEX_PAGE;
 }
 
 /* Gzip pages go through the codec that files go through. */
@@ -129,7 +141,8 @@ static bool has_own_words(const struct chunk *chunk)
  * The strings of a page, each by itself, so that what stands before and behind is no part of it; at: behind levels, if there are any. False: what is there is not
  * strings to the end of the page.
  */
-static bool search_strings(const struct pages *p, struct audit_place *place, const uint8_t *page, size_t length, size_t at)
+static bool search_strings(const struct pages *p, struct audit_place *place, const uint8_t *page, size_t length,
+                           size_t at)
 {
 	for (unsigned pass = 0; pass < 2; pass++) {
 		struct weir_cursor cursor = weir_cursor_over(page + at, length - at);
@@ -147,14 +160,21 @@ static bool search_strings(const struct pages *p, struct audit_place *place, con
 	return true;
 }
 
-static void search_content(const struct pages *p, const struct chunk *chunk, const struct header *header, const uint8_t *page, size_t length)
+static void search_content(const struct pages *p, const struct chunk *chunk, const struct header *header,
+                           const uint8_t *page, size_t length)
 {
 	char what[64];
 	bool dictionary = header->type == PARQUET_DICTIONARY_PAGE;
-	bool ids = !dictionary && (header->encoding == PARQUET_RLE_DICTIONARY || header->encoding == PARQUET_PLAIN_DICTIONARY);
+	bool ids =
+		!dictionary && (header->encoding == PARQUET_RLE_DICTIONARY || header->encoding == PARQUET_PLAIN_DICTIONARY);
 
 	snprintf(what, sizeof what, "%s of column %s", dictionary ? "dictionary" : "page", chunk->column);
-	struct audit_place place = {.file = p->file->name, .what = what, .images = true, .ipv4_bytes = true, .numbers = true, .short_values = true,
+	struct audit_place place = {.file = p->file->name,
+	                            .what = what,
+	                            .images = true,
+	                            .ipv4_bytes = true,
+	                            .numbers = true,
+	                            .short_values = true,
 	                            .runs = !has_own_words(chunk)};
 	bool strings = chunk->type == PARQUET_BYTE_ARRAY && !ids && search_strings(p, &place, page, length, 0);
 	if (chunk->type == PARQUET_BYTE_ARRAY && !ids && !strings && header->type == PARQUET_DATA_PAGE && length >= 4 &&
@@ -166,7 +186,8 @@ static void search_content(const struct pages *p, const struct chunk *chunk, con
 	audit_search_all(p->file->hits, &place, page, length);
 }
 
-static int search_page(struct pages *p, const struct chunk *chunk, const struct header *header, uint64_t at, struct weir_fault *fault)
+static int search_page(struct pages *p, const struct chunk *chunk, const struct header *header, uint64_t at,
+                       struct weir_fault *fault)
 {
 	size_t raw = (size_t)header->raw, packed = (size_t)header->packed, levels = (size_t)header->levels;
 	bool compressed = header->compressed && chunk->codec != PARQUET_UNCOMPRESSED;
@@ -181,11 +202,13 @@ static int search_page(struct pages *p, const struct chunk *chunk, const struct 
 			return error;
 		bool sound = levels <= raw && levels <= packed;
 		if (sound && chunk->codec == PARQUET_ZSTD)
-			sound = ZSTD_decompressDCtx(p->zstd, p->page, raw - levels, p->packed + levels, packed - levels) == raw - levels;
+			sound = ZSTD_decompressDCtx(p->zstd, p->page, raw - levels, p->packed + levels, packed - levels) ==
+			        raw - levels;
 		else if (sound && chunk->codec == CODEC_GZIP)
 			sound = gunzip(p->packed + levels, packed - levels, p->page, raw - levels);
 		else if (sound)
-			return fail(p, at, WEIR_E_UNSUPPORTED, fault, "is compressed in a way that can't be searched: zstd, gzip and none can");
+			return fail(p, at, WEIR_E_UNSUPPORTED, fault,
+			            "is compressed in a way that can't be searched: zstd, gzip and none can");
 		if (!sound)
 			return fail(p, at, WEIR_E_CORRUPT, fault, "a page can't be decompressed");
 		page = p->page;
@@ -211,11 +234,12 @@ static int search_chunk(struct pages *p, const struct chunk *chunk, struct weir_
 		int error = parquet_input_read(&p->input, at, head, length, fault);
 		if (error)
 			return error;
-		if (!read_header(head, length, &header) || header.raw < 0 || header.packed < 0 || header.raw > PAGE_MOST || header.packed > PAGE_MOST ||
-		    header.levels < 0 || (uint64_t)header.packed > end - at - header.length)
+		if (!read_header(head, length, &header) || header.raw < 0 || header.packed < 0 || header.raw > PAGE_MOST ||
+		    header.packed > PAGE_MOST || header.levels < 0 || (uint64_t)header.packed > end - at - header.length)
 			return fail(p, at, WEIR_E_FORMAT, fault, "the header of a page says impossible things");
 		if (!is_searchable(&header))
-			return fail(p, at, WEIR_E_UNSUPPORTED, fault, "has an encoding that can't be searched: plain values and dictionaries can");
+			return fail(p, at, WEIR_E_UNSUPPORTED, fault,
+			            "has an encoding that can't be searched: plain values and dictionaries can");
 		at += header.length;
 		error = make_room(&p->packed, &p->packed_room, (size_t)header.packed, fault);
 		if (!error)
@@ -240,7 +264,8 @@ static void read_path(struct thrift_reader *reader, enum thrift_type type, struc
 
 	for (size_t i = 0; i < count && !reader->cursor.failed; i++) {
 		struct weir_bytes name = thrift_binary(reader, item);
-		snprintf(chunk->column, sizeof chunk->column, "%.*s", (int)(name.length < 23 ? name.length : 23), name.data ? (const char *)name.data : "");
+		snprintf(chunk->column, sizeof chunk->column, "%.*s", (int)(name.length < 23 ? name.length : 23),
+		         name.data ? (const char *)name.data : "");
 	}
 }
 
@@ -253,13 +278,26 @@ static void read_column(struct thrift_reader *reader, enum thrift_type type, str
 		return;
 	while (thrift_next(reader, &field, &type)) {
 		switch (field) {
-		case 1: chunk->type = thrift_integer(reader, type); break;
-		case 3: read_path(reader, type, chunk); break;
-		case 4: chunk->codec = thrift_integer(reader, type); break;
-		case 7: length = thrift_integer(reader, type); break;
-		case 9: data = thrift_integer(reader, type); break;
-		case 11: dictionary = thrift_integer(reader, type); break;
-		default: thrift_skip(reader, type);
+		case 1:
+			chunk->type = thrift_integer(reader, type);
+			break;
+		case 3:
+			read_path(reader, type, chunk);
+			break;
+		case 4:
+			chunk->codec = thrift_integer(reader, type);
+			break;
+		case 7:
+			length = thrift_integer(reader, type);
+			break;
+		case 9:
+			data = thrift_integer(reader, type);
+			break;
+		case 11:
+			dictionary = thrift_integer(reader, type);
+			break;
+		default:
+			thrift_skip(reader, type);
 		}
 	}
 	int64_t begin = dictionary > 0 && dictionary < data ? dictionary : data;
@@ -327,12 +365,14 @@ static int read_footer(struct pages *p, uint8_t *footer, size_t length, struct w
 static int search(struct pages *p, struct weir_fault *fault)
 {
 	uint8_t tail[PARQUET_TAIL], *footer = NULL;
-	int error = p->input.size < 4 + PARQUET_TAIL ? fail(p, 0, WEIR_E_TRUNCATED, fault, "is too short for a Parquet file") : 0;
+	int error =
+		p->input.size < 4 + PARQUET_TAIL ? fail(p, 0, WEIR_E_TRUNCATED, fault, "is too short for a Parquet file") : 0;
 
 	if (!error)
 		error = parquet_input_read(&p->input, p->input.size - PARQUET_TAIL, tail, PARQUET_TAIL, fault);
 	if (!error && memcmp(tail + 4, PARQUET_MAGIC, 4) != 0)
-		error = fail(p, p->input.size - 4, WEIR_E_FORMAT, fault, "is a Parquet file without its end, or an encrypted one");
+		error =
+			fail(p, p->input.size - 4, WEIR_E_FORMAT, fault, "is a Parquet file without its end, or an encrypted one");
 	if (error)
 		return error;
 	size_t length = weir_load_le32(tail);
@@ -345,7 +385,8 @@ static int search(struct pages *p, struct weir_fault *fault)
 		error = weir_fail(fault, WEIR_E_MEMORY, "no memory to search %s", p->file->name);
 	if (!error)
 		error = parquet_input_read(&p->input, p->limit, footer, length, fault);
-	struct audit_place place = {.file = p->file->name, .what = "footer", .base = p->limit, .images = true, .runs = true, .short_values = true};
+	struct audit_place place = {
+		.file = p->file->name, .what = "footer", .base = p->limit, .images = true, .runs = true, .short_values = true};
 	if (!error)
 		audit_search_all(p->file->hits, &place, footer, length);
 	if (!error)

@@ -7,15 +7,22 @@
 
 static int fail(sqlite3 *db, const struct audit_file *file, struct weir_fault *fault)
 {
-	return weir_fail_at(fault, WEIR_E_FORMAT, file->name, WEIR_NOWHERE, WEIR_NOWHERE, "can't be read as a database: %s", db ? sqlite3_errmsg(db) : "no memory");
+	return weir_fail_at(fault, WEIR_E_FORMAT, file->name, WEIR_NOWHERE, WEIR_NOWHERE, "can't be read as a database: %s",
+	                    db ? sqlite3_errmsg(db) : "no memory");
 }
 
 static void search_value(const struct audit_file *file, sqlite3_stmt *rows, int column, const char *what)
 {
-	struct audit_place place = {.file = file->name, .what = what, .images = true, .ipv4_bytes = sqlite3_column_type(rows, column) == SQLITE_BLOB,
-	                            .numbers = true, .runs = true, .short_values = true};
+	struct audit_place place = {.file = file->name,
+	                            .what = what,
+	                            .images = true,
+	                            .ipv4_bytes = sqlite3_column_type(rows, column) == SQLITE_BLOB,
+	                            .numbers = true,
+	                            .runs = true,
+	                            .short_values = true};
 	/* Numbers become their digits. */
-	const uint8_t *value = sqlite3_column_type(rows, column) == SQLITE_BLOB ? sqlite3_column_blob(rows, column) : sqlite3_column_text(rows, column);
+	const uint8_t *value = sqlite3_column_type(rows, column) == SQLITE_BLOB ? sqlite3_column_blob(rows, column)
+	                                                                        : sqlite3_column_text(rows, column);
 	int length = sqlite3_column_bytes(rows, column);
 
 	if (value && length > 0)

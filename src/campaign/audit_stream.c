@@ -29,7 +29,8 @@ static int64_t read_some(struct reading *reading, uint8_t *out, size_t size, con
 }
 
 /* The window holds what was searched last (AUDIT_AROUND), what is searched now, and what is looked at behind it. */
-static int search_all(const struct audit_file *file, struct reading *reading, struct audit_place *place, bool counts, struct weir_fault *fault)
+static int search_all(const struct audit_file *file, struct reading *reading, struct audit_place *place, bool counts,
+                      struct weir_fault *fault)
 {
 	size_t room = WINDOW + 2 * AUDIT_AROUND, have = 0, from = 0;
 	uint8_t *window = malloc(room);
@@ -61,7 +62,12 @@ static int search_all(const struct audit_file *file, struct reading *reading, st
 
 int audit_stream(const struct audit_file *file, struct weir_fault *fault)
 {
-	struct audit_place place = {.file = file->name, .what = "bytes", .images = true, .ipv4_bytes = file->plain_bytes, .numbers = true, .runs = !file->in_pieces,
+	struct audit_place place = {.file = file->name,
+	                            .what = "bytes",
+	                            .images = true,
+	                            .ipv4_bytes = file->plain_bytes,
+	                            .numbers = true,
+	                            .runs = !file->in_pieces,
 	                            .short_values = true};
 	struct reading reading = {.fd = -1};
 	int error = stream_open(file->path, &reading.stream, fault);
@@ -73,7 +79,8 @@ int audit_stream(const struct audit_file *file, struct weir_fault *fault)
 	if (compression == WEIR_COMPRESSION_NONE || error == WEIR_E_INTERRUPTED)
 		return error;
 	/* What decompressing leaves out: names and comments in headers, frames to be skipped. Short values would be found by chance. */
-	place = (struct audit_place){.file = file->name, .what = "bytes as compressed", .images = true, .plain = true, .runs = true};
+	place = (struct audit_place){
+		.file = file->name, .what = "bytes as compressed", .images = true, .plain = true, .runs = !file->in_pieces};
 	reading = (struct reading){.fd = open(file->path, O_RDONLY | O_CLOEXEC)};
 	if (reading.fd < 0)
 		return error ? error : weir_fail_errno(fault, errno, file->path, "can't be opened");

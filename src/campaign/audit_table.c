@@ -11,7 +11,8 @@ static uint8_t *slot_of(const struct audit_table *table, const void *value)
 {
 	size_t step = table->width + 1u;
 
-	for (size_t at = xxh3_seeded(value, table->width, table->seed) & (table->room - 1);; at = (at + 1) & (table->room - 1)) {
+	for (size_t at = xxh3_seeded(value, table->width, table->seed) & (table->room - 1);;
+	     at = (at + 1) & (table->room - 1)) {
 		uint8_t *slot = table->slots + at * step;
 		if (slot[table->width] == 0 || memcmp(slot, value, table->width) == 0)
 			return slot;

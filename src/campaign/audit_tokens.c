@@ -13,8 +13,8 @@ enum { HEX = 1, DIGIT = 2, SEPARATOR = 4 };
 
 /* Bytes that addresses are written with. 1 … 3 are the lengths before the labels of a reverse name, as DNS has them. */
 static const uint8_t classes[256] = {
-	['0' ... '9'] = HEX | DIGIT, ['a' ... 'f'] = HEX, ['A' ... 'F'] = HEX, ['.'] = SEPARATOR, [':'] = SEPARATOR, ['-'] = SEPARATOR,
-	['_'] = SEPARATOR, [1] = SEPARATOR, [2] = SEPARATOR, [3] = SEPARATOR,
+	['0' ... '9'] = HEX | DIGIT, ['a' ... 'f'] = HEX, ['A' ... 'F'] = HEX, ['.'] = SEPARATOR, [':'] = SEPARATOR,
+	['-'] = SEPARATOR,           ['_'] = SEPARATOR,   [1] = SEPARATOR,     [2] = SEPARATOR,   [3] = SEPARATOR,
 };
 
 struct scan {
@@ -182,7 +182,9 @@ static void try_ipv6(const struct scan *s, size_t begin)
 	uint8_t bytes[16];
 	size_t n = 0, colons = 0;
 
-	for (; n < sizeof text - 1 && (is_hex(s, begin + n) || byte_at(s, begin + n) == ':' || byte_at(s, begin + n) == '.'); n++) {
+	for (;
+	     n < sizeof text - 1 && (is_hex(s, begin + n) || byte_at(s, begin + n) == ':' || byte_at(s, begin + n) == '.');
+	     n++) {
 		text[n] = (char)s->data[begin + n];
 		colons += text[n] == ':';
 	}
@@ -193,7 +195,8 @@ static void try_ipv6(const struct scan *s, size_t begin)
 			static const uint8_t zeros[12] = {0};
 			audit_check_bytes(s->hits, s->place, begin, bytes, 16, AUDIT_TEXT);
 			if (memcmp(bytes, zeros, 12) == 0)
-				audit_check_ipv4(s->hits, s->place, begin, weir_load_native32(bytes + 12), AUDIT_COMPATIBLE, AUDIT_CERTAIN);
+				audit_check_ipv4(s->hits, s->place, begin, weir_load_native32(bytes + 12), AUDIT_COMPATIBLE,
+				                 AUDIT_CERTAIN);
 			return;
 		}
 		do
@@ -225,8 +228,10 @@ static void try_all(const struct scan *s, size_t at)
 			try_ipv6(s, at);
 	}
 	/* Numbers stand alone, or behind "0x". */
-	bool number_behind = byte_at(s, at + digits + 2) == 0 && byte_at(s, at + digits + 3) == 0; /* as of a block's length */
-	bool apart = (!is_letter(s, at + digits) || number_behind) && (!(at > 0 && is_letter(s, at - 1)) || (before | 0x20) == 'x');
+	bool number_behind =
+		byte_at(s, at + digits + 2) == 0 && byte_at(s, at + digits + 3) == 0; /* as of a block's length */
+	bool apart =
+		(!is_letter(s, at + digits) || number_behind) && (!(at > 0 && is_letter(s, at - 1)) || (before | 0x20) == 'x');
 	if (!s->place->numbers || !apart)
 		return;
 	if (digits == 8)
@@ -235,7 +240,8 @@ static void try_all(const struct scan *s, size_t at)
 		try_number(s, at, digits);
 }
 
-void audit_tokens(struct audit_hits *hits, const struct audit_place *place, const uint8_t *data, size_t length, size_t from, size_t to)
+void audit_tokens(struct audit_hits *hits, const struct audit_place *place, const uint8_t *data, size_t length,
+                  size_t from, size_t to)
 {
 	struct scan s = {hits, place, data, length};
 

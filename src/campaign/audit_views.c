@@ -4,8 +4,8 @@
  */
 #include "campaign/audit.h"
 
-#define RUN_MOST 3072     /* read at once: of a longer run the next piece overlaps */
-#define RUN_OVERLAP 768   /* longer than the longest name in base64; a multiple of 4 */
+#define RUN_MOST 3072   /* read at once: of a longer run the next piece overlaps */
+#define RUN_OVERLAP 768 /* longer than the longest name in base64; a multiple of 4 */
 #define BASE64_LEAST 10
 #define HEX_LEAST 12
 #define WIDE_LEAST 4
@@ -14,10 +14,23 @@
 enum { BASE64 = 1, HEX = 2, PRINT = 4, NETBIOS = 8 };
 
 static const uint8_t classes[256] = {
-	[' ' ... '*'] = PRINT, ['+'] = PRINT | BASE64, [','] = PRINT, ['-'] = PRINT | BASE64, ['.'] = PRINT, ['/'] = PRINT | BASE64,
-	['0' ... '9'] = PRINT | BASE64 | HEX, [':' ... '@'] = PRINT, ['A' ... 'F'] = PRINT | BASE64 | HEX | NETBIOS,
-	['G' ... 'P'] = PRINT | BASE64 | NETBIOS, ['Q' ... 'Z'] = PRINT | BASE64, ['[' ... '^'] = PRINT, ['_'] = PRINT | BASE64,
-	['`'] = PRINT, ['a' ... 'f'] = PRINT | BASE64 | HEX, ['g' ... 'z'] = PRINT | BASE64, ['{' ... '~'] = PRINT,
+	[' ' ... '*'] = PRINT,
+	['+'] = PRINT | BASE64,
+	[','] = PRINT,
+	['-'] = PRINT | BASE64,
+	['.'] = PRINT,
+	['/'] = PRINT | BASE64,
+	['0' ... '9'] = PRINT | BASE64 | HEX,
+	[':' ... '@'] = PRINT,
+	['A' ... 'F'] = PRINT | BASE64 | HEX | NETBIOS,
+	['G' ... 'P'] = PRINT | BASE64 | NETBIOS,
+	['Q' ... 'Z'] = PRINT | BASE64,
+	['[' ... '^'] = PRINT,
+	['_'] = PRINT | BASE64,
+	['`'] = PRINT,
+	['a' ... 'f'] = PRINT | BASE64 | HEX,
+	['g' ... 'z'] = PRINT | BASE64,
+	['{' ... '~'] = PRINT,
 };
 
 static int base64_value(uint8_t c)
@@ -33,7 +46,8 @@ static int base64_value(uint8_t c)
 
 static uint8_t hex_value(uint8_t c) { return (uint8_t)(c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10); }
 
-static void search_view(struct audit_hits *hits, const struct audit_place *place, const char *view, size_t at, const uint8_t *data, size_t length)
+static void search_view(struct audit_hits *hits, const struct audit_place *place, const char *view, size_t at,
+                        const uint8_t *data, size_t length)
 {
 	struct audit_place inside = *place;
 
@@ -46,7 +60,8 @@ static void search_view(struct audit_hits *hits, const struct audit_place *place
 	audit_search_all(hits, &inside, data, length);
 }
 
-static void view_base64(struct audit_hits *hits, const struct audit_place *place, const uint8_t *data, size_t at, size_t length)
+static void view_base64(struct audit_hits *hits, const struct audit_place *place, const uint8_t *data, size_t at,
+                        size_t length)
 {
 	uint8_t out[RUN_MOST];
 
@@ -67,7 +82,8 @@ static void view_base64(struct audit_hits *hits, const struct audit_place *place
 	}
 }
 
-static void view_hex(struct audit_hits *hits, const struct audit_place *place, const uint8_t *data, size_t at, size_t length)
+static void view_hex(struct audit_hits *hits, const struct audit_place *place, const uint8_t *data, size_t at,
+                     size_t length)
 {
 	uint8_t out[RUN_MOST / 2];
 
@@ -80,7 +96,8 @@ static void view_hex(struct audit_hits *hits, const struct audit_place *place, c
 }
 
 /* NetBIOS names, first level (RFC 1001, section 14.1): each half of a byte is a letter from A on. */
-static void view_netbios(struct audit_hits *hits, const struct audit_place *place, const uint8_t *data, size_t at, size_t length)
+static void view_netbios(struct audit_hits *hits, const struct audit_place *place, const uint8_t *data, size_t at,
+                         size_t length)
 {
 	uint8_t out[RUN_MOST / 2];
 
@@ -92,7 +109,8 @@ static void view_netbios(struct audit_hits *hits, const struct audit_place *plac
 	}
 }
 
-static void view_percent(struct audit_hits *hits, const struct audit_place *place, const uint8_t *data, size_t at, size_t length)
+static void view_percent(struct audit_hits *hits, const struct audit_place *place, const uint8_t *data, size_t at,
+                         size_t length)
 {
 	uint8_t out[RUN_MOST];
 	size_t n = 0;
@@ -111,11 +129,12 @@ static void view_percent(struct audit_hits *hits, const struct audit_place *plac
 		search_view(hits, place, "percent-encoded", at, out, n);
 }
 
-typedef void view(struct audit_hits *hits, const struct audit_place *place, const uint8_t *data, size_t at, size_t length);
+typedef void view(struct audit_hits *hits, const struct audit_place *place, const uint8_t *data, size_t at,
+                  size_t length);
 
 /* Runs of a class of bytes: every least-th byte is looked at until one is of the class. */
-static void find_runs(struct audit_hits *hits, const struct audit_place *place, const uint8_t *data, size_t length, size_t from, size_t to, uint8_t class,
-                      size_t least, view *call)
+static void find_runs(struct audit_hits *hits, const struct audit_place *place, const uint8_t *data, size_t length,
+                      size_t from, size_t to, uint8_t class, size_t least, view *call)
 {
 	for (size_t at = from; at < to;) {
 		size_t probe = at + least - 1;
@@ -138,7 +157,8 @@ static void find_runs(struct audit_hits *hits, const struct audit_place *place, 
 }
 
 /* Characters of two bytes, of which one is zero: UTF-16 in either order. */
-static void find_wide(struct audit_hits *hits, const struct audit_place *place, const uint8_t *data, size_t length, size_t from, size_t to)
+static void find_wide(struct audit_hits *hits, const struct audit_place *place, const uint8_t *data, size_t length,
+                      size_t from, size_t to)
 {
 	uint8_t out[RUN_MOST / 2];
 
@@ -165,7 +185,8 @@ static void find_wide(struct audit_hits *hits, const struct audit_place *place, 
 }
 
 /* Percent signs are rare: what is around each is read. */
-static void find_percent(struct audit_hits *hits, const struct audit_place *place, const uint8_t *data, size_t length, size_t from, size_t to)
+static void find_percent(struct audit_hits *hits, const struct audit_place *place, const uint8_t *data, size_t length,
+                         size_t from, size_t to)
 {
 	for (size_t at = from; at < to;) {
 		const uint8_t *sign = memchr(data + at, '%', to - at);
@@ -182,7 +203,8 @@ static void find_percent(struct audit_hits *hits, const struct audit_place *plac
 	}
 }
 
-void audit_views(struct audit_hits *hits, const struct audit_place *place, const uint8_t *data, size_t length, size_t from, size_t to)
+void audit_views(struct audit_hits *hits, const struct audit_place *place, const uint8_t *data, size_t length,
+                 size_t from, size_t to)
 {
 	find_runs(hits, place, data, length, from, to, BASE64, BASE64_LEAST, view_base64);
 	find_runs(hits, place, data, length, from, to, HEX, HEX_LEAST, view_hex);
@@ -191,7 +213,8 @@ void audit_views(struct audit_hits *hits, const struct audit_place *place, const
 	find_percent(hits, place, data, length, from, to);
 }
 
-void audit_search(struct audit_hits *hits, const struct audit_place *place, const uint8_t *data, size_t length, size_t from, size_t to)
+void audit_search(struct audit_hits *hits, const struct audit_place *place, const uint8_t *data, size_t length,
+                  size_t from, size_t to)
 {
 	if (to > length)
 		to = length;

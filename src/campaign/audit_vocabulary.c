@@ -58,7 +58,8 @@ int audit_see_vocabulary(struct weir_originals *originals, struct weir_fault *fa
 		see_string(originals, weir_flow_end_name(i));
 	for (unsigned i = 0; i < WEIR_LAYER_KINDS; i++)
 		see_string(originals, weir_layer_name((enum weir_layer_kind)i));
-	see_string(originals, "packets/packets.pcapng.zst flows/packets.parquet datasheet.md datasheet.html audit.json SHA256SUMS");
+	see_string(originals,
+	           "packets/packets.pcapng.zst flows/packets.parquet datasheet.md datasheet.html audit.json SHA256SUMS");
 	bool failed = text.failed;
 	text_free(&text);
 	return failed ? weir_fail(fault, WEIR_E_MEMORY, "no memory for an audit") : 0;

@@ -26,7 +26,8 @@ static int delete_one(const char *path, const struct stat *status, int type, str
 
 /* ---- checksums ---- */
 
-static int add_sum(struct text *out, const char *folder, const char *name, const _Atomic int *stop, struct weir_fault *fault)
+static int add_sum(struct text *out, const char *folder, const char *name, const _Atomic int *stop,
+                   struct weir_fault *fault)
 {
 	char path[PATH_MAX + 768], hex[SHA256_HEX];
 
@@ -44,7 +45,8 @@ static int add_sum(struct text *out, const char *folder, const char *name, const
 	return 0;
 }
 
-static int add_folder(struct text *out, const char *folder, const char *below, const _Atomic int *stop, struct weir_fault *fault)
+static int add_folder(struct text *out, const char *folder, const char *below, const _Atomic int *stop,
+                      struct weir_fault *fault)
 {
 	char path[PATH_MAX + 768], name[512];
 	struct dirent **entries = NULL;
@@ -118,7 +120,8 @@ static int audit_write(const struct publish *publish, struct weir_fault *fault)
 	json_end_object(&json);
 	text_add(&text, "\n");
 	snprintf(path, sizeof path, "%s/audit.json", publish->folder);
-	int error = text.failed ? weir_fail(fault, WEIR_E_MEMORY, "no memory for the audit's result") : os_write_file(path, text.data, text.length, fault);
+	int error = text.failed ? weir_fail(fault, WEIR_E_MEMORY, "no memory for the audit's result")
+	                        : os_write_file(path, text.data, text.length, fault);
 	text_free(&text);
 	return error;
 }
@@ -126,8 +129,11 @@ static int audit_write(const struct publish *publish, struct weir_fault *fault)
 static int audit(struct publish *publish, struct weir_fault *fault)
 {
 	const struct weir_publish_options *options = publish->options;
-	struct weir_audit_options search = {.originals = publish->originals, .found = options->found, .unsearched = options->unsearched,
-	                                    .context = options->context, .stop = options->stop};
+	struct weir_audit_options search = {.originals = publish->originals,
+	                                    .found = options->found,
+	                                    .unsearched = options->unsearched,
+	                                    .context = options->context,
+	                                    .stop = options->stop};
 	int error = weir_originals_ready(publish->originals, fault);
 
 	if (!error)
@@ -172,7 +178,9 @@ static int begin(struct publish *publish, struct weir_fault *fault)
 	if (snprintf(publish->folder, sizeof publish->folder, "%s.partial", out) >= (int)sizeof publish->folder)
 		return weir_fail(fault, WEIR_E_USAGE, "the name of the output is too long");
 	if (mkdir(publish->folder, 0700) < 0)
-		return errno == EEXIST ? weir_fail(fault, WEIR_E_BUSY, "%s is there: another publishing is at work, or was killed (then delete it)", publish->folder)
+		return errno == EEXIST ? weir_fail(fault, WEIR_E_BUSY,
+		                                   "%s is there: another publishing is at work, or was killed (then delete it)",
+		                                   publish->folder)
 		                       : weir_fail_errno(fault, errno, publish->folder, "the folder can't be made");
 	return 0;
 }
@@ -187,16 +195,20 @@ static int end(const struct publish *publish, struct weir_fault *fault)
 	return 0;
 }
 
-int weir_publish(const struct weir_publish_options *options, struct weir_publish_summary *summary, struct weir_fault *fault)
+int weir_publish(const struct weir_publish_options *options, struct weir_publish_summary *summary,
+                 struct weir_fault *fault)
 {
-	struct weir_originals_options originals = {.policy = options->policy, .hider = options->hider, .memory_bytes = options->memory_bytes};
+	struct weir_originals_options originals = {.policy = options->policy,
+	                                           .hider = options->hider,
+	                                           .memory_bytes = options->memory_bytes};
 	struct publish publish = {.options = options, .summary = summary};
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
 
 	*summary = (struct weir_publish_summary){.packets = 0};
 	publish.threads = options->threads ? options->threads : cores > 0 && cores < 32 ? (int)cores : 32;
 	publish.risks = risks_new();
-	int error = publish.risks ? weir_originals_new(&originals, &publish.originals, fault) : weir_fail(fault, WEIR_E_MEMORY, "no memory to publish");
+	int error = publish.risks ? weir_originals_new(&originals, &publish.originals, fault)
+	                          : weir_fail(fault, WEIR_E_MEMORY, "no memory to publish");
 	if (!error)
 		error = begin(&publish, fault);
 	if (!error) {

@@ -22,25 +22,26 @@ struct risks;
 struct risks *risks_new(void); /* NULL: no memory */
 void risks_free(struct risks *risks);
 /* A flow as it was, and where its ends are after hiding. */
-void risks_see(struct risks *risks, const struct weir_flow *flow, const struct weir_ip *source, const struct weir_ip *destination);
+void risks_see(struct risks *risks, const struct weir_flow *flow, const struct weir_ip *source,
+               const struct weir_ip *destination);
 int risks_count(struct risks *risks, struct weir_publish_risks *out, struct weir_fault *fault);
 
 /* ---- the whole ---- */
 
 struct publish_gap {
 	uint64_t times, packets;
-	bool more;        /* of some it is not known how many packets */
+	bool more; /* of some it is not known how many packets */
 	int64_t ns;
 };
 
 struct publish {
 	const struct weir_publish_options *options;
 	struct weir_publish_summary *summary;
-	char folder[PATH_MAX];     /* where it is made */
+	char folder[PATH_MAX]; /* where it is made */
 	struct weir_originals *originals;
 	struct risks *risks;
 	struct publish_gap gaps[WEIR_LOSS_CAUSES];
-	uint64_t vantages;         /* interfaces */
+	uint64_t vantages; /* interfaces */
 	int threads;
 };
 

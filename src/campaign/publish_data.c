@@ -24,7 +24,8 @@ struct watching_sink {
 	struct weir_flow_sink *next;
 };
 
-static int watch_write(struct weir_flow_sink *base, const struct weir_flow *flows, size_t count, struct weir_fault *fault)
+static int watch_write(struct weir_flow_sink *base, const struct weir_flow *flows, size_t count,
+                       struct weir_fault *fault)
 {
 	struct watching_sink *sink = (struct watching_sink *)base;
 	int error = 0;
@@ -53,7 +54,10 @@ static void watch_close(struct weir_flow_sink *base)
 		sink->next->ops->close(sink->next);
 }
 
-static const struct weir_flow_sink_ops watch_ops = {.name = "watching", .write = watch_write, .finish = watch_finish, .close = watch_close};
+static const struct weir_flow_sink_ops watch_ops = {.name = "watching",
+                                                    .write = watch_write,
+                                                    .finish = watch_finish,
+                                                    .close = watch_close};
 
 /* Where the flows of a file go: NULL as name when none are published, and they are only watched. */
 static int open_flows(struct publish *publish, const char *name, struct watching_sink *sink, struct weir_fault *fault)
@@ -138,11 +142,18 @@ static int nothing_finish(struct weir_sink *sink, struct weir_fault *fault)
 	return 0;
 }
 static void nothing_close(struct weir_sink *sink) { (void)sink; }
-static const struct weir_sink_ops nothing_ops = {.name = "nothing", .consume = nothing_consume, .finish = nothing_finish, .close = nothing_close};
+static const struct weir_sink_ops nothing_ops = {.name = "nothing",
+                                                 .consume = nothing_consume,
+                                                 .finish = nothing_finish,
+                                                 .close = nothing_close};
 
-static int open_writer(const struct publish *publish, const char *name, struct weir_sink *nothing, struct weir_sink **sink, struct weir_fault *fault)
+static int open_writer(const struct publish *publish, const char *name, struct weir_sink *nothing,
+                       struct weir_sink **sink, struct weir_fault *fault)
 {
-	struct weir_capture_writer_options writer = {.format = WEIR_FORMAT_PCAPNG, .compression = WEIR_COMPRESSION_ZSTD, .merge = true, .filtered = true,
+	struct weir_capture_writer_options writer = {.format = WEIR_FORMAT_PCAPNG,
+	                                             .compression = WEIR_COMPRESSION_ZSTD,
+	                                             .merge = true,
+	                                             .filtered = true,
 	                                             .stop = publish->options->stop};
 	char path[PATH_MAX + 256];
 
@@ -158,14 +169,18 @@ static int open_writer(const struct publish *publish, const char *name, struct w
 	return error;
 }
 
-static int publish_packets(struct publish *publish, struct weir_source *source, const char *name, struct weir_fault *fault)
+static int publish_packets(struct publish *publish, struct weir_source *source, const char *name,
+                           struct weir_fault *fault)
 {
 	const struct weir_policy *policy = publish->options->policy;
 	struct counting_stage before = {{&count_ops}, publish, true}, after = {{&count_ops}, publish, false};
-	struct weir_stage *decode = weir_decode_stage_new(), *keep = policy->keeps_all ? NULL : weir_keep_stage_new(policy, fault);
+	struct weir_stage *decode = weir_decode_stage_new(),
+					  *keep = policy->keeps_all ? NULL : weir_keep_stage_new(policy, fault);
 	struct weir_stage *gather = NULL, *hide = NULL;
 	struct weir_sink nothing, *sink = NULL;
-	int error = !decode ? weir_fail(fault, WEIR_E_MEMORY, "no memory to decode") : !keep && !policy->keeps_all ? fault->code : 0;
+	int error = !decode                       ? weir_fail(fault, WEIR_E_MEMORY, "no memory to decode")
+	            : !keep && !policy->keeps_all ? fault->code
+	                                          : 0;
 
 	if (!error && !(gather = weir_originals_stage_new(publish->originals, keep, fault)))
 		error = fault->code;
@@ -174,7 +189,9 @@ static int publish_packets(struct publish *publish, struct weir_source *source, 
 	if (!error)
 		error = open_writer(publish, name, &nothing, &sink, fault);
 	if (!error) {
-		struct weir_pipeline pipeline = {.source = source, .stages = {decode, &before.stage, gather, hide, &after.stage}, .sink = sink};
+		struct weir_pipeline pipeline = {.source = source,
+		                                 .stages = {decode, &before.stage, gather, hide, &after.stage},
+		                                 .sink = sink};
 		error = run(publish, &pipeline, fault);
 	}
 	weir_sink_close(sink);
@@ -193,7 +210,9 @@ static int make_flows(struct publish *publish, struct weir_source *source, const
 	struct watching_sink sink;
 	int error = open_flows(publish, name, &sink, fault);
 	bool opened = !error;
-	struct weir_flow_options options = {.idle_ns = INT64_C(90000000000), .active_ns = INT64_C(1800000000000), .sink = &sink.sink};
+	struct weir_flow_options options = {.idle_ns = INT64_C(90000000000),
+	                                    .active_ns = INT64_C(1800000000000),
+	                                    .sink = &sink.sink};
 
 	if (!error && !decode)
 		error = weir_fail(fault, WEIR_E_MEMORY, "no memory to decode");
@@ -232,15 +251,20 @@ static void on_gap(void *context, const struct weir_loss *loss)
 		gap->packets += loss->packets;
 }
 
-static int open_source(struct publish *publish, struct weir_campaign *campaign, const char *path, struct weir_source **source, struct weir_fault *fault)
+static int open_source(struct publish *publish, struct weir_campaign *campaign, const char *path,
+                       struct weir_source **source, struct weir_fault *fault)
 {
-	struct weir_query query = {.from_ns = WEIR_TIME_FIRST, .to_ns = WEIR_TIME_LAST, .threads = publish->threads, .stop = publish->options->stop};
+	struct weir_query query = {.from_ns = WEIR_TIME_FIRST,
+	                           .to_ns = WEIR_TIME_LAST,
+	                           .threads = publish->threads,
+	                           .stop = publish->options->stop};
 
 	return campaign ? weir_query_open(campaign, &query, source, fault) : weir_capture_open(path, NULL, source, fault);
 }
 
 /* Packets and flows of one source: it is read twice, because what is hidden for packets is not what flows are made of. */
-static int publish_source(struct publish *publish, struct weir_campaign *campaign, const char *path, const char *name, bool flows, struct weir_fault *fault)
+static int publish_source(struct publish *publish, struct weir_campaign *campaign, const char *path, const char *name,
+                          bool flows, struct weir_fault *fault)
 {
 	struct weir_source *source = NULL;
 	int error = open_source(publish, campaign, path, &source, fault);
@@ -314,7 +338,8 @@ static int publish_part(struct publish *publish, const char *part, const char *e
 	char **names = calloc((size_t)count + 1, sizeof *names);
 	size_t number = 0;
 	for (int i = 0; names && i < count; i++)
-		if (strlen(entries[i]->d_name) > strlen(ending) && strcmp(entries[i]->d_name + strlen(entries[i]->d_name) - strlen(ending), ending) == 0)
+		if (strlen(entries[i]->d_name) > strlen(ending) &&
+		    strcmp(entries[i]->d_name + strlen(entries[i]->d_name) - strlen(ending), ending) == 0)
 			names[number++] = entries[i]->d_name;
 	if (names)
 		qsort(names, number, sizeof *names, by_name);
@@ -323,7 +348,8 @@ static int publish_part(struct publish *publish, const char *part, const char *e
 	for (size_t i = 0; i < number && !error; i++) {
 		snprintf(path, sizeof path, "%s/%s/%s", publish->options->input, part, names[i]);
 		snprintf(name, sizeof name, "%06zu", i + 1);
-		error = strcmp(part, "flows") == 0 ? publish_flow_file(publish, path, name, fault) : publish_source(publish, NULL, path, name, false, fault);
+		error = strcmp(part, "flows") == 0 ? publish_flow_file(publish, path, name, fault)
+		                                   : publish_source(publish, NULL, path, name, false, fault);
 	}
 	for (int i = 0; i < count; i++)
 		free(entries[i]);

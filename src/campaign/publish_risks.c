@@ -15,10 +15,10 @@
 struct risk_host {
 	struct weir_ip address; /* as published */
 	uint32_t used;
-	uint64_t ports;  /* a sum of hashes of the ports that it serves: the same for the same set … */
+	uint64_t ports;      /* a sum of hashes of the ports that it serves: the same for the same set … */
 	uint64_t served[16]; /* … with a filter of those that are in it */
-	uint32_t hours;  /* of the day, in which it was active: a bit each */
-	uint32_t calls;  /* others that it called on the port it calls most lately, or ports of one host */
+	uint32_t hours;      /* of the day, in which it was active: a bit each */
+	uint32_t calls;      /* others that it called on the port it calls most lately, or ports of one host */
 	struct weir_ip last_called;
 	uint16_t last_port;
 	bool scanned;
@@ -60,7 +60,8 @@ static struct risk_host *host_of(struct risks *risks, const struct weir_ip *addr
 
 static void see_size(struct risks *risks, const struct weir_flow *flow)
 {
-	uint64_t values[5] = {flow->forward.packets, flow->forward.ip_bytes, flow->reverse.packets, flow->reverse.ip_bytes, flow->protocol};
+	uint64_t values[5] = {flow->forward.packets, flow->forward.ip_bytes, flow->reverse.packets, flow->reverse.ip_bytes,
+	                      flow->protocol};
 	uint64_t key = xxh3_of(values, sizeof values) | 1;
 
 	risks->flows++;
@@ -100,7 +101,8 @@ static void see_call(struct risk_host *host, const struct weir_ip *called, uint1
 	host->last_port = port;
 }
 
-void risks_see(struct risks *risks, const struct weir_flow *flow, const struct weir_ip *source, const struct weir_ip *destination)
+void risks_see(struct risks *risks, const struct weir_flow *flow, const struct weir_ip *source,
+               const struct weir_ip *destination)
 {
 	struct risk_host *from = host_of(risks, source), *to = host_of(risks, destination);
 
@@ -160,7 +162,8 @@ int risks_count(struct risks *risks, struct weir_publish_risks *out, struct weir
 	uint64_t *values = malloc((RISK_SIZES + RISK_HOSTS) * sizeof *values);
 	size_t n = 0, ports = 0;
 
-	*out = (struct weir_publish_risks){.hosts = risks->host_count, .more_hosts = risks->more_hosts, .flows = risks->flows};
+	*out =
+		(struct weir_publish_risks){.hosts = risks->host_count, .more_hosts = risks->more_hosts, .flows = risks->flows};
 	if (!values)
 		return weir_fail(fault, WEIR_E_MEMORY, "no memory to estimate risks");
 	for (uint32_t i = 0; i < risks->host_count; i++) {

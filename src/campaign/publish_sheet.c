@@ -15,8 +15,9 @@
 static const struct {
 	const char *key, *heading;
 } stated_texts[] = {
-	{"title", "Title"}, {"description", "What"}, {"where", "Where"}, {"who", "Who"}, {"contact", "Contact"}, {"licence", "Licence"}, {"license", "Licence"},
-	{"acceptable_use", "Acceptable use"}, {"citation", "How to cite"},
+	{"title", "Title"},          {"description", "What"}, {"where", "Where"},     {"who", "Who"},
+	{"contact", "Contact"},      {"licence", "Licence"},  {"license", "Licence"}, {"acceptable_use", "Acceptable use"},
+	{"citation", "How to cite"},
 };
 
 /* One line: what would be markup is left out. */
@@ -60,11 +61,14 @@ static void put_when(struct text *out, const struct publish *publish)
 
 	text_add(out, "\n## When, and how much\n\n");
 	if (s->packets)
-		text_add_format(out, "- From %s to %s (%s)%s\n", format_time(s->first_ns, false, 3, a), format_time(s->last_ns, false, 3, b),
-		                format_duration(s->last_ns - s->first_ns, c), shifted ? "; these are not the real times: all were moved by the same span" : ", UTC");
-	text_add_format(out, "- Packets: %s of %s that were read\n", format_count(s->packets, a), format_count(s->packets_read, b));
+		text_add_format(out, "- From %s to %s (%s)%s\n", format_time(s->first_ns, false, 3, a),
+		                format_time(s->last_ns, false, 3, b), format_duration(s->last_ns - s->first_ns, c),
+		                shifted ? "; these are not the real times: all were moved by the same span" : ", UTC");
+	text_add_format(out, "- Packets: %s of %s that were read\n", format_count(s->packets, a),
+	                format_count(s->packets_read, b));
 	text_add_format(out, "- Captured bytes: %s of %s\n", format_size(s->bytes, a), format_size(s->bytes_before, b));
-	text_add_format(out, "- Flow records: %s\n- Places of capture: %s\n", format_count(s->flows, a), format_count(publish->vantages, b));
+	text_add_format(out, "- Flow records: %s\n- Places of capture: %s\n", format_count(s->flows, a),
+	                format_count(publish->vantages, b));
 }
 
 static void put_gaps(struct text *out, const struct publish *publish)
@@ -78,11 +82,13 @@ static void put_gaps(struct text *out, const struct publish *publish)
 		if (!gap->times)
 			continue;
 		any = true;
-		text_add_format(out, "- %s: %s times, %s in all, %s packets%s\n", weir_loss_name((enum weir_loss_cause)i), format_count(gap->times, a),
-		                format_duration(gap->ns, b), format_count(gap->packets, c), gap->more ? " and an unknown number more" : "");
+		text_add_format(out, "- %s: %s times, %s in all, %s packets%s\n", weir_loss_name((enum weir_loss_cause)i),
+		                format_count(gap->times, a), format_duration(gap->ns, b), format_count(gap->packets, c),
+		                gap->more ? " and an unknown number more" : "");
 	}
 	if (!any)
-		text_add(out, "- Nothing that is known. (Of single files and runs it is not known what was lost while they were captured.)\n");
+		text_add(out, "- Nothing that is known. (Of single files and runs it is not known what was lost while they "
+		              "were captured.)\n");
 }
 
 static void put_way(struct text *out, const char *what, struct weir_hide_way way)
@@ -106,8 +112,11 @@ static void put_way(struct text *out, const char *what, struct weir_hide_way way
 static void put_keeping(struct text *out, const struct weir_policy_keep *keep)
 {
 	static const char *const amounts[] = {
-		[WEIR_KEEP_PACKET] = "everything", [WEIR_KEEP_HEADERS] = "headers", [WEIR_KEEP_BYTES] = "headers and some bytes behind them",
-		[WEIR_KEEP_HANDSHAKE] = "the handshake", [WEIR_KEEP_NO_PACKET] = "nothing: such packets are left out",
+		[WEIR_KEEP_PACKET] = "everything",
+		[WEIR_KEEP_HEADERS] = "headers",
+		[WEIR_KEEP_BYTES] = "headers and some bytes behind them",
+		[WEIR_KEEP_HANDSHAKE] = "the handshake",
+		[WEIR_KEEP_NO_PACKET] = "nothing: such packets are left out",
 	};
 
 	text_add_format(out, "- Of packets is kept: %s", amounts[keep->otherwise.amount]);
@@ -138,14 +147,16 @@ static void put_hiding(struct text *out, const struct publish *publish)
 	}
 	put_way(out, "IPv4 addresses", hide->ipv4);
 	put_way(out, "IPv6 addresses", hide->ipv6);
-	text_add_format(out, "- Addresses are hidden %s; special-purpose and multicast ones are %s\n", scopes[hide->scope], hide->keep_special ? "kept" : "hidden, too");
+	text_add_format(out, "- Addresses are hidden %s; special-purpose and multicast ones are %s\n", scopes[hide->scope],
+	                hide->keep_special ? "kept" : "hidden, too");
 	put_way(out, "MAC addresses", hide->macs);
 	put_way(out, "Ports", hide->ports);
 	put_way(out, "VLAN ids", hide->vlans);
 	put_way(out, "Names (DNS, TLS, HTTP, DHCP, NetBIOS, interfaces)", hide->names);
 	put_way(out, "TCP timestamps", hide->tcp_timestamps);
 	put_way(out, "IP ids", hide->ip_ids);
-	text_add_format(out, "- Times: %s", hide->time_shift_ns || hide->time_shift_random ? "all moved by the same span" : "as they are");
+	text_add_format(out, "- Times: %s",
+	                hide->time_shift_ns || hide->time_shift_random ? "all moved by the same span" : "as they are");
 	if (hide->time_precision_ns)
 		text_add_format(out, ", rounded down to %s", format_duration(hide->time_precision_ns, text));
 	text_add_format(out, "\n- Counters of flows: %s\n", hide->counter_precision ? "rounded up" : "as they are");
@@ -159,19 +170,28 @@ static void put_risks(struct text *out, const struct publish *publish)
 	const struct weir_publish_risks *r = &publish->summary->risks;
 	char a[FORMAT_SIZE], b[FORMAT_SIZE];
 
-	text_add(out, "\n## What no search finds\n\nHow hosts and flows stand out by what hiding leaves as it is. Who knows something of the network from elsewhere can "
+	text_add(out, "\n## What no search finds\n\nHow hosts and flows stand out by what hiding leaves as it is. Who "
+	              "knows something of the network from elsewhere can "
 	              "find them by it.\n\n");
-	text_add_format(out, "- Hosts: %s%s\n", format_count(r->hosts, a), r->more_hosts ? ", and more that were not counted one by one" : "");
-	text_add_format(out, "- Structure of prefixes: %s hosts (%.1f %%) are alone in their /24 (IPv6: /64) as it is published\n", format_count(r->unique_prefixes, a),
-	                share(r->unique_prefixes, r->hosts));
-	text_add_format(out, "- Ports: %s hosts (%.1f %%) answer on a set of ports that no other has\n", format_count(r->unique_ports, a), share(r->unique_ports, r->hosts));
-	text_add_format(out, "- Active times: %s hosts (%.1f %%) have hours of activity that no other has\n", format_count(r->unique_times, a),
-	                share(r->unique_times, r->hosts));
-	text_add_format(out, "- Scans: %s hosts called one host or port after the other; %s hosts were called by them: who ran the scan knows its order\n",
+	text_add_format(out, "- Hosts: %s%s\n", format_count(r->hosts, a),
+	                r->more_hosts ? ", and more that were not counted one by one" : "");
+	text_add_format(
+		out, "- Structure of prefixes: %s hosts (%.1f %%) are alone in their /24 (IPv6: /64) as it is published\n",
+		format_count(r->unique_prefixes, a), share(r->unique_prefixes, r->hosts));
+	text_add_format(out, "- Ports: %s hosts (%.1f %%) answer on a set of ports that no other has\n",
+	                format_count(r->unique_ports, a), share(r->unique_ports, r->hosts));
+	text_add_format(out, "- Active times: %s hosts (%.1f %%) have hours of activity that no other has\n",
+	                format_count(r->unique_times, a), share(r->unique_times, r->hosts));
+	text_add_format(out,
+	                "- Scans: %s hosts called one host or port after the other; %s hosts were called by them: who ran "
+	                "the scan knows its order\n",
 	                format_count(r->scanners, a), format_count(r->scanned, b));
-	text_add_format(out, "- Sizes of flows: %s of %s flows (%.1f %%) have a size in packets and bytes that no other has\n", format_count(r->unique_flow_sizes, a),
-	                format_count(r->flows, b), share(r->unique_flow_sizes, r->flows));
-	text_add_format(out, "- Half of the flows share their size with fewer than %s others\n", format_count(r->least_anonymity, a));
+	text_add_format(out,
+	                "- Sizes of flows: %s of %s flows (%.1f %%) have a size in packets and bytes that no other has\n",
+	                format_count(r->unique_flow_sizes, a), format_count(r->flows, b),
+	                share(r->unique_flow_sizes, r->flows));
+	text_add_format(out, "- Half of the flows share their size with fewer than %s others\n",
+	                format_count(r->least_anonymity, a));
 }
 
 static void put_audit(struct text *out, const struct publish *publish)
@@ -180,16 +200,21 @@ static void put_audit(struct text *out, const struct publish *publish)
 	const struct weir_originals_statistics *o = &publish->summary->originals;
 	char a[FORMAT_SIZE], b[FORMAT_SIZE], c[FORMAT_SIZE];
 
-	text_add(out, "\n## The audit\n\nEvery byte of this data set was searched for every value that was to be hidden, in all encodings that weir knows. What was found "
+	text_add(out, "\n## The audit\n\nEvery byte of this data set was searched for every value that was to be hidden, "
+	              "in all encodings that weir knows. What was found "
 	              "ends the publishing: nothing was found.\n\n");
 	for (unsigned i = 0; i < WEIR_ORIGINAL_KINDS; i++)
-		text_add_format(out, "- %s: %s searched for%s%s; %s can't be told from what another became\n", weir_original_kind_name((enum weir_original_kind)i),
-		                format_count(o->held[i], a), o->not_held[i] ? ", times that there was no memory for one: " : "",
+		text_add_format(out, "- %s: %s searched for%s%s; %s can't be told from what another became\n",
+		                weir_original_kind_name((enum weir_original_kind)i), format_count(o->held[i], a),
+		                o->not_held[i] ? ", times that there was no memory for one: " : "",
 		                o->not_held[i] ? format_count(o->not_held[i], b) : "", format_count(o->images[i], c));
-	text_add_format(out, "- Of payload one run of eight bytes in %s was searched for\n", format_count(o->payload_sampled_one_in, a));
-	text_add_format(out, "- Searched: %s files, %s as decompressed\n", format_count(r->files, a), format_size(r->searched_bytes, b));
-	text_add_format(out, "- Explained as what another value became: %s; short values within what chance gives (%.1f): %s\n", format_count(r->explained, a),
-	                r->expected_by_chance, format_count(r->by_chance, b));
+	text_add_format(out, "- Of payload one run of eight bytes in %s was searched for\n",
+	                format_count(o->payload_sampled_one_in, a));
+	text_add_format(out, "- Searched: %s files, %s as decompressed\n", format_count(r->files, a),
+	                format_size(r->searched_bytes, b));
+	text_add_format(out,
+	                "- Explained as what another value became: %s; short values within what chance gives (%.1f): %s\n",
+	                format_count(r->explained, a), r->expected_by_chance, format_count(r->by_chance, b));
 	text_add(out, "- The texts under \"About\" stand as their owner wrote them, and were not searched.\n");
 }
 
@@ -199,10 +224,17 @@ static void escape(struct text *out, const char *line, size_t length)
 {
 	for (size_t i = 0; i < length; i++)
 		switch (line[i]) {
-		case '<': text_add(out, "&lt;"); break;
-		case '>': text_add(out, "&gt;"); break;
-		case '&': text_add(out, "&amp;"); break;
-		default: text_add_char(out, line[i]);
+		case '<':
+			text_add(out, "&lt;");
+			break;
+		case '>':
+			text_add(out, "&gt;");
+			break;
+		case '&':
+			text_add(out, "&amp;");
+			break;
+		default:
+			text_add_char(out, line[i]);
 		}
 }
 
@@ -210,9 +242,11 @@ static void put_html(struct text *out, const char *markdown)
 {
 	bool list = false;
 
-	text_add(out, "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content=\"width=device-width\"><title>Data sheet</title><style>"
+	text_add(out, "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport "
+	              "content=\"width=device-width\"><title>Data sheet</title><style>"
 	              "body{margin:0 auto;max-width:48rem;padding:2rem 1.5rem;font:16px/1.55 system-ui,sans-serif}"
-	              "h1{font-size:1.6rem}h2{font-size:1.15rem;margin-top:2rem;border-bottom:1px solid #ccc}li{margin:.25rem 0;overflow-wrap:anywhere}</style>\n");
+	              "h1{font-size:1.6rem}h2{font-size:1.15rem;margin-top:2rem;border-bottom:1px solid "
+	              "#ccc}li{margin:.25rem 0;overflow-wrap:anywhere}</style>\n");
 	for (const char *line = markdown; *line;) {
 		size_t length = strcspn(line, "\n");
 		bool item = strncmp(line, "- ", 2) == 0;
@@ -241,7 +275,8 @@ void publish_sheet_text(const struct publish *publish, bool stated, struct text 
 	put_risks(sheet, publish);
 	if (stated)
 		put_audit(sheet, publish);
-	text_add(sheet, "\n## Files\n\n- packets/: pcapng, compressed with zstd\n- flows/: Parquet\n- audit.json: what was searched for\n"
+	text_add(sheet, "\n## Files\n\n- packets/: pcapng, compressed with zstd\n- flows/: Parquet\n- audit.json: what was "
+	                "searched for\n"
 	                "- SHA256SUMS: for sha256sum -c\n");
 	put_html(html, text_string(sheet));
 }

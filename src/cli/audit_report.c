@@ -73,7 +73,8 @@ void audit_report_json(struct json *json, const struct weir_originals_statistics
 	json_put_bool(json, "clean", r->leaks == 0 && r->files_unsearched == 0);
 }
 
-void audit_report_text(const struct audit_report *report, const struct weir_originals_statistics *o, const struct weir_audit_result *r)
+void audit_report_text(const struct audit_report *report, const struct weir_originals_statistics *o,
+                       const struct weir_audit_result *r)
 {
 	char a[FORMAT_SIZE], b[FORMAT_SIZE], c[FORMAT_SIZE];
 
@@ -89,10 +90,12 @@ void audit_report_text(const struct audit_report *report, const struct weir_orig
 	}
 	if (o->held[WEIR_ORIGINAL_PAYLOAD])
 		printf("             of runs of eight bytes one in %s\n", format_count(o->payload_sampled_one_in, a));
-	printf("searched     %s files, %s, %s as decompressed, %s packets\n", format_count(r->files, a), format_size(r->disk_bytes, b),
-	       format_size(r->searched_bytes, c), format_count(r->packets, (char[FORMAT_SIZE]){0}));
+	printf("searched     %s files, %s, %s as decompressed, %s packets\n", format_count(r->files, a),
+	       format_size(r->disk_bytes, b), format_size(r->searched_bytes, c),
+	       format_count(r->packets, (char[FORMAT_SIZE]){0}));
 	printf("explained    %s: values that others became\n", format_count(r->explained, a));
-	printf("chance       %s short values, where chance gives %.1f\n", format_count(r->by_chance, a), r->expected_by_chance);
+	printf("chance       %s short values, where chance gives %.1f\n", format_count(r->by_chance, a),
+	       r->expected_by_chance);
 	if (r->files_unsearched)
 		printf("unsearched   %s files\n", format_count(r->files_unsearched, a));
 	printf("leaks        %s\n", format_count(r->leaks, a));

@@ -22,7 +22,9 @@ void audit_report_found(void *context, const struct weir_audit_hit *hit);
 void audit_report_unsearched(void *context, const char *file, const struct weir_fault *why);
 
 /* The fields of originals and result, into the object that is open; or lines for people. */
-void audit_report_json(struct json *json, const struct weir_originals_statistics *originals, const struct weir_audit_result *result);
-void audit_report_text(const struct audit_report *report, const struct weir_originals_statistics *originals, const struct weir_audit_result *result);
+void audit_report_json(struct json *json, const struct weir_originals_statistics *originals,
+                       const struct weir_audit_result *result);
+void audit_report_text(const struct audit_report *report, const struct weir_originals_statistics *originals,
+                       const struct weir_audit_result *result);
 
 #endif

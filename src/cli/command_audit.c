@@ -13,23 +13,46 @@ struct options {
 };
 
 static const struct option table[] = {
-	{.name = "originals", .type = OPTION_STRINGS, .offset = offsetof(struct options, originals), .metavar = "PATH",
-	 .help = "what it was made from: a campaign, a run, a capture or flow file; may be given again"},
-	{.name = "policy", .type = OPTION_STRING, .offset = offsetof(struct options, policy), .metavar = "FILE", .help = "the policy that it has to keep"},
-	{.name = "key", .letter = 'k', .type = OPTION_STRING, .offset = offsetof(struct options, key), .metavar = "FILE",
-	 .help = "key of the campaign: tells leaks from values that others became"},
-	{.name = "memory", .type = OPTION_SIZE, .offset = offsetof(struct options, memory), .metavar = "SIZE",
-	 .help = "for the originals; what does not fit is counted"},
-	{.name = "threads", .type = OPTION_UNSIGNED, .offset = offsetof(struct options, threads), .metavar = "N", .least = 0, .most = 32,
-	 .help = "for reading the originals; 0: one a core"},
-	{.name = "show-values", .type = OPTION_FLAG, .offset = offsetof(struct options, show_values), .help = "print the originals that were found"},
+	{.name = "originals",
+     .type = OPTION_STRINGS,
+     .offset = offsetof(struct options, originals),
+     .metavar = "PATH",
+     .help = "what it was made from: a campaign, a run, a capture or flow file; may be given again"},
+	{.name = "policy",
+     .type = OPTION_STRING,
+     .offset = offsetof(struct options, policy),
+     .metavar = "FILE",
+     .help = "the policy that it has to keep"},
+	{.name = "key",
+     .letter = 'k',
+     .type = OPTION_STRING,
+     .offset = offsetof(struct options, key),
+     .metavar = "FILE",
+     .help = "key of the campaign: tells leaks from values that others became"},
+	{.name = "memory",
+     .type = OPTION_SIZE,
+     .offset = offsetof(struct options, memory),
+     .metavar = "SIZE",
+     .help = "for the originals; what does not fit is counted"},
+	{.name = "threads",
+     .type = OPTION_UNSIGNED,
+     .offset = offsetof(struct options, threads),
+     .metavar = "N",
+     .least = 0,
+     .most = 32,
+     .help = "for reading the originals; 0: one a core"},
+	{.name = "show-values",
+     .type = OPTION_FLAG,
+     .offset = offsetof(struct options, show_values),
+     .help = "print the originals that were found"},
 	{.name = "json", .type = OPTION_FLAG, .offset = offsetof(struct options, json), .help = "as JSON"},
 	{0},
 };
 
 static const struct options defaults = {.memory = UINT64_C(256) << 20};
 
-static int gather(const struct options *options, const struct weir_policy *policy, struct weir_originals *originals, struct weir_fault *fault)
+static int gather(const struct options *options, const struct weir_policy *policy, struct weir_originals *originals,
+                  struct weir_fault *fault)
 {
 	struct weir_originals_reading reading = {.threads = (int)options->threads, .stop = stop_requested()};
 	int error = 0;
@@ -45,8 +68,9 @@ static int gather(const struct options *options, const struct weir_policy *polic
 	return error ? error : weir_originals_ready(originals, fault);
 }
 
-static int audit(const struct options *options, struct audit_report *report, const char *output, const struct weir_policy *policy,
-                 const struct weir_hider *hider, struct weir_audit_result *result, struct weir_fault *fault)
+static int audit(const struct options *options, struct audit_report *report, const char *output,
+                 const struct weir_policy *policy, const struct weir_hider *hider, struct weir_audit_result *result,
+                 struct weir_fault *fault)
 {
 	struct weir_originals_options how = {.policy = policy, .hider = hider, .memory_bytes = options->memory};
 	struct weir_originals_statistics statistics;
@@ -55,7 +79,10 @@ static int audit(const struct options *options, struct audit_report *report, con
 
 	if (!error)
 		error = gather(options, policy, originals, fault);
-	struct weir_audit_options search = {.originals = originals, .found = audit_report_found, .unsearched = audit_report_unsearched, .context = report,
+	struct weir_audit_options search = {.originals = originals,
+	                                    .found = audit_report_found,
+	                                    .unsearched = audit_report_unsearched,
+	                                    .context = report,
 	                                    .stop = stop_requested()};
 	report->out = json_into(&report->text);
 	json_object(&report->out);
@@ -91,7 +118,8 @@ static int run(const struct command *command, void *values, int argc, char **arg
 
 	(void)argc;
 	if (options->originals.count == 0 || !options->policy)
-		error = weir_fail(&fault, WEIR_E_USAGE, "--originals and --policy are needed: what is searched for, and what is hidden");
+		error = weir_fail(&fault, WEIR_E_USAGE,
+		                  "--originals and --policy are needed: what is searched for, and what is hidden");
 	if (!error)
 		error = weir_policy_read(options->policy, &policy, &fault);
 	if (!error && options->key) {
@@ -116,12 +144,15 @@ const struct command audit_command = {
 	.name = "audit",
 	.summary = "search an output for what its policy hides",
 	.usage = "OUTPUT",
-	.description =
-		"Gathers every value that the policy hides from the originals: addresses, MAC addresses, names, samples of what it cuts. Then searches\n"
-		"every byte of OUTPUT (a file or a folder), decompressed, and the names of its files, for them in every encoding that weir knows: as bytes and\n"
-		"reversed, as text of all kinds, within IPv6 addresses, as DNS labels, in hex, base64, UTF-16. docs/publishing.md has the list, and its limits.\n"
-		"\n"
-		"The exit status is 1 when something was found or a file could not be searched. The values found are only printed with --show-values.",
+	.description = "Gathers every value that the policy hides from the originals: addresses, MAC addresses, names, "
+                   "samples of what it cuts. Then searches\n"
+				   "every byte of OUTPUT (a file or a folder), decompressed, and the names of its files, for them in "
+                   "every encoding that weir knows: as bytes and\n"
+				   "reversed, as text of all kinds, within IPv6 addresses, as DNS labels, in hex, base64, UTF-16. "
+                   "docs/publishing.md has the list, and its limits.\n"
+				   "\n"
+				   "The exit status is 1 when something was found or a file could not be searched. The values found "
+                   "are only printed with --show-values.",
 	.options = table,
 	.options_size = sizeof(struct options),
 	.defaults = &defaults,

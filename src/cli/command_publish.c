@@ -13,25 +13,49 @@ struct options {
 };
 
 static const struct option table[] = {
-	{.name = "out", .letter = 'o', .type = OPTION_STRING, .offset = offsetof(struct options, out), .metavar = "DIR",
-	 .help = "folder of the data set; it appears when the audit is clean"},
-	{.name = "policy", .type = OPTION_STRING, .offset = offsetof(struct options, policy), .metavar = "FILE",
-	 .help = "what is kept, and how it is hidden"},
-	{.name = "key", .letter = 'k', .type = OPTION_STRING, .offset = offsetof(struct options, key), .metavar = "FILE", .help = "key of the campaign"},
+	{.name = "out",
+     .letter = 'o',
+     .type = OPTION_STRING,
+     .offset = offsetof(struct options, out),
+     .metavar = "DIR",
+     .help = "folder of the data set; it appears when the audit is clean"},
+	{.name = "policy",
+     .type = OPTION_STRING,
+     .offset = offsetof(struct options, policy),
+     .metavar = "FILE",
+     .help = "what is kept, and how it is hidden"},
+	{.name = "key",
+     .letter = 'k',
+     .type = OPTION_STRING,
+     .offset = offsetof(struct options, key),
+     .metavar = "FILE",
+     .help = "key of the campaign"},
 	{.name = "no-packets", .type = OPTION_FLAG, .offset = offsetof(struct options, no_packets), .help = "flows alone"},
 	{.name = "no-flows", .type = OPTION_FLAG, .offset = offsetof(struct options, no_flows), .help = "packets alone"},
-	{.name = "memory", .type = OPTION_SIZE, .offset = offsetof(struct options, memory), .metavar = "SIZE",
-	 .help = "for the values that the audit searches for"},
-	{.name = "threads", .type = OPTION_UNSIGNED, .offset = offsetof(struct options, threads), .metavar = "N", .least = 0, .most = 32,
-	 .help = "0: one a core"},
-	{.name = "show-values", .type = OPTION_FLAG, .offset = offsetof(struct options, show_values), .help = "print the originals that the audit found"},
+	{.name = "memory",
+     .type = OPTION_SIZE,
+     .offset = offsetof(struct options, memory),
+     .metavar = "SIZE",
+     .help = "for the values that the audit searches for"},
+	{.name = "threads",
+     .type = OPTION_UNSIGNED,
+     .offset = offsetof(struct options, threads),
+     .metavar = "N",
+     .least = 0,
+     .most = 32,
+     .help = "0: one a core"},
+	{.name = "show-values",
+     .type = OPTION_FLAG,
+     .offset = offsetof(struct options, show_values),
+     .help = "print the originals that the audit found"},
 	{.name = "json", .type = OPTION_FLAG, .offset = offsetof(struct options, json), .help = "the summary as JSON"},
 	{0},
 };
 
 static const struct options defaults = {.memory = UINT64_C(256) << 20};
 
-static void print_text(const struct audit_report *told, const struct weir_publish_summary *s, const char *out, bool published)
+static void print_text(const struct audit_report *told, const struct weir_publish_summary *s, const char *out,
+                       bool published)
 {
 	char a[FORMAT_SIZE], b[FORMAT_SIZE];
 
@@ -70,13 +94,15 @@ static void print_json(struct audit_report *told, const struct weir_publish_summ
 	puts(text_string(&told->text));
 }
 
-static int make_hider(const struct options *options, const struct weir_policy *policy, struct weir_hider **hider, struct weir_fault *fault)
+static int make_hider(const struct options *options, const struct weir_policy *policy, struct weir_hider **hider,
+                      struct weir_fault *fault)
 {
 	struct weir_key key;
 
 	if (!options->key)
-		return weir_policy_needs_key(policy) ? weir_fail(fault, WEIR_E_USAGE, "--key: this policy needs the key of the campaign")
-		                                     : weir_hider_new(policy, NULL, hider, fault);
+		return weir_policy_needs_key(policy)
+		           ? weir_fail(fault, WEIR_E_USAGE, "--key: this policy needs the key of the campaign")
+		           : weir_hider_new(policy, NULL, hider, fault);
 	int error = weir_key_read(options->key, &key, fault);
 	if (!error)
 		error = weir_hider_new(policy, &key, hider, fault);
@@ -104,9 +130,18 @@ static int run(const struct command *command, void *values, int argc, char **arg
 	if (!error)
 		error = make_hider(options, policy, &hider, &fault);
 	struct weir_publish_options publish = {
-		.input = argv[0], .out = options->out, .policy = policy, .hider = hider, .memory_bytes = options->memory, .threads = (int)options->threads,
-		.no_packets = options->no_packets, .no_flows = options->no_flows, .stop = stop_requested(), .found = audit_report_found,
-		.unsearched = audit_report_unsearched, .context = &told,
+		.input = argv[0],
+		.out = options->out,
+		.policy = policy,
+		.hider = hider,
+		.memory_bytes = options->memory,
+		.threads = (int)options->threads,
+		.no_packets = options->no_packets,
+		.no_flows = options->no_flows,
+		.stop = stop_requested(),
+		.found = audit_report_found,
+		.unsearched = audit_report_unsearched,
+		.context = &told,
 	};
 	told.out = json_into(&told.text);
 	json_object(&told.out);
@@ -133,11 +168,13 @@ const struct command publish_command = {
 	.name = "publish",
 	.summary = "make a data set for others: hidden, described, audited",
 	.usage = "CAMPAIGN|RUN|FILE",
-	.description =
-		"Makes a folder that can be given away: packets as far as the policy keeps them and hidden as it says, flow records hidden, a data\n"
-		"sheet (what, when, gaps, how it was hidden, licence and contact out of campaign.toml, and in numbers what no search can find), and\n"
-		"checksums. Before it appears, every byte of it is searched for every value that was to be hidden (weir audit): when one is found, the\n"
-		"exit status is 1, the places are printed, and nothing is published.",
+	.description = "Makes a folder that can be given away: packets as far as the policy keeps them and hidden as it "
+                   "says, flow records hidden, a data\n"
+				   "sheet (what, when, gaps, how it was hidden, licence and contact out of campaign.toml, and in "
+                   "numbers what no search can find), and\n"
+				   "checksums. Before it appears, every byte of it is searched for every value that was to be hidden "
+                   "(weir audit): when one is found, the\n"
+				   "exit status is 1, the places are printed, and nothing is published.",
 	.options = table,
 	.options_size = sizeof(struct options),
 	.defaults = &defaults,

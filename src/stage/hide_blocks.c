@@ -7,16 +7,10 @@
 
 #include "core/arena.h"
 #include "file/option.h"
-#include "file/pen.h"
 #include "stage/hide.h"
 
-static bool is_pcap_header(const struct weir_bytes *value, bool big)
-{
-	return value->length >= 8 && weir_load32(value->data, big) == WEIR_PEN &&
-	       memcmp(value->data + 4, PCAP_HEADER_MAGIC, 4) == 0;
-}
-
-static bool keep_interface_option(uint16_t code, const struct weir_bytes *value, bool big)
+/* What stood in a pcap file's header is not kept: whoever wrote it may have put anything into its odd fields. */
+static bool keep_interface_option(uint16_t code)
 {
 	switch (code) {
 	case PCAPNG_IF_NAME:
@@ -25,8 +19,6 @@ static bool keep_interface_option(uint16_t code, const struct weir_bytes *value,
 	case PCAPNG_IF_FCSLEN:
 	case PCAPNG_IF_TSOFFSET:
 		return true;
-	case PCAPNG_CUSTOM_BINARY_NO_COPY:
-		return is_pcap_header(value, big);
 	default:
 		return false;
 	}
@@ -41,7 +33,7 @@ static size_t interface_options(struct hide_context *context, struct weir_bytes 
 	size_t length = 0;
 
 	while (pcapng_option_next(&cursor, big, &code, &value)) {
-		if (!keep_interface_option(code, &value, big))
+		if (!keep_interface_option(code))
 			continue;
 		size_t at = length;
 		length += pcapng_option_put(out + length, big, code, value.data, (uint16_t)value.length);

@@ -37,13 +37,16 @@ static void write_packed(const char *path, enum weir_compression compression, co
 	struct stream_writer *writer;
 	struct weir_fault fault;
 
-	if (stream_writer_open(path, compression, 0, &writer, &fault) < 0 || stream_writer_write(writer, data, length, &fault) < 0 ||
-	    stream_writer_finish(writer, &fault) < 0)
+	if (stream_writer_open(path, compression, 0, &writer, &fault) < 0 ||
+	    stream_writer_write(writer, data, length, &fault) < 0 || stream_writer_finish(writer, &fault) < 0)
 		fail(fault.message);
 	stream_writer_close(writer);
 }
 
-void write_file(const char *path, const void *data, size_t length) { write_packed(path, WEIR_COMPRESSION_NONE, data, length); }
+void write_file(const char *path, const void *data, size_t length)
+{
+	write_packed(path, WEIR_COMPRESSION_NONE, data, length);
+}
 
 /* ---- ways of writing ---- */
 
@@ -59,7 +62,8 @@ static void add_base64(struct text *out, const void *data, size_t length)
 	const uint8_t *in = data;
 
 	for (size_t i = 0; i < length; i += 3) {
-		uint32_t v = (uint32_t)in[i] << 16 | (i + 1 < length ? (uint32_t)in[i + 1] << 8 : 0) | (i + 2 < length ? in[i + 2] : 0);
+		uint32_t v =
+			(uint32_t)in[i] << 16 | (i + 1 < length ? (uint32_t)in[i + 1] << 8 : 0) | (i + 2 < length ? in[i + 2] : 0);
 		for (unsigned j = 0; j < 4; j++)
 			text_add_char(out, i + j > length ? '=' : digits[v >> (18 - 6 * j) & 63]);
 	}
@@ -152,7 +156,11 @@ WAY(ipv4_bytes_turned)
 }
 WAY(ipv4_bytes_mapped) { text_add_bytes(out, "\0\0\0\0\0\0\0\0\0\0\xff\xff", 12), text_add_bytes(out, v->ipv4, 4); }
 WAY(ipv4_bytes_nat64) { text_add_bytes(out, "\0\x64\xff\x9b\0\0\0\0\0\0\0\0", 12), text_add_bytes(out, v->ipv4, 4); }
-WAY(ipv4_bytes_6to4) { text_add_bytes(out, "\x20\x02", 2), text_add_bytes(out, v->ipv4, 4), text_add_bytes(out, "\0\0\0\0\0\0\0\0\0\1", 10); }
+WAY(ipv4_bytes_6to4)
+{
+	text_add_bytes(out, "\x20\x02", 2), text_add_bytes(out, v->ipv4, 4),
+		text_add_bytes(out, "\0\0\0\0\0\0\0\0\0\1", 10);
+}
 WAY(ipv4_bytes_isatap) { text_add_bytes(out, "\xfe\x80\0\0\0\0\0\0\0\0\x5e\xfe", 12), text_add_bytes(out, v->ipv4, 4); }
 WAY(ipv4_wide)
 {
@@ -214,7 +222,8 @@ WAY(mac_dots) { add_hex(out, v->mac, 6, ".", 2, false); }
 WAY(mac_hex) { add_hex(out, v->mac, 6, "", 6, false); }
 WAY(mac_ipv6)
 {
-	text_add_format(out, "fe80::%x:%xff:fe%02x:%x", (v->mac[0] ^ 2) << 8 | v->mac[1], v->mac[2], v->mac[3], weir_load_be16(v->mac + 4));
+	text_add_format(out, "fe80::%x:%xff:fe%02x:%x", (v->mac[0] ^ 2) << 8 | v->mac[1], v->mac[2], v->mac[3],
+	                weir_load_be16(v->mac + 4));
 }
 WAY(mac_base64)
 {
@@ -232,7 +241,8 @@ WAY(mac_bytes_turned)
 }
 WAY(mac_eui64)
 {
-	text_add_bytes(out, (uint8_t[]){v->mac[0] ^ 2, v->mac[1], v->mac[2], 0xff, 0xfe, v->mac[3], v->mac[4], v->mac[5]}, 8);
+	text_add_bytes(out, (uint8_t[]){v->mac[0] ^ 2, v->mac[1], v->mac[2], 0xff, 0xfe, v->mac[3], v->mac[4], v->mac[5]},
+	               8);
 }
 
 WAY(name_text) { text_add(out, v->name); }
@@ -267,30 +277,76 @@ WAY(payload_base64) { add_base64(out, v->payload, sizeof v->payload); }
 WAY(payload_bytes) { text_add_bytes(out, v->payload + 3, 12); }
 
 static const struct way ways[] = {
-	{"ipv4-dotted", false, ipv4_dotted}, {"ipv4-dashes", false, ipv4_dashes}, {"ipv4-padded", false, ipv4_padded}, {"ipv4-port", false, ipv4_port},
-	{"ipv4-zone", false, ipv4_zone}, {"ipv4-turned", false, ipv4_turned}, {"ipv4-hex", false, ipv4_hex}, {"ipv4-0x", false, ipv4_0x},
-	{"ipv4-hex-turned", false, ipv4_hex_turned}, {"ipv4-decimal", false, ipv4_decimal}, {"ipv4-decimal-turned", false, ipv4_decimal_turned},
-	{"ipv4-mapped", false, ipv4_mapped}, {"ipv4-mapped-hex", false, ipv4_mapped_hex}, {"ipv4-compatible", false, ipv4_compatible},
-	{"ipv4-nat64", false, ipv4_nat64}, {"ipv4-6to4", false, ipv4_6to4}, {"ipv4-isatap", false, ipv4_isatap}, {"ipv4-base64", false, ipv4_base64},
-	{"ipv4-percent", false, ipv4_percent}, {"ipv4-bytes", true, ipv4_bytes}, {"ipv4-bytes-turned", true, ipv4_bytes_turned},
-	{"ipv4-bytes-mapped", true, ipv4_bytes_mapped}, {"ipv4-bytes-nat64", true, ipv4_bytes_nat64}, {"ipv4-bytes-6to4", true, ipv4_bytes_6to4},
-	{"ipv4-bytes-isatap", true, ipv4_bytes_isatap}, {"ipv4-wide", true, ipv4_wide}, {"ipv4-labels", true, ipv4_labels},
-	{"ipv6-usual", false, ipv6_usual}, {"ipv6-brackets", false, ipv6_brackets}, {"ipv6-upper", false, ipv6_upper},
-	{"ipv6-expanded", false, ipv6_expanded}, {"ipv6-hex", false, ipv6_hex}, {"ipv6-zone", false, ipv6_zone}, {"ipv6-base64", false, ipv6_base64},
-	{"ipv6-bytes", true, ipv6_bytes}, {"ipv6-bytes-turned", true, ipv6_bytes_turned}, {"ipv6-interface", true, ipv6_interface},
-	{"ipv6-wide", true, ipv6_wide}, {"ipv6-labels", true, ipv6_labels}, {"mac-colons", false, mac_colons}, {"mac-dashes", false, mac_dashes},
-	{"mac-dots", false, mac_dots}, {"mac-hex", false, mac_hex}, {"mac-ipv6", false, mac_ipv6}, {"mac-base64", false, mac_base64},
-	{"mac-bytes", true, mac_bytes}, {"mac-bytes-turned", true, mac_bytes_turned}, {"mac-eui64", true, mac_eui64}, {"name-text", false, name_text},
-	{"name-upper", false, name_upper}, {"name-domain", false, name_domain}, {"name-mail", false, name_mail}, {"name-host", false, name_host},
-	{"name-percent", false, name_percent}, {"name-base64", false, name_base64}, {"name-hex", false, name_hex}, {"name-labels", true, name_labels},
-	{"name-wide", true, name_wide}, {"name-wide-big", true, name_wide_big}, {"name-netbios", false, name_netbios}, {"payload-hex", false, payload_hex},
-	{"payload-colons", false, payload_colons}, {"payload-base64", false, payload_base64}, {"payload-bytes", true, payload_bytes},
+	{"ipv4-dotted", false, ipv4_dotted},
+	{"ipv4-dashes", false, ipv4_dashes},
+	{"ipv4-padded", false, ipv4_padded},
+	{"ipv4-port", false, ipv4_port},
+	{"ipv4-zone", false, ipv4_zone},
+	{"ipv4-turned", false, ipv4_turned},
+	{"ipv4-hex", false, ipv4_hex},
+	{"ipv4-0x", false, ipv4_0x},
+	{"ipv4-hex-turned", false, ipv4_hex_turned},
+	{"ipv4-decimal", false, ipv4_decimal},
+	{"ipv4-decimal-turned", false, ipv4_decimal_turned},
+	{"ipv4-mapped", false, ipv4_mapped},
+	{"ipv4-mapped-hex", false, ipv4_mapped_hex},
+	{"ipv4-compatible", false, ipv4_compatible},
+	{"ipv4-nat64", false, ipv4_nat64},
+	{"ipv4-6to4", false, ipv4_6to4},
+	{"ipv4-isatap", false, ipv4_isatap},
+	{"ipv4-base64", false, ipv4_base64},
+	{"ipv4-percent", false, ipv4_percent},
+	{"ipv4-bytes", true, ipv4_bytes},
+	{"ipv4-bytes-turned", true, ipv4_bytes_turned},
+	{"ipv4-bytes-mapped", true, ipv4_bytes_mapped},
+	{"ipv4-bytes-nat64", true, ipv4_bytes_nat64},
+	{"ipv4-bytes-6to4", true, ipv4_bytes_6to4},
+	{"ipv4-bytes-isatap", true, ipv4_bytes_isatap},
+	{"ipv4-wide", true, ipv4_wide},
+	{"ipv4-labels", true, ipv4_labels},
+	{"ipv6-usual", false, ipv6_usual},
+	{"ipv6-brackets", false, ipv6_brackets},
+	{"ipv6-upper", false, ipv6_upper},
+	{"ipv6-expanded", false, ipv6_expanded},
+	{"ipv6-hex", false, ipv6_hex},
+	{"ipv6-zone", false, ipv6_zone},
+	{"ipv6-base64", false, ipv6_base64},
+	{"ipv6-bytes", true, ipv6_bytes},
+	{"ipv6-bytes-turned", true, ipv6_bytes_turned},
+	{"ipv6-interface", true, ipv6_interface},
+	{"ipv6-wide", true, ipv6_wide},
+	{"ipv6-labels", true, ipv6_labels},
+	{"mac-colons", false, mac_colons},
+	{"mac-dashes", false, mac_dashes},
+	{"mac-dots", false, mac_dots},
+	{"mac-hex", false, mac_hex},
+	{"mac-ipv6", false, mac_ipv6},
+	{"mac-base64", false, mac_base64},
+	{"mac-bytes", true, mac_bytes},
+	{"mac-bytes-turned", true, mac_bytes_turned},
+	{"mac-eui64", true, mac_eui64},
+	{"name-text", false, name_text},
+	{"name-upper", false, name_upper},
+	{"name-domain", false, name_domain},
+	{"name-mail", false, name_mail},
+	{"name-host", false, name_host},
+	{"name-percent", false, name_percent},
+	{"name-base64", false, name_base64},
+	{"name-hex", false, name_hex},
+	{"name-labels", true, name_labels},
+	{"name-wide", true, name_wide},
+	{"name-wide-big", true, name_wide_big},
+	{"name-netbios", false, name_netbios},
+	{"payload-hex", false, payload_hex},
+	{"payload-colons", false, payload_colons},
+	{"payload-base64", false, payload_base64},
+	{"payload-bytes", true, payload_bytes},
 };
 
 /* ---- places ---- */
 
-static void in_file(struct planting *planting, const char *way, const struct text *value, const char *before, const char *behind, const char *ending,
-                    enum weir_compression compression)
+static void in_file(struct planting *planting, const char *way, const struct text *value, const char *before,
+                    const char *behind, const char *ending, enum weir_compression compression)
 {
 	struct text out = {0};
 	char what[64], path[512];
@@ -335,7 +391,8 @@ static void write_flows(struct planting *planting, const char *what, const struc
 	char path[512];
 
 	next_path(planting, what, path);
-	if (weir_flow_parquet_open(path, NULL, &sink, &fault) < 0 || sink->ops->write(sink, flow, 1, &fault) < 0 || sink->ops->finish(sink, &fault) < 0)
+	if (weir_flow_parquet_open(path, NULL, &sink, &fault) < 0 || sink->ops->write(sink, flow, 1, &fault) < 0 ||
+	    sink->ops->finish(sink, &fault) < 0)
 		fail(fault.message);
 	sink->ops->close(sink);
 }
@@ -472,15 +529,21 @@ static void plant_all(const char *folder, const struct values *v)
 int main(int argc, char **argv)
 {
 	static const struct values originals = {
-		.ipv4 = {100, 73, 241, 17}, .other_ipv4 = {87, 201, 33, 140},
+		.ipv4 = {100, 73, 241, 17},
+		.other_ipv4 = {87, 201, 33, 140},
 		.ipv6 = {0x2a, 0x02, 0x80, 0x71, 0x05, 0x1d, 0x9a, 0x3c, 0x4d, 0x21, 0x77, 0xfe, 0x81, 0xba, 0xc3, 0xe9},
-		.mac = {0x3c, 0xa9, 0xf4, 0x52, 0x8b, 0x7d}, .name = "lager7.kranich-institut.example", .host = "buero-pc-17",
+		.mac = {0x3c, 0xa9, 0xf4, 0x52, 0x8b, 0x7d},
+		.name = "lager7.kranich-institut.example",
+		.host = "buero-pc-17",
 		.payload = "Strictly secret\x93\x17\xe2 42!",
 	};
 	static const struct values twins = {
-		.ipv4 = {101, 64, 222, 93}, .other_ipv4 = {88, 142, 77, 31},
+		.ipv4 = {101, 64, 222, 93},
+		.other_ipv4 = {88, 142, 77, 31},
 		.ipv6 = {0x2a, 0x00, 0x1b, 0x70, 0x42, 0x0c, 0x3d, 0x9e, 0x91, 0xc4, 0x5a, 0x0b, 0x6e, 0xd2, 0x38, 0xf7},
-		.mac = {0x48, 0x5b, 0x39, 0x0c, 0xee, 0x26}, .name = "obst3.reiher-akademie.test", .host = "halle-nb-29",
+		.mac = {0x48, 0x5b, 0x39, 0x0c, 0xee, 0x26},
+		.name = "obst3.reiher-akademie.test",
+		.host = "halle-nb-29",
 		.payload = "Totally open\x81\x92\xa3 to all",
 	};
 	char path[512];

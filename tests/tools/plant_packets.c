@@ -182,13 +182,16 @@ static void plant_dns(struct planting *planting, const struct values *v)
 	uint8_t frame[512], message[400];
 	char name[64];
 
-	write_capture(planting, "dns-question.pcapng", frame, udp_frame(frame, 53, message, dns(message, v->name, 1, NULL, 0)));
+	write_capture(planting, "dns-question.pcapng", frame,
+	              udp_frame(frame, 53, message, dns(message, v->name, 1, NULL, 0)));
 	write_capture(planting, "dns-a.pcapng", frame, udp_frame(frame, 53, message, dns(message, "a.b", 1, v->ipv4, 4)));
-	write_capture(planting, "dns-aaaa.pcapng", frame, udp_frame(frame, 53, message, dns(message, "a.b", 28, v->ipv6, 16)));
+	write_capture(planting, "dns-aaaa.pcapng", frame,
+	              udp_frame(frame, 53, message, dns(message, "a.b", 28, v->ipv6, 16)));
 	snprintf(name, sizeof name, "%u.%u.%u.%u.in-addr.arpa", v->ipv4[3], v->ipv4[2], v->ipv4[1], v->ipv4[0]);
 	write_capture(planting, "dns-ptr.pcapng", frame, udp_frame(frame, 53, message, dns(message, name, 12, NULL, 0)));
 	size_t length = put_name(message + 300, v->name);
-	write_capture(planting, "dns-cname.pcapng", frame, udp_frame(frame, 53, message, dns(message, "a.b", 5, message + 300, length)));
+	write_capture(planting, "dns-cname.pcapng", frame,
+	              udp_frame(frame, 53, message, dns(message, "a.b", 5, message + 300, length)));
 }
 
 /* ---- fields ---- */
@@ -307,9 +310,12 @@ static void plant_applications(struct planting *planting, const struct values *v
 	char request[256];
 
 	plant_dns(planting, v);
-	write_capture(planting, "dhcp-yours.pcapng", frame, udp_frame(frame, 68, message, dhcp(message, v->ipv4, nobody_mac, "abc")));
-	write_capture(planting, "dhcp-hardware.pcapng", frame, udp_frame(frame, 68, message, dhcp(message, nobody, v->mac, "abc")));
-	write_capture(planting, "dhcp-host.pcapng", frame, udp_frame(frame, 68, message, dhcp(message, nobody, nobody_mac, v->host)));
+	write_capture(planting, "dhcp-yours.pcapng", frame,
+	              udp_frame(frame, 68, message, dhcp(message, v->ipv4, nobody_mac, "abc")));
+	write_capture(planting, "dhcp-hardware.pcapng", frame,
+	              udp_frame(frame, 68, message, dhcp(message, nobody, v->mac, "abc")));
+	write_capture(planting, "dhcp-host.pcapng", frame,
+	              udp_frame(frame, 68, message, dhcp(message, nobody, nobody_mac, v->host)));
 	snprintf(request, sizeof request, "GET / HTTP/1.1\r\nHost: %s\r\n\r\n", v->name);
 	write_capture(planting, "http-host.pcapng", frame, udp_frame(frame, 80, request, strlen(request)));
 	write_capture(planting, "payload.pcapng", frame, udp_frame(frame, 4711, v->payload, sizeof v->payload));
@@ -317,8 +323,12 @@ static void plant_applications(struct planting *planting, const struct values *v
 
 static void plant_blocks(struct planting *planting, const struct values *v)
 {
-	struct { const char *what, *application, *name, *description; } places[] = {
-		{"section-option.pcapng", v->host, NULL, NULL}, {"interface-name.pcapng", NULL, v->host, NULL}, {"interface-description.pcapng", NULL, NULL, v->name},
+	struct {
+		const char *what, *application, *name, *description;
+	} places[] = {
+		{"section-option.pcapng", v->host, NULL, NULL},
+		{"interface-name.pcapng", NULL, v->host, NULL},
+		{"interface-description.pcapng", NULL, NULL, v->name},
 	};
 	struct text out = {0};
 	char path[512];

@@ -11,7 +11,11 @@ static struct weir_policy policy_of(uint8_t technique, uint8_t bits)
 {
 	return (struct weir_policy){
 		.hides = true,
-		.hide = {.ipv4 = {technique, bits}, .ipv6 = {technique, bits}, .macs = {WEIR_HIDE_BLACK, 0}, .names = {WEIR_HIDE_BLACK, 0}, .keep_special = true},
+		.hide = {.ipv4 = {technique, bits},
+	             .ipv6 = {technique, bits},
+	             .macs = {WEIR_HIDE_BLACK, 0},
+	             .names = {WEIR_HIDE_BLACK, 0},
+	             .keep_special = true},
 	};
 }
 
@@ -35,11 +39,18 @@ static void add(struct weir_originals *originals, uint32_t address)
 }
 
 /* What is found in these bytes. */
-static struct weir_audit_result search(const struct weir_originals *originals, const void *data, size_t length, bool images)
+static struct weir_audit_result search(const struct weir_originals *originals, const void *data, size_t length,
+                                       bool images)
 {
 	struct weir_audit_options options = {.originals = originals};
 	struct weir_audit_result result = {0};
-	struct audit_place place = {.file = "memory", .what = "bytes", .images = images, .ipv4_bytes = true, .numbers = true, .runs = true, .short_values = true};
+	struct audit_place place = {.file = "memory",
+	                            .what = "bytes",
+	                            .images = images,
+	                            .ipv4_bytes = true,
+	                            .numbers = true,
+	                            .runs = true,
+	                            .short_values = true};
 	struct audit_hits *hits;
 	struct weir_fault fault;
 
@@ -50,14 +61,21 @@ static struct weir_audit_result search(const struct weir_originals *originals, c
 	return result;
 }
 
-static uint64_t found(const struct weir_originals *originals, const char *text) { return search(originals, text, strlen(text), true).leaks; }
+static uint64_t found(const struct weir_originals *originals, const char *text)
+{
+	return search(originals, text, strlen(text), true).leaks;
+}
 
 static void special_addresses_and_those_out_of_scope_are_no_originals(void **state)
 {
-	static const struct { uint32_t address; bool all, internal, external; } cases[] = {
-		{0x7f000001, false, false, false}, {0xe0000001, false, false, false}, {0xcb007105, false, false, false}, {0xffffffff, false, false, false},
-		{0x0a010203, true, true, false}, {0xc0a80105, true, true, false}, {0xac100001, true, true, false}, {0xac200001, true, false, true},
-		{0x5db8d822, true, false, true}, {0xa9fe0101, true, false, true},
+	static const struct {
+		uint32_t address;
+		bool all, internal, external;
+	} cases[] = {
+		{0x7f000001, false, false, false}, {0xe0000001, false, false, false}, {0xcb007105, false, false, false},
+		{0xffffffff, false, false, false}, {0x0a010203, true, true, false},   {0xc0a80105, true, true, false},
+		{0xac100001, true, true, false},   {0xac200001, true, false, true},   {0x5db8d822, true, false, true},
+		{0xa9fe0101, true, false, true},
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
@@ -66,7 +84,9 @@ static void special_addresses_and_those_out_of_scope_are_no_originals(void **sta
 			struct weir_ip ip = {.version = 4};
 			policy.hide.scope = scope;
 			weir_store_be32(ip.bytes, cases[i].address);
-			assert_int_equal(audit_hides_ip(&policy, &ip), scope == WEIR_SCOPE_ALL ? cases[i].all : scope == WEIR_SCOPE_INTERNAL ? cases[i].internal : cases[i].external);
+			assert_int_equal(audit_hides_ip(&policy, &ip), scope == WEIR_SCOPE_ALL        ? cases[i].all
+			                                               : scope == WEIR_SCOPE_INTERNAL ? cases[i].internal
+			                                                                              : cases[i].external);
 		}
 }
 
@@ -203,7 +223,8 @@ static void runs_of_what_is_cut_are_sampled_the_same_everywhere(void **state)
 	assert_true(statistics.payload_sampled_one_in > 50);
 	assert_true(statistics.held[WEIR_ORIGINAL_PAYLOAD] > 500);
 	assert_int_equal(search(originals, data, length / 2, true).leaks, 0);
-	assert_true(search(originals, data + length / 2, length / 2, true).leaks >= statistics.held[WEIR_ORIGINAL_PAYLOAD] / 2);
+	assert_true(search(originals, data + length / 2, length / 2, true).leaks >=
+	            statistics.held[WEIR_ORIGINAL_PAYLOAD] / 2);
 	weir_originals_free(originals);
 	free(data);
 }
