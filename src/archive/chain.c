@@ -15,10 +15,8 @@
 #include "core/clock.h"
 #include "core/json.h"
 #include "core/signing.h"
+#include "file/age.h"
 #include "os/files.h"
-
-static const char age_head[] = "age-encryption.org/v1\n";
-#define AGE_HEADER_MOST (64u << 10) /* of what is looked through for the header's end */
 
 const char *chain_event_name(enum chain_event event)
 {
@@ -27,21 +25,18 @@ const char *chain_event_name(enum chain_event event)
 	return names[event];
 }
 
-/* Where the header of an age file ends: behind the line that begins with "--- ". 0: it is no such file, or has no end. */
+/* Where the header of a sealed file ends. 0: it is no such file, or has no sound one, and all of it counts. */
 static uint64_t age_header_end(int fd)
 {
-	char *head = malloc(AGE_HEADER_MOST + 1);
-	int64_t got = head ? os_read_at(fd, head, AGE_HEADER_MOST, 0) : 0;
-	uint64_t end = 0;
+	uint8_t *head = malloc(AGE_HEADER_MOST);
+	int64_t got = head ? os_read_at(fd, head, AGE_MAGIC_LENGTH, 0) : 0, end = 0;
 
-	if (got > (int64_t)sizeof age_head && memcmp(head, age_head, sizeof age_head - 1) == 0) {
-		head[got] = '\0'; /* a zero byte ends the text of a header sooner, and rightly */
-		const char *mac = strstr(head, "\n--- ");
-		const char *line = mac ? strchr(mac + 1, '\n') : NULL;
-		end = line ? (uint64_t)(line + 1 - head) : 0;
+	if (got == (int64_t)AGE_MAGIC_LENGTH && memcmp(head, AGE_MAGIC, AGE_MAGIC_LENGTH) == 0) {
+		got = os_read_at(fd, head, AGE_HEADER_MOST, 0);
+		end = got > 0 ? age_header_length(head, (size_t)got, "", NULL) : 0;
 	}
 	free(head);
-	return end;
+	return end > 0 ? (uint64_t)end : 0;
 }
 
 int chain_hash(int fd, const _Atomic int *stop, uint64_t *bytes, char hex[static SHA256_HEX])

@@ -34,30 +34,20 @@ static int no_memory(struct weir_fault *fault)
 	return weir_fail(fault, WEIR_E_MEMORY, "no memory for a sealed journal");
 }
 
-/* The key is nowhere but in the payload's context. */
 static int make_header(struct journal_seal *journal, const struct weir_recipients *recipients, struct weir_fault *fault)
 {
-	struct age_file_key key;
-	uint8_t nonce[AGE_NONCE], *header = NULL;
+	uint8_t *start = NULL;
 	size_t length = 0;
-	int error = 0;
+	int error = age_begin(recipients, SEALED_HEADER, &journal->payload, &start, &length, fault);
 
-	if (!age_random(key.bytes, sizeof key.bytes) || !age_random(nonce, sizeof nonce))
-		error = weir_fail(fault, WEIR_E_SYSTEM, "the system gives no random numbers for a key");
-	if (!error)
-		error = age_header_write(recipients, &key, SEALED_HEADER, &header, &length, fault);
-	if (!error)
-		error = age_payload_new(&key, nonce, &journal->payload, fault);
-	weir_wipe(&key, sizeof key);
-	journal->header_bytes = MAGIC_BYTES + length + AGE_NONCE;
+	journal->header_bytes = MAGIC_BYTES + length;
 	if (!error && !(journal->header = malloc(journal->header_bytes)))
 		error = no_memory(fault);
 	if (!error) {
 		memcpy(journal->header, SEALED_JOURNAL_MAGIC, MAGIC_BYTES);
-		memcpy(journal->header + MAGIC_BYTES, header, length);
-		memcpy(journal->header + MAGIC_BYTES + length, nonce, AGE_NONCE);
+		memcpy(journal->header + MAGIC_BYTES, start, length);
 	}
-	free(header);
+	free(start);
 	return error;
 }
 

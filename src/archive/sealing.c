@@ -14,33 +14,6 @@
 #define TAIL_MOST ((size_t)16 << 10) /* left over, seek table, tag */
 #define CHECK_BYTES ((size_t)1 << 20)
 
-static int make_header(struct sealing *sealing, const struct weir_recipients *recipients, struct weir_fault *fault)
-{
-	struct age_file_key key;
-	uint8_t nonce[AGE_NONCE], *header = NULL;
-	size_t length = 0;
-	int error = 0;
-
-	if (!age_random(key.bytes, sizeof key.bytes) || !age_random(nonce, sizeof nonce))
-		error = weir_fail(fault, WEIR_E_SYSTEM, "the system gives no random numbers for a key");
-	if (!error)
-		error = age_header_write(recipients, &key, SEALED_HEADER, &header, &length, fault);
-	if (!error)
-		error = age_payload_new(&key, nonce, &sealing->payload, fault);
-	weir_wipe(&key, sizeof key);
-	uint8_t *whole = error ? NULL : realloc(header, length + AGE_NONCE);
-	if (!error && !whole)
-		error = weir_fail(fault, WEIR_E_MEMORY, "no memory to seal a segment");
-	if (error) {
-		free(header);
-		return error;
-	}
-	memcpy(whole + length, nonce, AGE_NONCE);
-	sealing->header = whole;
-	sealing->header_bytes = length + AGE_NONCE;
-	return 0;
-}
-
 int sealing_new(const struct weir_recipients *recipients, const char *path, bool direct, struct sealing **sealing,
                 struct weir_fault *fault)
 {
@@ -55,7 +28,7 @@ int sealing_new(const struct weir_recipients *recipients, const char *path, bool
 	if (!error && !made->hash)
 		error = weir_fail(fault, WEIR_E_MEMORY, "no memory to seal a segment");
 	if (!error)
-		error = make_header(made, recipients, fault);
+		error = age_begin(recipients, SEALED_HEADER, &made->payload, &made->header, &made->header_bytes, fault);
 	if (error) {
 		sealing_free(made);
 		return error;

@@ -60,6 +60,13 @@ int age_payload_new(const struct age_file_key *key, const uint8_t nonce[static A
                     struct weir_fault *fault);
 void age_payload_free(struct age_payload *payload); /* takes NULL; wipes */
 
+/*
+ * What a new sealed file begins with: draws its key, which is then nowhere but in *payload, and its nonce. *start: header and nonce, to be freed, *length bytes.
+ * multiple: as in age_header_write. 0 or an error.
+ */
+int age_begin(const struct weir_recipients *recipients, size_t multiple, struct age_payload **payload, uint8_t **start,
+              size_t *length, struct weir_fault *fault);
+
 /* Seals length <= AGE_CHUNK bytes into length + AGE_TAG. False when OpenSSL refuses: not met. */
 bool age_payload_seal(struct age_payload *payload, uint64_t number, bool last, const void *plain, size_t length,
                       uint8_t *sealed);

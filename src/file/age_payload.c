@@ -91,3 +91,32 @@ bool age_payload_open(struct age_payload *payload, uint64_t number, bool last, c
 		weir_wipe(plain, (size_t)size);
 	return sound;
 }
+
+int age_begin(const struct weir_recipients *recipients, size_t multiple, struct age_payload **payload, uint8_t **start,
+              size_t *length, struct weir_fault *fault)
+{
+	struct age_file_key key;
+	uint8_t nonce[AGE_NONCE], *header = NULL, *whole = NULL;
+	int error = 0;
+
+	*payload = NULL;
+	if (!age_random(key.bytes, sizeof key.bytes) || !age_random(nonce, sizeof nonce))
+		error = weir_fail(fault, WEIR_E_SYSTEM, "the system gives no random numbers for a key");
+	if (!error)
+		error = age_header_write(recipients, &key, multiple, &header, length, fault);
+	if (!error)
+		error = age_payload_new(&key, nonce, payload, fault);
+	weir_wipe(&key, sizeof key);
+	if (!error && !(whole = realloc(header, *length + AGE_NONCE)))
+		error = weir_fail(fault, WEIR_E_MEMORY, "no memory to seal a file");
+	if (error) {
+		free(header);
+		age_payload_free(*payload);
+		*payload = NULL;
+		return error;
+	}
+	memcpy(whole + *length, nonce, AGE_NONCE);
+	*start = whole;
+	*length += AGE_NONCE;
+	return 0;
+}

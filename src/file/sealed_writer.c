@@ -25,23 +25,13 @@ struct sealed_writer {
 static int put_header(struct sealed_writer *writer, const struct weir_recipients *recipients, size_t multiple,
                       struct weir_fault *fault)
 {
-	struct age_file_key key;
-	uint8_t nonce[AGE_NONCE], *header = NULL;
-	size_t length = 0;
-	int error = 0;
+	uint8_t *start = NULL;
+	size_t length;
+	int error = age_begin(recipients, multiple, &writer->payload, &start, &length, fault);
 
-	if (!age_random(key.bytes, sizeof key.bytes) || !age_random(nonce, sizeof nonce))
-		error = weir_fail(fault, WEIR_E_SYSTEM, "the system gives no random numbers for a key");
 	if (!error)
-		error = age_header_write(recipients, &key, multiple, &header, &length, fault);
-	if (!error)
-		error = age_payload_new(&key, nonce, &writer->payload, fault);
-	if (!error)
-		error = writer->put(writer->context, header, length, fault);
-	if (!error)
-		error = writer->put(writer->context, nonce, sizeof nonce, fault);
-	weir_wipe(&key, sizeof key);
-	free(header);
+		error = writer->put(writer->context, start, length, fault);
+	free(start);
 	return error;
 }
 

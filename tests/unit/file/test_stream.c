@@ -245,7 +245,7 @@ static void formats_that_are_not_read_are_named(void **state)
 	static const struct {
 		const char *bytes, *word;
 	} cases[] = {
-		{"\xfd" "7zXZ\0.........................", "xz"},
+		{"\xfd" "7zXZ\0..................................", "xz"},
 		{"BZh91AY&SY..................................", "bzip2"},
 		{"-----BEGIN AGE ENCRYPTED FILE-----\n.........", "age"},
 	};
