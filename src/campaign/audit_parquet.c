@@ -11,7 +11,7 @@
 
 #include "campaign/audit.h"
 #include "file/codec.h"
-#include "flow/parquet_meta.h"
+#include "flow/parquet_pages.h"
 
 #define FOOTER_MOST (UINT32_C(64) << 20)
 #define PAGE_MOST (UINT32_C(256) << 20)
@@ -34,12 +34,6 @@ struct chunk {
 	bool elsewhere;
 };
 
-struct header {
-	int64_t type, raw, packed, encoding, levels;
-	bool compressed;
-	size_t length;
-};
-
 static int make_room(uint8_t **data, size_t *room, size_t size, struct weir_fault *fault)
 {
 	if (size + 1 <= *room)
@@ -50,58 +44,7 @@ static int make_room(uint8_t **data, size_t *room, size_t size, struct weir_faul
 	return *data ? 0 : weir_fail(fault, WEIR_E_MEMORY, "no memory for a page");
 }
 
-static void read_kind(struct thrift_reader *reader, enum thrift_type type, bool second, struct header *header)
-{
-	int16_t field;
-
-	if (!thrift_enter(reader, type))
-		return;
-	while (thrift_next(reader, &field, &type)) {
-		if (field == (second ? 4 : 2))
-			header->encoding = thrift_integer(reader, type);
-		else if (second && (field == 5 || field == 6))
-			header->levels += thrift_integer(reader, type);
-		else if (second && field == 7)
-			header->compressed = thrift_integer(reader, type);
-		else
-			thrift_skip(reader, type);
-	}
-}
-
-static bool read_header(const uint8_t *data, size_t length, struct header *header)
-{
-	struct thrift_reader reader = thrift_over(data, length);
-	enum thrift_type type;
-	int16_t field;
-
-	*header = (struct header){.type = -1, .raw = -1, .packed = -1, .encoding = -1, .compressed = true};
-	while (thrift_next(&reader, &field, &type)) {
-		switch (field) {
-		case 1:
-			header->type = thrift_integer(&reader, type);
-			break;
-		case 2:
-			header->raw = thrift_integer(&reader, type);
-			break;
-		case 3:
-			header->packed = thrift_integer(&reader, type);
-			break;
-		case 5:
-		case 7:
-			read_kind(&reader, type, false, header);
-			break;
-		case 8:
-			read_kind(&reader, type, true, header);
-			break;
-		default:
-			thrift_skip(&reader, type);
-		}
-	}
-	header->length = (size_t)(reader.cursor.at - data);
-	return !reader.cursor.failed;
-}
-
-static bool is_searchable(const struct header *header)
+static bool is_searchable(const struct parquet_page_header *header)
 {
 	return header->encoding == PARQUET_PLAIN || header->encoding == PARQUET_PLAIN_DICTIONARY ||
 	       header->encoding == PARQUET_RLE || header->encoding == PARQUET_RLE_DICTIONARY ||
@@ -160,7 +103,7 @@ static bool search_strings(const struct pages *p, struct audit_place *place, con
 	return true;
 }
 
-static void search_content(const struct pages *p, const struct chunk *chunk, const struct header *header,
+static void search_content(const struct pages *p, const struct chunk *chunk, const struct parquet_page_header *header,
                            const uint8_t *page, size_t length)
 {
 	char what[64];
@@ -186,10 +129,10 @@ static void search_content(const struct pages *p, const struct chunk *chunk, con
 	audit_search_all(p->file->hits, &place, page, length);
 }
 
-static int search_page(struct pages *p, const struct chunk *chunk, const struct header *header, uint64_t at,
+static int search_page(struct pages *p, const struct chunk *chunk, const struct parquet_page_header *header, uint64_t at,
                        struct weir_fault *fault)
 {
-	size_t raw = (size_t)header->raw, packed = (size_t)header->packed, levels = (size_t)header->levels;
+	size_t raw = (size_t)header->raw, packed = (size_t)header->packed, levels = (size_t)(header->level_bytes + header->repetition_bytes);
 	bool compressed = header->compressed && chunk->codec != PARQUET_UNCOMPRESSED;
 	const uint8_t *page = p->packed;
 
@@ -223,7 +166,7 @@ static int search_chunk(struct pages *p, const struct chunk *chunk, struct weir_
 {
 	uint64_t at = chunk->begin, end = chunk->begin + chunk->length;
 	uint8_t head[HEADER_ROOM];
-	struct header header;
+	struct parquet_page_header header;
 
 	if (chunk->elsewhere)
 		return fail(p, 0, WEIR_E_UNSUPPORTED, fault, "has columns in other files");
@@ -234,8 +177,9 @@ static int search_chunk(struct pages *p, const struct chunk *chunk, struct weir_
 		int error = parquet_input_read(&p->input, at, head, length, fault);
 		if (error)
 			return error;
-		if (!read_header(head, length, &header) || header.raw < 0 || header.packed < 0 || header.raw > PAGE_MOST ||
-		    header.packed > PAGE_MOST || header.levels < 0 || (uint64_t)header.packed > end - at - header.length)
+		if (!parquet_page_header_parse(head, length, &header) || header.raw < 0 || header.packed < 0 || header.raw > PAGE_MOST ||
+		    header.packed > PAGE_MOST || header.level_bytes < 0 || header.level_bytes > PAGE_MOST ||
+		    header.repetition_bytes < 0 || header.repetition_bytes > PAGE_MOST || (uint64_t)header.packed > end - at - header.length)
 			return fail(p, at, WEIR_E_FORMAT, fault, "the header of a page says impossible things");
 		if (!is_searchable(&header))
 			return fail(p, at, WEIR_E_UNSUPPORTED, fault,

@@ -8,14 +8,6 @@
 #define HEADER_MOST ((size_t)1 << 20) /* headers may hold bounds of long strings */
 #define PAGE_MOST (UINT32_C(256) << 20)
 
-struct page_header {
-	int64_t type, raw, packed, values, encoding;
-	int64_t level_bytes, repetition_bytes; /* version 2 */
-	bool has_crc, compressed;
-	uint32_t crc;
-	size_t length;
-};
-
 int parquet_pages_new(struct parquet_pages *pages, const struct weir_flow_column *column, const struct parquet_leaf *leaf,
                       struct weir_fault *fault)
 {
@@ -81,7 +73,7 @@ static int make_room(struct parquet_buffer *buffer, size_t size, const struct pa
 
 /* ---- headers ---- */
 
-static void read_page_kind(struct thrift_reader *reader, enum thrift_type type, bool second, struct page_header *header)
+static void read_page_kind(struct thrift_reader *reader, enum thrift_type type, bool second, struct parquet_page_header *header)
 {
 	int16_t field;
 
@@ -103,13 +95,13 @@ static void read_page_kind(struct thrift_reader *reader, enum thrift_type type, 
 	}
 }
 
-static bool parse_header(const uint8_t *data, size_t length, struct page_header *header)
+bool parquet_page_header_parse(const uint8_t *data, size_t length, struct parquet_page_header *header)
 {
 	struct thrift_reader reader = thrift_over(data, length);
 	enum thrift_type type;
 	int16_t field;
 
-	*header = (struct page_header){.type = -1, .raw = -1, .packed = -1, .values = -1, .encoding = -1, .compressed = true};
+	*header = (struct parquet_page_header){.type = -1, .raw = -1, .packed = -1, .values = -1, .encoding = -1, .compressed = true};
 	while (thrift_next(&reader, &field, &type)) {
 		switch (field) {
 		case 1: header->type = thrift_integer(&reader, type); break;
@@ -130,7 +122,7 @@ static bool parse_header(const uint8_t *data, size_t length, struct page_header 
 }
 
 static int read_header(struct parquet_pages *pages, const struct parquet_input *input, struct parquet_budget *budget,
-                       struct page_header *header, struct weir_fault *fault)
+                       struct parquet_page_header *header, struct weir_fault *fault)
 {
 	uint64_t left = pages->end - pages->at;
 
@@ -141,7 +133,7 @@ static int read_header(struct parquet_pages *pages, const struct parquet_input *
 			error = parquet_input_read(input, pages->at, pages->raw.data, length, fault);
 		if (error)
 			return error;
-		if (parse_header(pages->raw.data, length, header))
+		if (parquet_page_header_parse(pages->raw.data, length, header))
 			return 0;
 		if (length == left || size >= HEADER_MOST)
 			return damaged(pages, input, "the header of a page is damaged", fault);
@@ -152,7 +144,7 @@ static int read_header(struct parquet_pages *pages, const struct parquet_input *
 
 /* The bytes of a page, compressed as they stand in the file, into pages->raw. */
 static int read_body(struct parquet_pages *pages, const struct parquet_input *input, struct parquet_budget *budget,
-                     const struct page_header *header, struct weir_fault *fault)
+                     const struct parquet_page_header *header, struct weir_fault *fault)
 {
 	pages->at += header->length;
 	if (header->raw < 0 || header->packed < 0 || header->raw > PAGE_MOST || (uint64_t)header->packed > pages->end - pages->at)
@@ -228,7 +220,7 @@ static struct weir_bytes plain_string(struct weir_cursor *cursor)
 	return (struct weir_bytes){data, data ? length : 0};
 }
 
-static int enter_dictionary(struct parquet_pages *pages, const struct page_header *header, const struct parquet_input *input,
+static int enter_dictionary(struct parquet_pages *pages, const struct parquet_page_header *header, const struct parquet_input *input,
                             struct parquet_budget *budget, struct weir_fault *fault)
 {
 	struct weir_cursor cursor = weir_cursor_over(pages->dictionary_page.data, (size_t)header->raw);
@@ -265,7 +257,7 @@ static int enter_dictionary(struct parquet_pages *pages, const struct page_heade
 }
 
 /* Finds levels and values in a data page. body: its bytes after the levels of a version 2 page. */
-static int enter_values(struct parquet_pages *pages, const struct page_header *header, struct weir_bytes body, const struct parquet_input *input,
+static int enter_values(struct parquet_pages *pages, const struct parquet_page_header *header, struct weir_bytes body, const struct parquet_input *input,
                         struct weir_fault *fault)
 {
 	struct weir_cursor cursor = weir_cursor_over(body.data, body.length);
@@ -294,7 +286,7 @@ static int enter_values(struct parquet_pages *pages, const struct page_header *h
 	return 0;
 }
 
-static int enter_data(struct parquet_pages *pages, const struct page_header *header, const struct parquet_input *input, ZSTD_DCtx *zstd,
+static int enter_data(struct parquet_pages *pages, const struct parquet_page_header *header, const struct parquet_input *input, ZSTD_DCtx *zstd,
                       struct parquet_budget *budget, struct weir_fault *fault)
 {
 	size_t raw = (size_t)header->raw, packed = (size_t)header->packed, levels = 0;
@@ -321,7 +313,7 @@ static int enter_data(struct parquet_pages *pages, const struct page_header *hea
 int parquet_pages_ready(struct parquet_pages *pages, const struct parquet_input *input, ZSTD_DCtx *zstd, struct parquet_budget *budget,
                         struct weir_fault *fault)
 {
-	struct page_header header;
+	struct parquet_page_header header;
 	int error = 0;
 
 	while (pages->rows_left == 0 && !error) {

@@ -47,6 +47,18 @@ struct parquet_pages {
 	struct flow_vector vector;
 };
 
+/* What stands in front of a page. What is not there is -1, levels 0. */
+struct parquet_page_header {
+	int64_t type, raw, packed, values, encoding; /* raw, packed: bytes of the page before and after compression */
+	int64_t level_bytes, repetition_bytes;       /* version 2: in front of the values, never compressed */
+	bool has_crc, compressed;
+	uint32_t crc;
+	size_t length; /* of the header itself */
+};
+
+/* False when it is damaged, or does not end within length. */
+bool parquet_page_header_parse(const uint8_t *data, size_t length, struct parquet_page_header *header);
+
 int parquet_pages_new(struct parquet_pages *pages, const struct weir_flow_column *column, const struct parquet_leaf *leaf,
                       struct weir_fault *fault);
 void parquet_pages_free(struct parquet_pages *pages);
