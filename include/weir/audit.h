@@ -58,6 +58,7 @@ int weir_originals_see_flow(struct weir_originals *originals, const struct weir_
  */
 struct weir_originals_reading {
 	struct weir_stage *keep;                                         /* as above; may be NULL */
+	const struct weir_identities *identities;                        /* that open what is sealed; NULL: none */
 	int threads;                                                     /* 0 = one a core */
 	const _Atomic int *stop;                                         /* may be NULL */
 	void (*progress)(void *context, const struct weir_batch *batch); /* as in a pipeline; may be NULL */

@@ -18,6 +18,7 @@ struct weir_publish_options {
 	const char *out;   /* a folder that does not exist */
 	const struct weir_policy *policy;
 	const struct weir_hider *hider;
+	const struct weir_identities *identities; /* that open what is sealed; NULL: none */
 	uint64_t memory_bytes; /* for originals; as in weir_originals_options */
 	int threads;           /* 0 = one a core */
 	bool no_packets, no_flows;

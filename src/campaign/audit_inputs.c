@@ -68,7 +68,7 @@ static int read_flows(struct weir_originals *originals, const char *path, const 
 {
 	struct weir_flow flows[256];
 	struct weir_flow_source *source;
-	int error = weir_flow_parquet_read(path, &source, fault);
+	int error = weir_flow_parquet_read(path, reading->identities, &source, fault);
 
 	if (error)
 		return error;
@@ -90,7 +90,7 @@ static int read_file(struct weir_originals *originals, const char *path, const s
 	struct weir_source *source;
 	struct stream *stream;
 	uint8_t head[4] = {0};
-	int error = stream_open(path, &stream, fault);
+	int error = stream_open_sealed(path, reading->identities, &stream, fault);
 
 	if (error)
 		return error;
@@ -103,7 +103,8 @@ static int read_file(struct weir_originals *originals, const char *path, const s
 	stream_close(stream);
 	if (memcmp(head, PARQUET_MAGIC, 4) == 0)
 		return read_flows(originals, path, reading, fault);
-	error = weir_capture_open(path, NULL, &source, fault);
+	const struct weir_capture_options opening = {.identities = reading->identities};
+	error = weir_capture_open(path, &opening, &source, fault);
 	if (!error) {
 		error = read_packets(originals, source, reading, fault);
 		weir_source_close(source);
@@ -124,6 +125,7 @@ static int read_campaign(struct weir_originals *originals, const char *path,
 
 	if (error)
 		return error;
+	weir_campaign_unseal(campaign, reading->identities);
 	error = weir_query_open(campaign, &query, &source, fault);
 	if (!error)
 		error = read_packets(originals, source, reading, fault);

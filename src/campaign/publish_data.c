@@ -15,6 +15,7 @@
 #include "campaign/publish.h"
 #include "flow/hide.h"
 #include "os/files.h"
+#include "file/sealed.h"
 
 /* ---- what is seen of flows before they are hidden ---- */
 
@@ -259,7 +260,9 @@ static int open_source(struct publish *publish, struct weir_campaign *campaign, 
 	                           .threads = publish->threads,
 	                           .stop = publish->options->stop};
 
-	return campaign ? weir_query_open(campaign, &query, source, fault) : weir_capture_open(path, NULL, source, fault);
+	const struct weir_capture_options opening = {.identities = publish->options->identities};
+
+	return campaign ? weir_query_open(campaign, &query, source, fault) : weir_capture_open(path, &opening, source, fault);
 }
 
 /* Packets and flows of one source: it is read twice, because what is hidden for packets is not what flows are made of. */
@@ -288,6 +291,7 @@ static int publish_campaign(struct publish *publish, struct weir_fault *fault)
 
 	if (error)
 		return error;
+	weir_campaign_unseal(campaign, publish->options->identities);
 	error = gaps_between(campaign, WEIR_TIME_FIRST, WEIR_TIME_LAST, NULL, NULL, on_gap, publish, fault);
 	if (!error)
 		error = publish_source(publish, campaign, NULL, "packets", true, fault);
@@ -302,7 +306,7 @@ static int publish_flow_file(struct publish *publish, const char *path, const ch
 	struct weir_flow flows[256];
 	struct weir_flow_source *source;
 	struct watching_sink sink;
-	int error = weir_flow_parquet_read(path, &source, fault);
+	int error = weir_flow_parquet_read(path, publish->options->identities, &source, fault);
 
 	if (error)
 		return error;
@@ -324,6 +328,15 @@ static int publish_flow_file(struct publish *publish, const char *path, const ch
 
 static int by_name(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 
+/* Names of a part are NNNNNN and its ending, and that of a sealed file behind it. */
+static bool is_part(const char *name, const char *ending)
+{
+	size_t stem = strcspn(name, "."), length = strlen(ending);
+
+	return stem > 0 && strncmp(name + stem, ending, length) == 0 &&
+	       (name[stem + length] == '\0' || strcmp(name + stem + length, SEALED_ENDING) == 0);
+}
+
 /* The files of a part of a run, published one by one: their names are numbers. */
 static int publish_part(struct publish *publish, const char *part, const char *ending, struct weir_fault *fault)
 {
@@ -338,8 +351,7 @@ static int publish_part(struct publish *publish, const char *part, const char *e
 	char **names = calloc((size_t)count + 1, sizeof *names);
 	size_t number = 0;
 	for (int i = 0; names && i < count; i++)
-		if (strlen(entries[i]->d_name) > strlen(ending) &&
-		    strcmp(entries[i]->d_name + strlen(entries[i]->d_name) - strlen(ending), ending) == 0)
+		if (is_part(entries[i]->d_name, ending))
 			names[number++] = entries[i]->d_name;
 	if (names)
 		qsort(names, number, sizeof *names, by_name);

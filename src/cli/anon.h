@@ -11,7 +11,7 @@ struct anon_options {
 	const char *write, *policy, *key, *cryptopan_key, *format;
 	const char *keep, *addresses, *macs, *ports, *vlans, *names, *tcp_timestamps, *ip_ids, *scope, *special,
 		*time_shift, *time_precision;
-	struct option_list internal;
+	struct option_list internal, identity;
 	uint64_t threads, level;
 	bool map;
 };

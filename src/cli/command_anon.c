@@ -11,6 +11,7 @@
 #include <weir/stage.h>
 
 #include "cli/anon.h"
+#include "cli/seal_options.h"
 #include "core/terminal.h"
 #include "core/text.h"
 #include "flow/value.h"
@@ -36,6 +37,7 @@ static const struct option table[] = {
      .offset = FIELD(key),
      .metavar = "FILE",
      .help = "the secret key; else the file that WEIR_KEY names"},
+	IDENTITY_ROW(struct anon_options, identity),
 	{.name = "cryptopan-key",
      .type = OPTION_STRING,
      .offset = FIELD(cryptopan_key),
@@ -154,10 +156,11 @@ struct input {
 static int open_files(const struct flows_files *files, struct input *input, struct weir_fault *fault)
 {
 	if (files->count == 1) {
-		int error = weir_capture_open(files->items[0].path, NULL, &input->source, fault);
+		int error = weir_capture_open(files->items[0].path, seal_capture_options(), &input->source, fault);
 		input->bytes = error ? 0 : weir_capture_size(input->source);
 		return error;
 	}
+	const struct weir_merge_options merging = {.identities = seal_identities()};
 	struct weir_merge_input *inputs = calloc(files->count, sizeof *inputs);
 	if (!inputs)
 		return weir_fail(fault, WEIR_E_MEMORY, "no memory for the names of files");
@@ -168,7 +171,7 @@ static int open_files(const struct flows_files *files, struct input *input, stru
 			error = weir_fail(fault, WEIR_E_USAGE, "standard input is read by itself");
 	}
 	if (!error)
-		error = weir_merge_open(inputs, files->count, NULL, &input->source, fault);
+		error = weir_merge_open(inputs, files->count, &merging, &input->source, fault);
 	input->merged = true;
 	free(inputs);
 	return error;
@@ -183,6 +186,8 @@ static int open_campaign(const char *path, int threads, struct input *input, str
 	int error = weir_campaign_open(path, WEIR_CAMPAIGN_READ, &input->campaign, fault);
 
 	input->merged = true;
+	if (!error)
+		weir_campaign_unseal(input->campaign, seal_identities());
 	return error ? error : weir_query_open(input->campaign, &query, &input->source, fault);
 }
 

@@ -4,9 +4,10 @@
 #include <weir/audit.h>
 
 #include "cli/audit_report.h"
+#include "cli/seal_options.h"
 
 struct options {
-	struct option_list originals;
+	struct option_list originals, identity;
 	const char *policy, *key;
 	uint64_t memory, threads;
 	bool show_values, json;
@@ -18,6 +19,7 @@ static const struct option table[] = {
      .offset = offsetof(struct options, originals),
      .metavar = "PATH",
      .help = "what it was made from: a campaign, a run, a capture or flow file; may be given again"},
+	IDENTITY_ROW(struct options, identity),
 	{.name = "policy",
      .type = OPTION_STRING,
      .offset = offsetof(struct options, policy),
@@ -54,7 +56,7 @@ static const struct options defaults = {.memory = UINT64_C(256) << 20};
 static int gather(const struct options *options, const struct weir_policy *policy, struct weir_originals *originals,
                   struct weir_fault *fault)
 {
-	struct weir_originals_reading reading = {.threads = (int)options->threads, .stop = stop_requested()};
+	struct weir_originals_reading reading = {.identities = seal_identities(), .threads = (int)options->threads, .stop = stop_requested()};
 	int error = 0;
 
 	for (size_t i = 0; i < options->originals.count && !error; i++) {

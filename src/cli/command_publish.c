@@ -4,11 +4,13 @@
 #include <weir/publish.h>
 
 #include "cli/audit_report.h"
+#include "cli/seal_options.h"
 #include "core/terminal.h"
 
 struct options {
 	const char *policy, *key, *out;
 	uint64_t memory, threads;
+	struct option_list identity;
 	bool no_packets, no_flows, show_values, json;
 };
 
@@ -32,6 +34,7 @@ static const struct option table[] = {
      .help = "key of the campaign"},
 	{.name = "no-packets", .type = OPTION_FLAG, .offset = offsetof(struct options, no_packets), .help = "flows alone"},
 	{.name = "no-flows", .type = OPTION_FLAG, .offset = offsetof(struct options, no_flows), .help = "packets alone"},
+	IDENTITY_ROW(struct options, identity),
 	{.name = "memory",
      .type = OPTION_SIZE,
      .offset = offsetof(struct options, memory),
@@ -134,6 +137,7 @@ static int run(const struct command *command, void *values, int argc, char **arg
 		.out = options->out,
 		.policy = policy,
 		.hider = hider,
+		.identities = seal_identities(),
 		.memory_bytes = options->memory,
 		.threads = (int)options->threads,
 		.no_packets = options->no_packets,

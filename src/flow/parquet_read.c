@@ -320,10 +320,10 @@ struct weir_flow_source *parquet_source_new(struct parquet_reader *reader)
 	return source ? &source->source : NULL;
 }
 
-int weir_flow_parquet_read(const char *path, struct weir_flow_source **source, struct weir_fault *fault)
+int weir_flow_parquet_read(const char *path, const struct weir_identities *identities, struct weir_flow_source **source, struct weir_fault *fault)
 {
 	struct parquet_reader *reader;
-	int error = parquet_reader_open(path, NULL, &reader, fault);
+	int error = parquet_reader_open(path, identities, &reader, fault);
 
 	if (error)
 		return error;

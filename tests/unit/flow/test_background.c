@@ -237,7 +237,7 @@ static void values_come_back_from_parquet(void **state)
 	int count;
 
 	write_parquet(true, 50, path_of_test());
-	assert_int_equal(weir_flow_parquet_read(path_of_test(), &source, &fault), 0);
+	assert_int_equal(weir_flow_parquet_read(path_of_test(), NULL, &source, &fault), 0);
 	while ((count = source->ops->fill(source, flows, 100, &fault)) > 0)
 		for (int i = 0; i < count; i++, all++) {
 			assert_in_range(flows[i].sequence, 1, MANY);
