@@ -115,9 +115,13 @@ static void search_content(const struct pages *p, const struct chunk *chunk, con
 	struct audit_place place = {.file = p->file->name,
 	                            .what = what,
 	                            .images = true,
-	                            .ipv4_bytes = true,
+	                            /*
+	                             * Indexes into a dictionary are no values, and no random bytes either: they count up, so that what chance gives of
+	                             * four bytes is not what it gives elsewhere.
+	                             */
+	                            .ipv4_bytes = !ids,
 	                            .numbers = true,
-	                            .short_values = true,
+	                            .short_values = !ids,
 	                            .runs = !has_own_words(chunk)};
 	bool strings = chunk->type == PARQUET_BYTE_ARRAY && !ids && search_strings(p, &place, page, length, 0);
 	if (chunk->type == PARQUET_BYTE_ARRAY && !ids && !strings && header->type == PARQUET_DATA_PAGE && length >= 4 &&

@@ -88,4 +88,20 @@ is "$status" 1 "a key that is none"
 run "$WEIR" publish "$tmp/plain.pcapng" --policy "$tmp/policy.toml" -o "$tmp/x"
 is "$status" 2 "a policy that needs a key is not done without one"
 [ -e "$tmp/x" ] || [ -e "$tmp/x.partial" ] && not_ok "and leaves nothing" || ok "and leaves nothing"
+
+# ---- what is sealed ----
+recipient=$("$WEIR" keys new -o "$tmp/identity")
+"$WEIR" import -q "$tmp/sealed" "$tmp/capture/node1-span0.pcapng" --node box --iface wire --recipient "$recipient"
+publish "$tmp/sealed" "$tmp/x"
+is "$status" 3 "a sealed campaign takes an identity"
+publish "$tmp/sealed" "$tmp/unsealed" --identity "$tmp/identity"
+is "$status" 0 "with it, it is published"
+"$WEIR" process "$tmp/sealed" --identity "$tmp/identity" --recipient "$recipient" -o "$tmp/sealed-run" >/dev/null
+publish "$tmp/sealed-run" "$tmp/unsealed-run" --identity "$tmp/identity" --json
+is "$status" 0 "so is a sealed run"
+is "$(jq '.packets_published > 0 and .flows > 0' "$tmp/.out")" true "with its packets and flows"
+run "$WEIR" anon "$tmp/sealed" --key "$tmp/key" --identity "$tmp/identity" -w "$tmp/hidden.pcapng"
+is "$status" 0 "weir anon reads sealed campaigns"
+run "$WEIR" audit "$tmp/hidden.pcapng" --originals "$tmp/sealed" --policy "$tmp/policy.toml" --key "$tmp/key" --identity "$tmp/identity"
+is "$status" 0 "and weir audit holds its output against them"
 done_testing
