@@ -29,7 +29,7 @@ is "$bob" "$(age-keygen -y bob)" "identities of age-keygen are read"
 for kind in campaign signing; do
 	"$WEIR" keys new --$kind -o "$kind.key" >"$kind.out"
 	is "$(stat -c %a "$kind.key")" 600 "a key for a $kind is for its owner alone"
-	secret=$(grep -oE '[0-9a-f]{64}' "$kind.key")
+	secret=$(grep -v -- '-----' "$kind.key" | sed 's,^WEIR-KEY-1 ,,')
 	"$WEIR" keys show "$kind.key" >>"$kind.out"
 	unlike "$(cat "$kind.out")" "$secret" "and is never printed"
 done
