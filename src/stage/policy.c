@@ -106,10 +106,11 @@ static uint8_t protocol_of(const char *name)
  */
 static bool is_bare_name(const char *expression)
 {
-	static const char *const words[] = {"ip",        "ip6",       "rarp",    "icmp6",   "igrp",   "pim",
-	                                    "ah",        "vrrp",      "carp",    "decnet",  "iso",    "stp",
-	                                    "ipx",       "netbeui",   "atalk",   "aarp",    "pppoed", "pppoes",
-	                                    "multicast", "broadcast", "inbound", "outbound"};
+	static const char *const words[] = {
+		"ip",  "ip6",  "arp",    "rarp", "tcp", "udp", "sctp",    "icmp",  "icmp6", "igmp",   "igrp",   "pim",  "ah",        "esp",
+		"vrrp", "carp", "decnet", "iso",  "stp", "ipx", "netbeui", "atalk", "aarp",  "pppoed", "pppoes", "vlan", "mpls", "multicast",
+		"broadcast", "inbound", "outbound",
+	};
 
 	if (strpbrk(expression, " \t\n()!<>=[]&|/"))
 		return false;
