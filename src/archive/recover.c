@@ -67,6 +67,9 @@ static void remove_journals(const struct patient *patient)
 	for (unsigned i = 0; i < SEGMENT_CHUNKS_MAX; i++) {
 		journal_file(patient, i, path);
 		unlink(path);
+		/* One that was to take its place. */
+		strncat(path, JOURNAL_BESIDE, sizeof path - strlen(path) - 1);
+		unlink(path);
 	}
 }
 

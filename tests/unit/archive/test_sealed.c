@@ -6,6 +6,8 @@
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <stdatomic.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -30,6 +32,15 @@ static struct weir_identities *identities;
 static struct weir_recipients *recipients;
 static const struct weir_interface wire = {.linktype = 1, .resolution = 9, .name = "wire"};
 static const struct weir_interface *const interfaces[] = {&wire};
+
+/* The system's own, but that the call with this number fails. */
+static atomic_int entropy_calls, entropy_fails_at = -1;
+
+int getentropy(void *out, size_t length)
+{
+	int at = entropy_fails_at, call = atomic_fetch_add(&entropy_calls, 1);
+	return call == at ? -1 : getrandom(out, length, 0) == (ssize_t)length ? 0 : -1;
+}
 
 static int remove_one(const char *path, const struct stat *status, int type, struct FTW *at) { return remove(path); }
 
@@ -360,11 +371,63 @@ static void journals_become_segments_once(void **state)
 	remove_folder("dead");
 }
 
+static int has_no_packet(const char *path, const struct stat *status, int type, struct FTW *at)
+{
+	uint8_t packet[BYTES];
+	char *data;
+	size_t length;
+
+	if (type != FTW_F)
+		return 0;
+	put_packet(packet, 1);
+	assert_int_equal(os_read_file(path, 64 << 20, &data, &length, NULL), 0);
+	if (memmem(data, length, packet + 60, 64))
+		fail_msg("%s has a packet in the open", path);
+	free(data);
+	return 0;
+}
+
+/* The system has no random numbers for the key of a journal, and has them again later. */
+static void a_journal_without_a_key_gets_nothing_in_the_open(void **state)
+{
+	char path[128];
+	pid_t child = fork();
+
+	if (child == 0) {
+		struct weir_campaign *campaign = campaign_of("keyless", WEIR_CAMPAIGN_CREATE);
+		struct weir_archive_options options = {
+			.node = "box",
+			.interface = "wire",
+			.segment_bytes = 16 << 20,
+			.flush_ns = NS_PER_SECOND / 20,
+			.recipients = recipients,
+			.shed = true,
+		};
+		struct weir_sink *sink;
+		/* Three calls make the key, the nonce and the only recipient's share of the segment; the next are the journal's. */
+		entropy_calls = 0;
+		entropy_fails_at = 3;
+		if (weir_archive_sink_open(campaign, &options, &sink, NULL) != 0)
+			_exit(1);
+		feed(sink, 0, 100);
+		usleep(2500000);
+		_exit(entropy_calls > 3 ? 0 : 2);
+	}
+	int status;
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	snprintf(path, sizeof path, "%s/keyless", folder);
+	nftw(path, has_no_packet, 16, FTW_PHYS);
+	assert_int_equal(check_all("keyless"), 100);
+	remove_folder("keyless");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(whatever_reached_the_disk_is_made_whole_without_a_key),
 		cmocka_unit_test(journals_become_segments_once),
+		cmocka_unit_test(a_journal_without_a_key_gets_nothing_in_the_open),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
