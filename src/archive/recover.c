@@ -73,16 +73,13 @@ static void remove_journals(const struct patient *patient)
 	}
 }
 
-/* For who has the key to sign it: recovery may have none. */
-static int note_recovered(const struct patient *patient, struct weir_fault *fault)
+int recover_note(struct weir_campaign *campaign, const char *path, struct weir_fault *fault)
 {
-	struct weir_campaign *campaign = patient->campaign;
-
 	if (!campaign->recovered)
 		campaign->recovered = calloc(1, sizeof *campaign->recovered);
 	if (!campaign->recovered)
 		return weir_fail(fault, WEIR_E_MEMORY, "no memory for the list of segments");
-	return folder_list_add(campaign->recovered, patient->path, fault);
+	return folder_list_add(campaign->recovered, path, fault);
 }
 
 /*
@@ -117,7 +114,7 @@ static int enter_closed(struct patient *patient, struct recover_report *report, 
 	if (error)
 		return error;
 	/* Whoever closed it may have died before it was signed. */
-	error = patient->listed ? note_recovered(patient, fault) : 0;
+	error = patient->listed ? recover_note(patient->campaign, patient->path, fault) : 0;
 	if (error)
 		return error;
 	if (fits)
@@ -203,7 +200,7 @@ static int close_segment(struct patient *patient, struct weir_fault *fault)
 	remove_journals(patient);
 	index_content_row(content, &row);
 	error = catalog_segment_closed(patient->campaign->catalog, &row, fault);
-	return error ? error : note_recovered(patient, fault);
+	return error ? error : recover_note(patient->campaign, patient->path, fault);
 }
 
 static int bury(struct patient *patient, struct weir_fault *fault)

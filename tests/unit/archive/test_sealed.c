@@ -344,7 +344,8 @@ static void journals_become_segments_once(void **state)
 	die("dead", WEIR_CODEC_ZSTD, false);
 	assert_true(find_file("dead", ".open", journal));
 	assert_true(find_file("dead", ".end", end));
-	snprintf(command, sizeof command, "cp %s %s/journal && cp %s %s/end", journal, folder, end, folder);
+	snprintf(command, sizeof command, "mkdir %s/journals && cp %s/dead/raw/box/wire/2023-11-14/*.open %s/journals && cp %s %s/end",
+	         folder, folder, folder, end, folder);
 	assert_int_equal(system(command), 0);
 	assert_true(check_all("dead") == PACKETS);
 	struct weir_campaign *campaign = campaign_of("dead", WEIR_CAMPAIGN_WRITE);
@@ -353,14 +354,16 @@ static void journals_become_segments_once(void **state)
 	assert_true(segments >= 2);
 	folder_list_free(&list);
 	list = (struct folder_list){0};
-	/* As if it had died between making the segment and deleting the journal. */
-	snprintf(command, sizeof command, "cp %s/journal %s && cp %s/end %s && printf live >%s/dead/raw/box/wire/.lock",
-	         folder, journal, folder, end, folder);
+	/* As if it had died between making the segment and deleting the journal: before it was entered, even. */
+	snprintf(command, sizeof command,
+	         "cp %s/journals/* %s/dead/raw/box/wire/2023-11-14 && cp %s/end %s && printf live >%s/dead/raw/box/wire/.lock",
+	         folder, folder, folder, end, folder);
 	assert_int_equal(system(command), 0);
-	char sql[] = "UPDATE segments SET state = 'open', span_class = -1 WHERE seq = 1";
+	char sql[] = "UPDATE segments SET state = 'open', span_class = -1 WHERE seq = 1; DELETE FROM segments WHERE codec = 'none'";
 	assert_int_equal(sqlite3_exec(catalog_database(campaign->catalog), sql, NULL, NULL, NULL), SQLITE_OK);
 	weir_campaign_close(campaign);
-	snprintf(command, sizeof command, "rm -f %s/dead/raw/box/wire/2023-11-14/*000001*.idx", folder);
+	snprintf(command, sizeof command, "rm -f %s/dead/raw/box/wire/2023-11-14/*000001*.idx %s/dead/raw/box/wire/2023-11-14/*.pcapng.age.idx", folder,
+	         folder);
 	assert_int_equal(system(command), 0);
 	campaign = campaign_of("dead", WEIR_CAMPAIGN_WRITE);
 	assert_int_equal(list_segments(campaign, "box", "wire", &list, NULL), 0);
