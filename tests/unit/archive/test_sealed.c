@@ -16,10 +16,12 @@
 #include <weir/decode.h>
 
 #include "archive/campaign.h"
+#include "archive/chain.h"
 #include "archive/folders.h"
 #include "archive/reseal.h"
 #include "archive/verify.h"
 #include "core/clock.h"
+#include "core/signing.h"
 #include "file/sealed.h"
 #include "os/files.h"
 
@@ -425,12 +427,59 @@ static void a_journal_without_a_key_gets_nothing_in_the_open(void **state)
 	remove_folder("keyless");
 }
 
+/* A disk that does not take the line of the chain for a while: when it does again, the segments that waited are signed and closed. */
+static void what_could_not_be_signed_is_signed_later(void **state)
+{
+	const struct chain_check wanted = {0};
+	struct verify verify = {.threads = 1, .found = tell};
+	struct weir_archive_options options = {
+		.node = "box",
+		.interface = "wire",
+		.segment_bytes = 1 << 20,
+		.flush_ns = NS_PER_SECOND / 20,
+		.recipients = recipients,
+		.shed = true,
+	};
+	struct weir_campaign *campaign = campaign_of("unsigned", WEIR_CAMPAIGN_CREATE);
+	struct weir_archive_statistics statistics;
+	struct signing_key *signer;
+	struct weir_sink *sink;
+	struct weir_fault fault;
+	char path[128];
+
+	assert_int_equal(signing_key_new(&signer, NULL), 0);
+	assert_int_equal(campaign_sign_with(campaign, signer, NULL), 0);
+	assert_int_equal(weir_archive_sink_open(campaign, &options, &sink, NULL), 0);
+	snprintf(path, sizeof path, "%s/unsigned/raw/box/chain.jsonl", folder);
+	assert_int_equal(mkdir(path, 0777), 0);
+	feed(sink, 0, PACKETS);
+	usleep(500000);
+	assert_int_equal(rmdir(path), 0);
+	usleep(2500000);
+	feed(sink, 0, 100);
+	if (sink->ops->finish(sink, &fault) != 0)
+		fail_msg("%s: %s", fault.file, fault.message);
+	weir_archive_sink_statistics(sink, &statistics);
+	/* What came while nothing could be signed was shed; what came then was not. */
+	assert_true(statistics.segments >= 2);
+	weir_sink_close(sink);
+	weir_campaign_close(campaign);
+	verify_begin(&verify);
+	snprintf(path, sizeof path, "%s/unsigned", folder);
+	assert_int_equal(verify_chains(&verify, path, &wanted, NULL), 0);
+	assert_int_equal(verify.counts.faults, 0);
+	assert_true(verify.counts.signed_segments >= 2);
+	verify_end(&verify);
+	remove_folder("unsigned");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(whatever_reached_the_disk_is_made_whole_without_a_key),
 		cmocka_unit_test(journals_become_segments_once),
 		cmocka_unit_test(a_journal_without_a_key_gets_nothing_in_the_open),
+		cmocka_unit_test(what_could_not_be_signed_is_signed_later),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
