@@ -39,9 +39,9 @@ static uint64_t age_header_end(int fd)
 	return end > 0 ? (uint64_t)end : 0;
 }
 
-int chain_hash(int fd, const _Atomic int *stop, uint64_t *bytes, char hex[static SHA256_HEX])
+int chain_hash(int fd, bool sealed, const _Atomic int *stop, uint64_t *bytes, char hex[static SHA256_HEX])
 {
-	uint64_t from = age_header_end(fd);
+	uint64_t from = sealed ? age_header_end(fd) : 0;
 	struct stat status;
 
 	if (fstat(fd, &status) != 0)
@@ -138,9 +138,14 @@ static int last_line(int fd, uint64_t *number, char previous[static SHA256_HEX])
 	return 0;
 }
 
-/* The ledger as far as it has come. None: no bytes. */
+/*
+ * The ledger as far as it has come, which is on the disk before that is signed. Another process may add to it at this moment: what is counted is what is
+ * hashed. None: no bytes. 0 or an errno.
+ */
 static int hash_ledger(const char *path, uint64_t *bytes, char hex[static SHA256_HEX])
 {
+	uint8_t buffer[1 << 14];
+	int64_t got;
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
 	*bytes = 0;
@@ -150,7 +155,18 @@ static int hash_ledger(const char *path, uint64_t *bytes, char hex[static SHA256
 	}
 	if (fd < 0)
 		return errno;
-	int failed = chain_hash(fd, NULL, bytes, hex);
+	struct chain_digest *digest = chain_digest_new();
+	int failed = !digest ? ENOMEM : fdatasync(fd) != 0 ? errno : 0;
+	while (!failed && (got = os_read_at(fd, buffer, sizeof buffer, *bytes)) != 0) {
+		failed = got < 0 ? (int)-got : 0;
+		if (!failed) {
+			chain_digest_add(digest, buffer, (size_t)got);
+			*bytes += (uint64_t)got;
+		}
+	}
+	if (!failed)
+		failed = chain_digest_end(digest, hex);
+	chain_digest_free(digest);
 	close(fd);
 	return failed;
 }
@@ -253,7 +269,7 @@ int chain_append_file(struct weir_campaign *campaign, const char *node, enum cha
 	int fd = error ? -1 : open(path, O_RDONLY | O_CLOEXEC);
 	if (error)
 		return error;
-	int system = fd < 0 ? errno : chain_hash(fd, NULL, &entry.bytes, entry.sha256);
+	int system = fd < 0 ? errno : chain_hash(fd, segment_is_sealed(file), NULL, &entry.bytes, entry.sha256);
 	if (fd >= 0)
 		close(fd);
 	if (system)

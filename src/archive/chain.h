@@ -38,7 +38,7 @@ struct chain_entry {
  * The SHA-256 of what is signed of a segment: all of a plain file; of a sealed one what stands behind the header of age, so that recipients can be added without
  * a signature being broken (who changes the header can make a segment unreadable, not other than it was). *bytes: how many. 0 or an errno.
  */
-int chain_hash(int fd, const _Atomic int *stop, uint64_t *bytes, char hex[static SHA256_HEX]);
+int chain_hash(int fd, bool sealed, const _Atomic int *stop, uint64_t *bytes, char hex[static SHA256_HEX]);
 
 /* The same as the bytes come, in order: for who writes them. A failure shows at the end. */
 struct chain_digest;
