@@ -55,6 +55,14 @@ int chain_append(struct weir_campaign *campaign, const char *node, const struct 
 /* The same for a file, which is read. */
 int chain_append_file(struct weir_campaign *campaign, const char *node, enum chain_event event, const char *file, struct weir_fault *fault);
 
+/*
+ * Recovery closes segments, and may have no key. What it closed on a node that has a chain is listed in raw/NODE/recovered until whoever comes next with the key signs
+ * it. listed: false when the node has no chain. 0 or an error.
+ */
+int chain_list_recovered(const struct weir_campaign *campaign, const char *node, const char *file, bool *listed,
+                         struct weir_fault *fault);
+int chain_sign_recovered(struct weir_campaign *campaign, const char *node, struct weir_fault *fault);
+
 /* As weir_campaign_sign_with, with a key that was read already; it belongs to the campaign from then on. */
 int campaign_sign_with(struct weir_campaign *campaign, struct signing_key *signer, struct weir_fault *fault);
 

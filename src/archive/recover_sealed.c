@@ -60,8 +60,8 @@ static int enter(struct patient *patient, const char *file, struct segment_row *
 	patient->packets += row->packets;
 	if (row->packets && row->last_ns > patient->last_ns)
 		patient->last_ns = row->last_ns;
-	error = catalog_segment_closed(patient->campaign->catalog, row, fault);
-	return error ? error : recover_note(patient->campaign, row->path, fault);
+	error = recover_note(patient->campaign, row->path, fault);
+	return error ? error : catalog_segment_closed(patient->campaign->catalog, row, fault);
 }
 
 /* ---- Journals ---- */
