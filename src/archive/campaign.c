@@ -255,6 +255,18 @@ void weir_campaign_close(struct weir_campaign *campaign)
 	free(campaign);
 }
 
+/* What others recovered, who had no key. */
+static int sign_listed(struct weir_campaign *campaign, struct weir_fault *fault)
+{
+	struct folder_list nodes = {0};
+	int error = list_folders(campaign, "raw", &nodes, fault);
+
+	for (size_t i = 0; i < nodes.count && !error; i++)
+		error = chain_sign_recovered(campaign, nodes.names[i], fault);
+	folder_list_free(&nodes);
+	return error;
+}
+
 int campaign_sign_with(struct weir_campaign *campaign, struct signing_key *signer, struct weir_fault *fault)
 {
 	struct segment_name name;
@@ -267,7 +279,7 @@ int campaign_sign_with(struct weir_campaign *campaign, struct signing_key *signe
 	for (size_t i = 0; campaign->recovered && i < campaign->recovered->count && !error; i++)
 		if (segment_name_parse(campaign->recovered->names[i], &name) == 0)
 			error = chain_append_file(campaign, name.node, CHAIN_RECOVERED, campaign->recovered->names[i], fault);
-	return error;
+	return error ? error : sign_listed(campaign, fault);
 }
 
 int weir_campaign_sign_with(struct weir_campaign *campaign, const char *key_path, struct weir_fault *fault)

@@ -39,9 +39,9 @@ static uint64_t age_header_end(int fd)
 	return end > 0 ? (uint64_t)end : 0;
 }
 
-int chain_hash(int fd, const _Atomic int *stop, uint64_t *bytes, char hex[static SHA256_HEX])
+int chain_hash(int fd, bool sealed, const _Atomic int *stop, uint64_t *bytes, char hex[static SHA256_HEX])
 {
-	uint64_t from = age_header_end(fd);
+	uint64_t from = sealed ? age_header_end(fd) : 0;
 	struct stat status;
 
 	if (fstat(fd, &status) != 0)
@@ -138,9 +138,14 @@ static int last_line(int fd, uint64_t *number, char previous[static SHA256_HEX])
 	return 0;
 }
 
-/* The ledger as far as it has come. None: no bytes. */
+/*
+ * The ledger as far as it has come, which is on the disk before that is signed. Another process may add to it at this moment: what is counted is what is
+ * hashed. None: no bytes. 0 or an errno.
+ */
 static int hash_ledger(const char *path, uint64_t *bytes, char hex[static SHA256_HEX])
 {
+	uint8_t buffer[1 << 14];
+	int64_t got;
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
 	*bytes = 0;
@@ -150,7 +155,18 @@ static int hash_ledger(const char *path, uint64_t *bytes, char hex[static SHA256
 	}
 	if (fd < 0)
 		return errno;
-	int failed = chain_hash(fd, NULL, bytes, hex);
+	struct chain_digest *digest = chain_digest_new();
+	int failed = !digest ? ENOMEM : fdatasync(fd) != 0 ? errno : 0;
+	while (!failed && (got = os_read_at(fd, buffer, sizeof buffer, *bytes)) != 0) {
+		failed = got < 0 ? (int)-got : 0;
+		if (!failed) {
+			chain_digest_add(digest, buffer, (size_t)got);
+			*bytes += (uint64_t)got;
+		}
+	}
+	if (!failed)
+		failed = chain_digest_end(digest, hex);
+	chain_digest_free(digest);
 	close(fd);
 	return failed;
 }
@@ -253,10 +269,95 @@ int chain_append_file(struct weir_campaign *campaign, const char *node, enum cha
 	int fd = error ? -1 : open(path, O_RDONLY | O_CLOEXEC);
 	if (error)
 		return error;
-	int system = fd < 0 ? errno : chain_hash(fd, NULL, &entry.bytes, entry.sha256);
+	int system = fd < 0 ? errno : chain_hash(fd, segment_is_sealed(file), NULL, &entry.bytes, entry.sha256);
 	if (fd >= 0)
 		close(fd);
 	if (system)
 		return weir_fail_errno(fault, system, path, "cannot be read to be signed");
 	return chain_append(campaign, node, &entry, fault);
+}
+
+/* Opens raw/NODE/recovered, which nobody else reads or writes until it is closed. The descriptor or an error; path is for faults. */
+static int open_recovered(const struct weir_campaign *campaign, const char *node, int flags, char path[static PATH_MAX],
+                          struct weir_fault *fault)
+{
+	char relative[VANTAGE_NAME_MAX + 32];
+
+	snprintf(relative, sizeof relative, "raw/%s/recovered", node);
+	int error = campaign_path(campaign, relative, path, fault);
+	if (error)
+		return error;
+	int fd = open(path, O_RDWR | O_CLOEXEC | flags, 0666);
+	if (fd < 0 && errno == ENOENT)
+		return WEIR_E_NOT_FOUND;
+	if (fd >= 0 && flock(fd, LOCK_EX) == 0)
+		return fd;
+	error = weir_fail_errno(fault, errno, path, "cannot open the list of what was recovered");
+	if (fd >= 0)
+		close(fd);
+	return error;
+}
+
+int chain_list_recovered(const struct weir_campaign *campaign, const char *node, const char *file, bool *listed,
+                         struct weir_fault *fault)
+{
+	char relative[VANTAGE_NAME_MAX + 32], path[PATH_MAX], line[PATH_MAX + 1];
+
+	snprintf(relative, sizeof relative, "raw/%s/chain.jsonl", node);
+	int error = campaign_path(campaign, relative, path, fault);
+	if (error)
+		return error;
+	*listed = access(path, F_OK) == 0;
+	if (!*listed)
+		return 0;
+	int fd = open_recovered(campaign, node, O_APPEND | O_CREAT, path, fault);
+	if (fd < 0)
+		return fd;
+	int length = snprintf(line, sizeof line, "%s\n", file);
+	int system = os_write_all(fd, line, (size_t)length, WEIR_NOWHERE);
+	if (!system && fdatasync(fd) != 0)
+		system = errno;
+	close(fd);
+	return system ? weir_fail_errno(fault, system, path, "cannot list what was recovered") : 0;
+}
+
+static int sign_listed(struct weir_campaign *campaign, const char *node, char *list, struct weir_fault *fault)
+{
+	struct segment_name name;
+	char path[PATH_MAX], *rest = NULL;
+	int error = 0;
+
+	for (char *file = strtok_r(list, "\n", &rest); file && !error; file = strtok_r(NULL, "\n", &rest)) {
+		/* A line that a crash tore off names nothing, and what retention deleted is not there. */
+		if (segment_name_parse(file, &name) != 0 || strcmp(name.node, node) != 0 || name.interface[0] == '.' ||
+		    campaign_path(campaign, file, path, NULL) < 0 || access(path, F_OK) != 0)
+			continue;
+		error = chain_append_file(campaign, node, CHAIN_RECOVERED, file, fault);
+	}
+	return error;
+}
+
+int chain_sign_recovered(struct weir_campaign *campaign, const char *node, struct weir_fault *fault)
+{
+	char path[PATH_MAX], *list = NULL;
+	struct stat status;
+	int fd = open_recovered(campaign, node, 0, path, fault);
+
+	if (fd == WEIR_E_NOT_FOUND)
+		return 0;
+	if (fd < 0)
+		return fd;
+	int error = fstat(fd, &status) == 0 ? 0 : weir_fail_errno(fault, errno, path, "cannot be read");
+	if (!error && !(list = calloc(1, (size_t)status.st_size + 1)))
+		error = weir_fail(fault, WEIR_E_MEMORY, "no memory for the list of segments");
+	int64_t got = error ? 0 : os_read_at(fd, list, (size_t)status.st_size, 0);
+	if (got < 0)
+		error = weir_fail_errno(fault, (int)-got, path, "cannot be read");
+	if (!error)
+		error = sign_listed(campaign, node, list, fault);
+	if (!error && ftruncate(fd, 0) != 0)
+		error = weir_fail_errno(fault, errno, path, "cannot be emptied");
+	free(list);
+	close(fd);
+	return error;
 }

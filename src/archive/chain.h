@@ -38,7 +38,7 @@ struct chain_entry {
  * The SHA-256 of what is signed of a segment: all of a plain file; of a sealed one what stands behind the header of age, so that recipients can be added without
  * a signature being broken (who changes the header can make a segment unreadable, not other than it was). *bytes: how many. 0 or an errno.
  */
-int chain_hash(int fd, const _Atomic int *stop, uint64_t *bytes, char hex[static SHA256_HEX]);
+int chain_hash(int fd, bool sealed, const _Atomic int *stop, uint64_t *bytes, char hex[static SHA256_HEX]);
 
 /* The same as the bytes come, in order: for who writes them. A failure shows at the end. */
 struct chain_digest;
@@ -54,6 +54,14 @@ int chain_append(struct weir_campaign *campaign, const char *node, const struct 
 
 /* The same for a file, which is read. */
 int chain_append_file(struct weir_campaign *campaign, const char *node, enum chain_event event, const char *file, struct weir_fault *fault);
+
+/*
+ * Recovery closes segments, and may have no key. What it closed on a node that has a chain is listed in raw/NODE/recovered until whoever comes next with the key signs
+ * it. listed: false when the node has no chain. 0 or an error.
+ */
+int chain_list_recovered(const struct weir_campaign *campaign, const char *node, const char *file, bool *listed,
+                         struct weir_fault *fault);
+int chain_sign_recovered(struct weir_campaign *campaign, const char *node, struct weir_fault *fault);
 
 /* As weir_campaign_sign_with, with a key that was read already; it belongs to the campaign from then on. */
 int campaign_sign_with(struct weir_campaign *campaign, struct signing_key *signer, struct weir_fault *fault);

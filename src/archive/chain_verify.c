@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <openssl/evp.h>
@@ -291,9 +293,50 @@ static void tell_altered(struct check *check, const char *file, const char *path
 	sqlite3_reset(check->find_sum);
 }
 
+/* Whether somebody may be writing this segment: its vantage is marked, and its lock is held. Who only looks must not keep a recorder from its lock. */
+static bool is_being_written(const char *path)
+{
+	char lock[PATH_MAX];
+	struct stat status;
+
+	/* raw/NODE/INTERFACE/DAY/NAME */
+	snprintf(lock, sizeof lock, "%s", path);
+	for (unsigned i = 0; i < 2; i++) {
+		char *slash = strrchr(lock, '/');
+		if (!slash)
+			return false;
+		*slash = '\0';
+	}
+	if (strlen(lock) + sizeof "/.lock" > sizeof lock)
+		return false;
+	int fd = open(strcat(lock, "/.lock"), O_RDONLY | O_CLOEXEC);
+	bool held = fd >= 0 && fstat(fd, &status) == 0 && status.st_size > 0 && flock(fd, LOCK_SH | LOCK_NB) != 0;
+	if (fd >= 0)
+		close(fd);
+	return held;
+}
+
+static void check_unsigned(struct check *check, const char *path)
+{
+	char index[PATH_MAX + 8];
+	struct weir_fault told = {0};
+
+	/* One that is being written has no index yet, and its line comes when it is closed. */
+	snprintf(index, sizeof index, "%s.idx", path);
+	if (access(index, F_OK) == 0)
+		weir_fail_at(&told, WEIR_E_CORRUPT, path, WEIR_NOWHERE, WEIR_NOWHERE,
+		             "not signed: added, or written without a key");
+	else if (access(path, F_OK) == 0 && !is_being_written(path))
+		weir_fail_at(&told, WEIR_E_CORRUPT, path, WEIR_NOWHERE, WEIR_NOWHERE,
+		             "not signed: added, or its writer died and it waits for recovery");
+	else
+		return;
+	tell(check, &told);
+}
+
 static int check_segment(struct check *check, const char *file, struct weir_fault *fault)
 {
-	char path[PATH_MAX], sha256[SHA256_HEX], index[PATH_MAX + 8];
+	char path[PATH_MAX], sha256[SHA256_HEX];
 	uint64_t bytes = 0;
 
 	int error = campaign_path(check->campaign, file, path, fault);
@@ -302,18 +345,12 @@ static int check_segment(struct check *check, const char *file, struct weir_faul
 	sqlite3_reset(check->find);
 	sqlite3_bind_text(check->find, 1, file, -1, SQLITE_STATIC);
 	if (sqlite3_step(check->find) != SQLITE_ROW || sqlite3_column_int(check->find, 2)) {
-		struct weir_fault told = {0};
-		/* One that is being written has no index yet, and its line comes when it is closed. */
-		snprintf(index, sizeof index, "%s.idx", path);
-		if (access(index, F_OK) == 0) {
-			weir_fail_at(&told, WEIR_E_CORRUPT, path, WEIR_NOWHERE, WEIR_NOWHERE, "not signed: added, or written without a key");
-			tell(check, &told);
-		}
+		check_unsigned(check, path);
 		return 0;
 	}
 	uint64_t signed_bytes = (uint64_t)sqlite3_column_int64(check->find, 0);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	int system = fd < 0 ? errno : chain_hash(fd, check->verify->stop, &bytes, sha256);
+	int system = fd < 0 ? errno : chain_hash(fd, segment_is_sealed(file), check->verify->stop, &bytes, sha256);
 	if (fd >= 0)
 		close(fd);
 	if (system == EINTR)

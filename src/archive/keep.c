@@ -93,33 +93,55 @@ static int journal_append(struct slot *slot, size_t published, struct weir_fault
 	return 0;
 }
 
-/* Padding has made a sealed journal too large: all of the chunk so far goes into a new one, which takes its place. */
+/* All of the chunk so far goes into a new journal, which takes the place of the one there is, if there is one. */
 static int journal_renew(struct archive_sink *sink, struct slot *slot, size_t published, struct weir_fault *fault)
 {
 	char path[PATH_MAX], beside[PATH_MAX];
-	int error = journal_begin(sink, slot, true, fault);
 
-	if (!error)
-		error = journal_append(slot, published, fault);
-	if (error)
-		return error;
 	journal_path(sink, slot->segment, slot->number, path);
 	snprintf(beside, sizeof beside, "%.*s" JOURNAL_BESIDE, (int)(sizeof beside - sizeof JOURNAL_BESIDE), path);
-	return rename(beside, path) == 0 ? 0 : weir_fail_errno(fault, errno, path, "cannot write the journal");
+	int error = journal_begin(sink, slot, true, fault);
+	if (!error)
+		error = journal_append(slot, published, fault);
+	if (!error && rename(beside, path) != 0)
+		error = weir_fail_errno(fault, errno, path, "cannot write the journal");
+	if (error)
+		unlink(beside);
+	return error;
+}
+
+/*
+ * What could not be begun or written whole is not gone on with: behind half a record nothing is read, and without its key a sealed journal would get the
+ * bytes in the open. The next time begins a new one; what the file on disk has stays until then.
+ */
+static void journal_give_up(struct archive_sink *sink, struct slot *slot)
+{
+	journal_seal_free(slot->journal);
+	slot->journal = NULL;
+	slot->journaled = 0;
+	pthread_mutex_lock(&sink->lock);
+	if (slot->journal_fd >= 0)
+		close(slot->journal_fd);
+	slot->journal_fd = -1;
+	pthread_mutex_unlock(&sink->lock);
 }
 
 /* Appends what has come since the last time. The caller holds a reference. */
 static int journal_flush(struct archive_sink *sink, struct slot *slot, struct weir_fault *fault)
 {
-	int error = slot->journal_fd < 0 ? journal_begin(sink, slot, false, fault) : 0;
 	/* Acquire: pairs with the release in consume, so that the bytes below it are there. */
 	size_t published = atomic_load_explicit(&slot->published, memory_order_acquire);
+	bool given_up = slot->journal_fd < 0 && slot->segment->journals > slot->number;
+	bool large = slot->journal && journal_seal_bytes(slot->journal) > JOURNAL_SPARE + 4 * (uint64_t)published;
+	int error = slot->journal_fd < 0 && !given_up ? journal_begin(sink, slot, false, fault) : 0;
 
-	if (error || published <= slot->journaled)
-		return error;
-	if (slot->journal && journal_seal_bytes(slot->journal) > JOURNAL_SPARE + 4 * (uint64_t)published)
-		return journal_renew(sink, slot, published, fault);
-	return journal_append(slot, published, fault);
+	if (!error && (given_up || (large && published > slot->journaled)))
+		error = journal_renew(sink, slot, published, fault);
+	else if (!error && published > slot->journaled)
+		error = journal_append(slot, published, fault);
+	if (error)
+		journal_give_up(sink, slot);
+	return error;
 }
 
 static bool is_due(const struct slot *slot, int64_t now, int64_t age)

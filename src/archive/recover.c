@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "archive/chain.h"
 #include "archive/folders.h"
 #include "archive/index_read.h"
 #include "archive/recover_sealed.h"
@@ -67,19 +68,26 @@ static void remove_journals(const struct patient *patient)
 	for (unsigned i = 0; i < SEGMENT_CHUNKS_MAX; i++) {
 		journal_file(patient, i, path);
 		unlink(path);
+		/* One that was to take its place. */
+		strncat(path, JOURNAL_BESIDE, sizeof path - strlen(path) - 1);
+		unlink(path);
 	}
 }
 
-/* For who has the key to sign it: recovery may have none. */
-static int note_recovered(const struct patient *patient, struct weir_fault *fault)
+int recover_note(struct weir_campaign *campaign, const char *path, struct weir_fault *fault)
 {
-	struct weir_campaign *campaign = patient->campaign;
+	struct segment_name name;
+	bool listed = false;
+	int error =
+		segment_name_parse(path, &name) == 0 ? chain_list_recovered(campaign, name.node, path, &listed, fault) : 0;
 
+	if (error || listed)
+		return error;
 	if (!campaign->recovered)
 		campaign->recovered = calloc(1, sizeof *campaign->recovered);
 	if (!campaign->recovered)
 		return weir_fail(fault, WEIR_E_MEMORY, "no memory for the list of segments");
-	return folder_list_add(campaign->recovered, patient->path, fault);
+	return folder_list_add(campaign->recovered, path, fault);
 }
 
 /*
@@ -110,11 +118,10 @@ static int enter_closed(struct patient *patient, struct recover_report *report, 
 	index_close(&index);
 	if (!sound)
 		return 0;
-	int error = catalog_segment_closed(patient->campaign->catalog, &row, fault);
-	if (error)
-		return error;
-	/* Whoever closed it may have died before it was signed. */
-	error = patient->listed ? note_recovered(patient, fault) : 0;
+	/* Whoever closed it may have died before it was signed. Before the catalog hears of it, as where it is closed. */
+	int error = patient->listed ? recover_note(patient->campaign, patient->path, fault) : 0;
+	if (!error)
+		error = catalog_segment_closed(patient->campaign->catalog, &row, fault);
 	if (error)
 		return error;
 	if (fits)
@@ -199,8 +206,8 @@ static int close_segment(struct patient *patient, struct weir_fault *fault)
 		return error;
 	remove_journals(patient);
 	index_content_row(content, &row);
-	error = catalog_segment_closed(patient->campaign->catalog, &row, fault);
-	return error ? error : note_recovered(patient, fault);
+	error = recover_note(patient->campaign, patient->path, fault);
+	return error ? error : catalog_segment_closed(patient->campaign->catalog, &row, fault);
 }
 
 static int bury(struct patient *patient, struct weir_fault *fault)

@@ -39,6 +39,9 @@ int recover_vantage(struct weir_campaign *campaign, const char *node, const char
  */
 int catalog_rebuild(const char *path, struct recover_report *report, uint64_t *bad, struct weir_fault *fault);
 
+/* Remembers a segment that was recovered for who has the key to sign it: recovery may have none. */
+int recover_note(struct weir_campaign *campaign, const char *path, struct weir_fault *fault);
+
 /* The lock's text: what the writer there is. */
 int vantage_mark(int lock_fd, const char *text, struct weir_fault *fault);
 

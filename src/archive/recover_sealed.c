@@ -9,6 +9,7 @@
 
 #include "archive/folders.h"
 #include "archive/journal_seal.h"
+#include "archive/recover.h"
 #include "archive/sealing.h"
 #include "os/files.h"
 
@@ -59,7 +60,8 @@ static int enter(struct patient *patient, const char *file, struct segment_row *
 	patient->packets += row->packets;
 	if (row->packets && row->last_ns > patient->last_ns)
 		patient->last_ns = row->last_ns;
-	return catalog_segment_closed(patient->campaign->catalog, row, fault);
+	error = recover_note(patient->campaign, row->path, fault);
+	return error ? error : catalog_segment_closed(patient->campaign->catalog, row, fault);
 }
 
 /* ---- Journals ---- */
@@ -78,23 +80,26 @@ static bool is_same(const struct weir_campaign *campaign, const char *relative, 
 	return same;
 }
 
-/* The number behind the greatest of the vantage's segments; *there: one of them is this journal. */
-static int next_sequence(const struct patient *patient, const uint8_t *sealed, uint64_t *sequence, bool *there,
-                         struct weir_fault *fault)
+/* The number behind the greatest of the vantage's segments; or, when one of them is this journal, that one's, and its path in relative. */
+static int find_place(const struct patient *patient, const uint8_t *sealed, uint64_t *sequence, char *relative, size_t size,
+                      struct weir_fault *fault)
 {
 	struct folder_list segments = {0};
 	struct segment_name name;
 	int error = list_segments(patient->campaign, patient->name->node, patient->name->interface, &segments, fault);
 
 	*sequence = patient->name->sequence + 1;
-	*there = false;
+	relative[0] = '\0';
 	for (size_t i = 0; i < segments.count && !error; i++) {
 		if (segment_name_parse(segments.names[i], &name) != 0)
 			continue;
+		if (name.sealed && name.codec == WEIR_CODEC_NONE && is_same(patient->campaign, segments.names[i], sealed)) {
+			snprintf(relative, size, "%s", segments.names[i]);
+			*sequence = name.sequence;
+			break;
+		}
 		if (name.sequence >= *sequence)
 			*sequence = name.sequence + 1;
-		if (name.sealed && name.codec == WEIR_CODEC_NONE && is_same(patient->campaign, segments.names[i], sealed))
-			*there = true;
 	}
 	folder_list_free(&segments);
 	return error;
@@ -105,21 +110,22 @@ static int put_segment(struct patient *patient, const uint8_t *sealed, size_t le
 {
 	char relative[3 * VANTAGE_NAME_MAX], file[PATH_MAX];
 	uint64_t sequence;
-	bool there;
-	int error = next_sequence(patient, sealed, &sequence, &there, fault);
+	int error = find_place(patient, sealed, &sequence, relative, sizeof relative, fault);
 
-	if (error || there)
+	if (error)
 		return error;
+	bool there = relative[0] != '\0';
 	/* In the same folder, with the same time in its name: raw/NODE/INTERFACE/DAY/HHMMSS. */
 	size_t time = (size_t)(strrchr(patient->path, '/') - patient->path) + 1 + 6;
-	if (snprintf(relative, sizeof relative, "%.*s-%06llu%s" SEALED_ENDING, (int)time, patient->path,
-	             (unsigned long long)sequence, codec_ending(WEIR_CODEC_NONE)) >= (int)sizeof relative)
+	if (!there && snprintf(relative, sizeof relative, "%.*s-%06llu%s" SEALED_ENDING, (int)time, patient->path,
+	                       (unsigned long long)sequence, codec_ending(WEIR_CODEC_NONE)) >= (int)sizeof relative)
 		return weir_fail(fault, WEIR_E_LIMIT, "the path of a segment is too long");
 	error = campaign_path(patient->campaign, relative, file, fault);
-	if (!error)
+	if (!error && !there)
 		error = os_write_file(file, sealed, length, fault);
 	if (error)
 		return error;
+	/* Whoever made it before may have died before it was entered. */
 	row->path = relative;
 	row->sequence = sequence;
 	return enter(patient, file, row, big, fault);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "archive/sink.h"
@@ -213,18 +214,22 @@ void segment_digest(struct segment *segment, const uint8_t *written, size_t size
 /* Reads what stands behind the bytes that the digest has: the end of the segment. False when it has bytes that are not there any more, or can't be read. */
 static bool digest_end(const struct segment *segment, const char *path)
 {
-	uint64_t at = unsigned_bytes(segment) + chain_digest_bytes(segment->digest), end = segment->content.segment_bytes;
-	int fd = at <= end ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	uint64_t at = unsigned_bytes(segment) + chain_digest_bytes(segment->digest), end = 0;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	uint8_t buffer[1 << 14];
+	struct stat status;
 	int64_t got = 0;
 
-	while (fd >= 0 && at < end && (got = os_read_at(fd, buffer, sizeof buffer, at)) > 0) {
+	/* Of the file: what is sealed in it is shorter. */
+	if (fd >= 0 && fstat(fd, &status) == 0)
+		end = (uint64_t)status.st_size;
+	while (at < end && (got = os_read_at(fd, buffer, sizeof buffer, at)) > 0) {
 		chain_digest_add(segment->digest, buffer, (size_t)got);
 		at += (uint64_t)got;
 	}
 	if (fd >= 0)
 		close(fd);
-	return at == end && fd >= 0;
+	return at == end;
 }
 
 static int sign(struct archive_sink *sink, struct segment *segment, const char *path, struct weir_fault *fault)
@@ -238,6 +243,9 @@ static int sign(struct archive_sink *sink, struct segment *segment, const char *
 		return chain_append_file(sink->campaign, sink->node, CHAIN_SEGMENT, segment->path, fault);
 	entry.bytes = chain_digest_bytes(segment->digest);
 	int system = chain_digest_end(segment->digest, entry.sha256);
+	/* It has no second end: should this have to be done again, the file is read. */
+	chain_digest_free(segment->digest);
+	segment->digest = NULL;
 	return system ? weir_fail_errno(fault, system, path, "cannot be signed") : chain_append(sink->campaign, sink->node, &entry, fault);
 }
 

@@ -58,6 +58,9 @@ tampered "a truncated segment" "$one: offset [0-9]+: truncated" "truncate -s -1 
 tampered "a removed segment" "$one: removed" "rm $one $one.idx"
 tampered "segments that changed places" "$one: holds what was signed as $two: reordered" "mv $one x && mv $two $one && mv x $two"
 tampered "an added segment" "999999-000099.pcapng.zst: not signed" "cp $one ${one%/*}/999999-000099.pcapng.zst && cp $one.idx ${one%/*}/999999-000099.pcapng.zst.idx"
+tampered "an added segment without an index" "999999-000099.pcapng.zst: not signed" "cp $one ${one%/*}/999999-000099.pcapng.zst"
+tampered "a segment with the header of an age file before it" "$one: altered" \
+	"{ printf -- 'age-encryption.org/v1\n-> x y\n\n--- %043d\n' 0 | tr 0 A; cat $one; } >x && mv x $one"
 tampered "a line that was taken out" "line 3 is number 4" "sed -i 3d $chain"
 tampered "lines that changed places" "line 3 is number 4" "sed -i '3{h;d};4G' $chain"
 tampered "a line that was altered" "line 2 is not signed" "sed -i '2s/\"bytes\":[0-9]*/\"bytes\":1/' $chain"
@@ -84,19 +87,26 @@ is "$status" 0 "what grows stays as it was signed"
 tampered "an altered ledger" "the loss ledger of one was altered in its first [0-9]+ bytes" "sed -i 's/\"packets\":null/\"packets\":9999/' raw/one/ledger.jsonl"
 tampered "a ledger that was cut" "the loss ledger of one was cut" ": >raw/one/ledger.jsonl"
 
-# A crash: the import is killed, what was recovered is signed by whoever comes next with the key.
+# A crash: the import is killed, what was recovered is signed by whoever comes next with the key. The same sealed.
 "$TOOLS/bench/generate" --bytes 60M --kind mix --seed 3 "$tmp/big.pcap" 2>/dev/null
-"$WEIR" import -q --node one --iface a --segment 1M --sign "$tmp/key.pem" "$tmp/crash" "$tmp/big.pcap" &
-pid=$!
-for ((i = 0; i < 400; i++)); do
-	[ "$(find "$tmp/crash/raw" -name '*.zst' 2>/dev/null | wc -l)" -lt 3 ] || break
-	sleep 0.02
+recipient=$("$WEIR" keys new -o "$tmp/identity")
+for how in "open " "sealed --recipient $recipient"; do
+	rm -rf "$tmp/crash"
+	"$WEIR" import -q --node one --iface a --segment 1M --sign "$tmp/key.pem" ${how#* } "$tmp/crash" "$tmp/big.pcap" &
+	pid=$!
+	for ((i = 0; i < 400; i++)); do
+		[ ! -s "$tmp/crash/$chain" ] || break
+		sleep 0.02
+	done
+	kill -9 $pid 2>/dev/null
+	wait $pid 2>/dev/null
+	# Who recovers it has no key.
+	"$WEIR" info "$tmp/crash" >/dev/null
+	sign --iface z --sign "$tmp/key.pem" "$tmp/crash" "$tmp/in.pcap" 2>/dev/null
+	run "$WEIR" verify --signed "$tmp/crash" --signer "$signer"
+	is "$status" 0 "after a crash everything is signed again (${how%% *}): $(tail -n 1 <<<"$out")"
+	check "… what was recovered too" grep -q '"event":"recovered"' "$tmp/crash/$chain"
 done
-kill -9 $pid 2>/dev/null
-wait $pid 2>/dev/null
-sign --iface z --sign "$tmp/key.pem" "$tmp/crash" "$tmp/in.pcap" 2>/dev/null
-run "$WEIR" verify --signed "$tmp/crash" --signer "$signer"
-is "$status" 0 "after a crash everything is signed again: $(tail -n 1 <<<"$out")"
 
 # Wrong use, and keys that are none.
 run "$WEIR" verify --signed --signer 12 "$tmp/good"

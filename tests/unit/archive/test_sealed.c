@@ -6,6 +6,8 @@
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <stdatomic.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -14,10 +16,12 @@
 #include <weir/decode.h>
 
 #include "archive/campaign.h"
+#include "archive/chain.h"
 #include "archive/folders.h"
 #include "archive/reseal.h"
 #include "archive/verify.h"
 #include "core/clock.h"
+#include "core/signing.h"
 #include "file/sealed.h"
 #include "os/files.h"
 
@@ -30,6 +34,15 @@ static struct weir_identities *identities;
 static struct weir_recipients *recipients;
 static const struct weir_interface wire = {.linktype = 1, .resolution = 9, .name = "wire"};
 static const struct weir_interface *const interfaces[] = {&wire};
+
+/* The system's own, but that the call with this number fails. */
+static atomic_int entropy_calls, entropy_fails_at = -1;
+
+int getentropy(void *out, size_t length)
+{
+	int at = entropy_fails_at, call = atomic_fetch_add(&entropy_calls, 1);
+	return call == at ? -1 : getrandom(out, length, 0) == (ssize_t)length ? 0 : -1;
+}
 
 static int remove_one(const char *path, const struct stat *status, int type, struct FTW *at) { return remove(path); }
 
@@ -333,7 +346,8 @@ static void journals_become_segments_once(void **state)
 	die("dead", WEIR_CODEC_ZSTD, false);
 	assert_true(find_file("dead", ".open", journal));
 	assert_true(find_file("dead", ".end", end));
-	snprintf(command, sizeof command, "cp %s %s/journal && cp %s %s/end", journal, folder, end, folder);
+	snprintf(command, sizeof command, "mkdir %s/journals && cp %s/dead/raw/box/wire/2023-11-14/*.open %s/journals && cp %s %s/end",
+	         folder, folder, folder, end, folder);
 	assert_int_equal(system(command), 0);
 	assert_true(check_all("dead") == PACKETS);
 	struct weir_campaign *campaign = campaign_of("dead", WEIR_CAMPAIGN_WRITE);
@@ -342,14 +356,16 @@ static void journals_become_segments_once(void **state)
 	assert_true(segments >= 2);
 	folder_list_free(&list);
 	list = (struct folder_list){0};
-	/* As if it had died between making the segment and deleting the journal. */
-	snprintf(command, sizeof command, "cp %s/journal %s && cp %s/end %s && printf live >%s/dead/raw/box/wire/.lock",
-	         folder, journal, folder, end, folder);
+	/* As if it had died between making the segment and deleting the journal: before it was entered, even. */
+	snprintf(command, sizeof command,
+	         "cp %s/journals/* %s/dead/raw/box/wire/2023-11-14 && cp %s/end %s && printf live >%s/dead/raw/box/wire/.lock",
+	         folder, folder, folder, end, folder);
 	assert_int_equal(system(command), 0);
-	char sql[] = "UPDATE segments SET state = 'open', span_class = -1 WHERE seq = 1";
+	char sql[] = "UPDATE segments SET state = 'open', span_class = -1 WHERE seq = 1; DELETE FROM segments WHERE codec = 'none'";
 	assert_int_equal(sqlite3_exec(catalog_database(campaign->catalog), sql, NULL, NULL, NULL), SQLITE_OK);
 	weir_campaign_close(campaign);
-	snprintf(command, sizeof command, "rm -f %s/dead/raw/box/wire/2023-11-14/*000001*.idx", folder);
+	snprintf(command, sizeof command, "rm -f %s/dead/raw/box/wire/2023-11-14/*000001*.idx %s/dead/raw/box/wire/2023-11-14/*.pcapng.age.idx", folder,
+	         folder);
 	assert_int_equal(system(command), 0);
 	campaign = campaign_of("dead", WEIR_CAMPAIGN_WRITE);
 	assert_int_equal(list_segments(campaign, "box", "wire", &list, NULL), 0);
@@ -360,11 +376,110 @@ static void journals_become_segments_once(void **state)
 	remove_folder("dead");
 }
 
+static int has_no_packet(const char *path, const struct stat *status, int type, struct FTW *at)
+{
+	uint8_t packet[BYTES];
+	char *data;
+	size_t length;
+
+	if (type != FTW_F)
+		return 0;
+	put_packet(packet, 1);
+	assert_int_equal(os_read_file(path, 64 << 20, &data, &length, NULL), 0);
+	if (memmem(data, length, packet + 60, 64))
+		fail_msg("%s has a packet in the open", path);
+	free(data);
+	return 0;
+}
+
+/* The system has no random numbers for the key of a journal, and has them again later. */
+static void a_journal_without_a_key_gets_nothing_in_the_open(void **state)
+{
+	char path[128];
+	pid_t child = fork();
+
+	if (child == 0) {
+		struct weir_campaign *campaign = campaign_of("keyless", WEIR_CAMPAIGN_CREATE);
+		struct weir_archive_options options = {
+			.node = "box",
+			.interface = "wire",
+			.segment_bytes = 16 << 20,
+			.flush_ns = NS_PER_SECOND / 20,
+			.recipients = recipients,
+			.shed = true,
+		};
+		struct weir_sink *sink;
+		/* Three calls make the key, the nonce and the only recipient's share of the segment; the next are the journal's. */
+		entropy_calls = 0;
+		entropy_fails_at = 3;
+		if (weir_archive_sink_open(campaign, &options, &sink, NULL) != 0)
+			_exit(1);
+		feed(sink, 0, 100);
+		usleep(2500000);
+		_exit(entropy_calls > 3 ? 0 : 2);
+	}
+	int status;
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	snprintf(path, sizeof path, "%s/keyless", folder);
+	nftw(path, has_no_packet, 16, FTW_PHYS);
+	assert_int_equal(check_all("keyless"), 100);
+	remove_folder("keyless");
+}
+
+/* A disk that does not take the line of the chain for a while: when it does again, the segments that waited are signed and closed. */
+static void what_could_not_be_signed_is_signed_later(void **state)
+{
+	const struct chain_check wanted = {0};
+	struct verify verify = {.threads = 1, .found = tell};
+	struct weir_archive_options options = {
+		.node = "box",
+		.interface = "wire",
+		.segment_bytes = 1 << 20,
+		.flush_ns = NS_PER_SECOND / 20,
+		.recipients = recipients,
+		.shed = true,
+	};
+	struct weir_campaign *campaign = campaign_of("unsigned", WEIR_CAMPAIGN_CREATE);
+	struct weir_archive_statistics statistics;
+	struct signing_key *signer;
+	struct weir_sink *sink;
+	struct weir_fault fault;
+	char path[128];
+
+	assert_int_equal(signing_key_new(&signer, NULL), 0);
+	assert_int_equal(campaign_sign_with(campaign, signer, NULL), 0);
+	assert_int_equal(weir_archive_sink_open(campaign, &options, &sink, NULL), 0);
+	snprintf(path, sizeof path, "%s/unsigned/raw/box/chain.jsonl", folder);
+	assert_int_equal(mkdir(path, 0777), 0);
+	feed(sink, 0, PACKETS);
+	usleep(500000);
+	assert_int_equal(rmdir(path), 0);
+	usleep(2500000);
+	feed(sink, 0, 100);
+	if (sink->ops->finish(sink, &fault) != 0)
+		fail_msg("%s: %s", fault.file, fault.message);
+	weir_archive_sink_statistics(sink, &statistics);
+	/* What came while nothing could be signed was shed; what came then was not. */
+	assert_true(statistics.segments >= 2);
+	weir_sink_close(sink);
+	weir_campaign_close(campaign);
+	verify_begin(&verify);
+	snprintf(path, sizeof path, "%s/unsigned", folder);
+	assert_int_equal(verify_chains(&verify, path, &wanted, NULL), 0);
+	assert_int_equal(verify.counts.faults, 0);
+	assert_true(verify.counts.signed_segments >= 2);
+	verify_end(&verify);
+	remove_folder("unsigned");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(whatever_reached_the_disk_is_made_whole_without_a_key),
 		cmocka_unit_test(journals_become_segments_once),
+		cmocka_unit_test(a_journal_without_a_key_gets_nothing_in_the_open),
+		cmocka_unit_test(what_could_not_be_signed_is_signed_later),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
