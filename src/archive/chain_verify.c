@@ -149,11 +149,24 @@ static void check_ledger(struct check *check)
 		          (unsigned long long)until, (unsigned long long)check->number);
 }
 
+/* Whether the file is one of the chain's node: else the chain is another's, put in the place of its own. */
+static bool is_of_node(const struct check *check, const char *file)
+{
+	size_t length = strlen(check->node);
+
+	return strncmp(file, "raw/", 4) == 0 && strncmp(file + 4, check->node, length) == 0 && file[4 + length] == '/';
+}
+
 static int note_file(struct check *check, struct weir_fault *fault)
 {
 	const char *file = text_of(check->line, FILE_NAME);
 	bool removed = strcmp(text_of(check->line, EVENT), chain_event_name(CHAIN_REMOVED)) == 0;
 
+	if (!is_of_node(check, file)) {
+		tell_line(check, "line %llu signs %s, which is not of node %s", (unsigned long long)check->number, file,
+		          check->node);
+		return 0;
+	}
 	sqlite3_reset(check->find);
 	sqlite3_bind_text(check->find, 1, file, -1, SQLITE_STATIC);
 	if (sqlite3_step(check->find) == SQLITE_ROW && !removed && !sqlite3_column_int(check->find, 2) &&

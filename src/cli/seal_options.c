@@ -76,7 +76,7 @@ int seal_identities_load(const struct command *command, const void *options, str
 	}
 	for (size_t i = 0; !error && i < list->count; i++)
 		error = weir_identities_read(identities, list->items[i], fault);
-	/* One that is named by the environment for all commands may be missing where it is not needed; who needs it is told then. */
+	/* One that is named has to be there, needed or not: a wrong name is told at once. */
 	if (!error && !list->count && path && *path)
 		error = weir_identities_read(identities, path, fault);
 	return error;

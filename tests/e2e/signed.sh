@@ -61,6 +61,7 @@ tampered "an added segment" "999999-000099.pcapng.zst: not signed" "cp $one ${on
 tampered "an added segment without an index" "999999-000099.pcapng.zst: not signed" "cp $one ${one%/*}/999999-000099.pcapng.zst"
 tampered "a segment with the header of an age file before it" "$one: altered" \
 	"{ printf -- 'age-encryption.org/v1\n-> x y\n\n--- %043d\n' 0 | tr 0 A; cat $one; } >x && mv x $one"
+tampered "a chain of another node" "line 1 signs $(jq -rs '.[0].file' "$tmp/good/$chain"), which is not of node two" "mkdir raw/two && cp $chain raw/two"
 tampered "a line that was taken out" "line 3 is number 4" "sed -i 3d $chain"
 tampered "lines that changed places" "line 3 is number 4" "sed -i '3{h;d};4G' $chain"
 tampered "a line that was altered" "line 2 is not signed" "sed -i '2s/\"bytes\":[0-9]*/\"bytes\":1/' $chain"
