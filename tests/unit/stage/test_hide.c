@@ -324,6 +324,21 @@ static void of_http_only_the_words_of_the_protocol_are_kept(void **state)
 	assert_non_null(strstr(text, "Connection: close\r\n\r\n"));
 }
 
+static void of_a_hello_longer_than_its_record_the_record_counts(void **state)
+{
+	struct build b = {.linktype = 1};
+
+	ethernet(&b, 0x0800);
+	ipv4(&b, 6);
+	tcp(&b, 50000, 443);
+	bytes(&b, "\x16\3\1\0\0\1\0\0\x40\3\3", 11);
+	assert_int_equal(hide(&b)->captured, 54 + 5);
+	b.data[58] = 3;
+	assert_int_equal(hide(&b)->captured, 54 + 5);
+	b.data[58] = 4;
+	assert_int_equal(hide(&b)->captured, 54 + 9);
+}
+
 static void timestamps_move_by_an_offset_of_each_host(void **state)
 {
 	uint32_t moved[2];
@@ -433,6 +448,7 @@ int main(void)
 		cmocka_unit_test(what_is_no_dns_on_its_port_is_cut),
 		cmocka_unit_test(of_a_list_of_types_only_what_is_one_is_kept),
 		cmocka_unit_test(of_http_only_the_words_of_the_protocol_are_kept),
+		cmocka_unit_test(of_a_hello_longer_than_its_record_the_record_counts),
 		cmocka_unit_test(timestamps_move_by_an_offset_of_each_host),
 		cmocka_unit_test(routes_in_options_are_hidden_and_other_options_are_not_kept),
 		cmocka_unit_test(of_unknown_and_damaged_headers_nothing_is_kept),
