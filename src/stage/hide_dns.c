@@ -114,7 +114,14 @@ static void record_name(struct message *m, uint32_t at, uint32_t end) { names(m,
 static void record_two_names(struct message *m, uint32_t at, uint32_t end) { names(m, at, end, 0, 2, 0); }
 static void record_soa(struct message *m, uint32_t at, uint32_t end) { names(m, at, end, 0, 2, 20); }
 static void record_mx(struct message *m, uint32_t at, uint32_t end) { names(m, at, end, 2, 1, 0); }
-static void record_rrsig(struct message *m, uint32_t at, uint32_t end) { names(m, at, end, 18, 1, 0); }
+
+/* From when until when it holds (RFC 4034, section 3.1) is in seconds since 1970, close to when it was captured. */
+static void record_rrsig(struct message *m, uint32_t at, uint32_t end)
+{
+	if (m->context->hider->time_changes && end - at >= 16)
+		zero(m, at + 8, at + 16);
+	names(m, at, end, 18, 1, 0);
+}
 
 /* The next name, and which types there are: blocks of a number, a length of 1 to 32, and as many bytes (RFC 4034, section 4.1.2). */
 static void record_nsec(struct message *m, uint32_t at, uint32_t end)

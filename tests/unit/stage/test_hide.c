@@ -302,6 +302,30 @@ static void of_a_list_of_types_only_what_is_one_is_kept(void **state)
 	assert_memory_equal(p->data + b.length - 10, "\0\1\x40\0\0\0\0\0\0\0", 10);
 }
 
+static void times_in_signatures_go_where_times_change(void **state)
+{
+	struct weir_policy shifting = policy;
+	struct weir_hider *usual = hider;
+	struct build b = {.linktype = 1};
+
+	ethernet(&b, 0x0800);
+	ipv4(&b, 17);
+	udp(&b, 53, 50000);
+	bytes(&b, "\x12\x34\x81\x80\0\0\0\1\0\0\0\0", 12);
+	bytes(&b, "\0\0\x2e\0\1\0\0\0\1\0\x13\0\1\5\0\0\0\0\x3c", 19);
+	bytes(&b, "\x65\x43\x21\0\x65\x43\x20\0\x12\x34\0", 11);
+	const struct weir_packet *p = hide(&b);
+	assert_int_equal(p->captured, b.length);
+	assert_memory_equal(p->data + b.length - 11, b.data + b.length - 11, 11);
+	shifting.hide.time_shift_random = true;
+	assert_int_equal(weir_hider_new(&shifting, &key, &hider, NULL), 0);
+	p = hide(&b);
+	assert_int_equal(p->captured, b.length);
+	assert_memory_equal(p->data + b.length - 11, "\0\0\0\0\0\0\0\0\x12\x34\0", 11);
+	weir_hider_free(hider);
+	hider = usual;
+}
+
 static void of_http_only_the_words_of_the_protocol_are_kept(void **state)
 {
 	static const char request[] = "GET /users/anna?id=7 HTTP/1.1\r\nHost: anna.example.com:8080\r\nCookie: "
@@ -447,6 +471,7 @@ int main(void)
 		cmocka_unit_test(dns_is_hidden_name_by_name),
 		cmocka_unit_test(what_is_no_dns_on_its_port_is_cut),
 		cmocka_unit_test(of_a_list_of_types_only_what_is_one_is_kept),
+		cmocka_unit_test(times_in_signatures_go_where_times_change),
 		cmocka_unit_test(of_http_only_the_words_of_the_protocol_are_kept),
 		cmocka_unit_test(of_a_hello_longer_than_its_record_the_record_counts),
 		cmocka_unit_test(timestamps_move_by_an_offset_of_each_host),
