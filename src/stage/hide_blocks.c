@@ -9,16 +9,21 @@
 #include "file/option.h"
 #include "stage/hide.h"
 
-/* What stood in a pcap file's header is not kept: whoever wrote it may have put anything into its odd fields. */
-static bool keep_interface_option(uint16_t code)
+/*
+ * What stood in a pcap file's header is not kept: whoever wrote it may have put anything into its odd fields. Nor is a number that is not as long as it should be: readers
+ * pass it over, and it may be any text.
+ */
+static bool keep_interface_option(uint16_t code, size_t length)
 {
 	switch (code) {
 	case PCAPNG_IF_NAME:
+		return true;
 	case PCAPNG_IF_SPEED:
+	case PCAPNG_IF_TSOFFSET:
+		return length == 8;
 	case PCAPNG_IF_TSRESOL:
 	case PCAPNG_IF_FCSLEN:
-	case PCAPNG_IF_TSOFFSET:
-		return true;
+		return length == 1;
 	default:
 		return false;
 	}
@@ -33,7 +38,7 @@ static size_t interface_options(struct hide_context *context, struct weir_bytes 
 	size_t length = 0;
 
 	while (pcapng_option_next(&cursor, big, &code, &value)) {
-		if (!keep_interface_option(code))
+		if (!keep_interface_option(code, value.length))
 			continue;
 		size_t at = length;
 		length += pcapng_option_put(out + length, big, code, value.data, (uint16_t)value.length);
@@ -116,7 +121,7 @@ static void statistics(struct weir_block *block, uint8_t *data)
 
 	memcpy(data, block->data, 20);
 	while (pcapng_option_next(&cursor, block->big_endian, &code, &value))
-		if (code >= PCAPNG_ISB_STARTTIME && code <= PCAPNG_ISB_USRDELIV)
+		if (code >= PCAPNG_ISB_STARTTIME && code <= PCAPNG_ISB_USRDELIV && value.length == 8)
 			length +=
 				(uint32_t)pcapng_option_put(data + length, block->big_endian, code, value.data, (uint16_t)value.length);
 	if (length > 20)

@@ -78,9 +78,7 @@ static void zero(struct message *m, uint32_t from, uint32_t to)
 		memset(m->out + from, 0, to - from);
 }
 
-#define ALL UINT32_MAX
-
-/* Names one after the other, behind `skip` bytes, and then `rest` bytes that are kept, or ALL; what else there is is zeroed. */
+/* Names one after the other, behind `skip` bytes, and then `rest` bytes that are kept; what else there is is zeroed. */
 static void names(struct message *m, uint32_t at, uint32_t end, uint32_t skip, unsigned count, uint32_t rest)
 {
 	if (end - at < skip) {
@@ -116,8 +114,30 @@ static void record_name(struct message *m, uint32_t at, uint32_t end) { names(m,
 static void record_two_names(struct message *m, uint32_t at, uint32_t end) { names(m, at, end, 0, 2, 0); }
 static void record_soa(struct message *m, uint32_t at, uint32_t end) { names(m, at, end, 0, 2, 20); }
 static void record_mx(struct message *m, uint32_t at, uint32_t end) { names(m, at, end, 2, 1, 0); }
-static void record_nsec(struct message *m, uint32_t at, uint32_t end) { names(m, at, end, 0, 1, ALL); }
-static void record_rrsig(struct message *m, uint32_t at, uint32_t end) { names(m, at, end, 18, 1, 0); }
+
+/* From when until when it holds (RFC 4034, section 3.1) is in seconds since 1970, close to when it was captured. */
+static void record_rrsig(struct message *m, uint32_t at, uint32_t end)
+{
+	if (m->context->hider->time_changes && end - at >= 16)
+		zero(m, at + 8, at + 16);
+	names(m, at, end, 18, 1, 0);
+}
+
+/* The next name, and which types there are: blocks of a number, a length of 1 to 32, and as many bytes (RFC 4034, section 4.1.2). */
+static void record_nsec(struct message *m, uint32_t at, uint32_t end)
+{
+	if (!take_name(m, &at, end)) {
+		zero(m, at, end);
+		return;
+	}
+	while (end - at >= 3) {
+		uint32_t length = m->in[at + 1];
+		if (length == 0 || length > 32 || length > end - at - 2)
+			break;
+		at += 2 + length;
+	}
+	zero(m, at, end);
+}
 
 static void record_srv(struct message *m, uint32_t at, uint32_t end)
 {
@@ -275,8 +295,9 @@ uint32_t hide_dns(struct hide_context *context, const uint8_t *in, uint8_t *out,
 	struct message message = {context, in, out, length};
 	uint32_t kept = length < HEADER ? 0 : sections(&message);
 
-	/* Without one question or record that is sound it may be anything. */
-	return kept > HEADER || length == HEADER ? kept : 0;
+	/* Without one question or record that is sound it may be anything; a header alone is one that counts none (an error's answer). */
+	bool bare = length == HEADER && weir_load_be32(in + 4) == 0 && weir_load_be32(in + 8) == 0;
+	return kept > HEADER || bare ? kept : 0;
 }
 
 /* Messages behind their length (RFC 7766). A segment may begin within one, which then looks like none. */

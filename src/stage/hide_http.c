@@ -24,23 +24,20 @@ bool hide_looks_like_http(const uint8_t *data, uint32_t length)
 	return begins(data, length, "HTTP/1.");
 }
 
-/* Fields whose values are words of the protocol. */
+/*
+ * Fields whose values are words of the protocol. Not among them: those that name other fields (Vary, Trailer), and those into which programs put what they like (Pragma:
+ * the client's id of media players).
+ */
 static const char *const harmless[] = {
 	"Accept-Encoding",
 	"Accept-Ranges",
-	"Connection",
 	"Content-Encoding",
 	"Content-Length",
 	"Keep-Alive",
-	"Proxy-Connection",
 	"TE",
-	"Trailer",
 	"Transfer-Encoding",
 	"Upgrade",
 	"Upgrade-Insecure-Requests",
-	"Vary",
-	"Cache-Control",
-	"Pragma",
 	"Expect",
 	"Allow",
 };
@@ -53,6 +50,8 @@ static const char *const common[] = {
 	"Access-Control-Allow-Origin",
 	"Age",
 	"Authorization",
+	"Cache-Control",
+	"Connection",
 	"Content-Disposition",
 	"Content-Language",
 	"Content-Location",
@@ -75,15 +74,19 @@ static const char *const common[] = {
 	"Location",
 	"Origin",
 	"P3P",
+	"Pragma",
 	"Proxy-Authenticate",
 	"Proxy-Authorization",
+	"Proxy-Connection",
 	"Range",
 	"Referer",
 	"Retry-After",
 	"Server",
 	"Set-Cookie",
 	"Strict-Transport-Security",
+	"Trailer",
 	"User-Agent",
+	"Vary",
 	"Via",
 	"WWW-Authenticate",
 	"Warning",
@@ -136,6 +139,19 @@ static bool is_among(const uint8_t *name, uint32_t length, const char *const *fi
 
 #define AMONG(name, length, fields) is_among(name, length, fields, sizeof(fields) / sizeof *(fields))
 
+/* What the connection is to be; any other word is the name of a field. */
+static bool is_connection(const uint8_t *in, uint32_t name, uint32_t length)
+{
+	static const char *const words[] = {"close", "keep-alive", "upgrade"};
+	uint32_t at = name + 1;
+
+	if (!is_field(in, name, "Connection") && !is_field(in, name, "Proxy-Connection"))
+		return false;
+	while (at < length && in[at] == ' ')
+		at++;
+	return AMONG(in + at, length - at, words);
+}
+
 static void field(struct hide_context *context, const uint8_t *in, uint8_t *out, uint32_t length)
 {
 	const uint8_t *colon = memchr(in, ':', length);
@@ -145,7 +161,7 @@ static void field(struct hide_context *context, const uint8_t *in, uint8_t *out,
 		blank(out, length); /* the rest of the field before, or no field */
 		return;
 	}
-	if (AMONG(in, name, harmless))
+	if (AMONG(in, name, harmless) || is_connection(in, name, length))
 		return;
 	if (is_field(in, name, "Host")) {
 		host(context, out + name + 1, length - name - 1);

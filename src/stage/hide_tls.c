@@ -122,5 +122,7 @@ uint32_t hide_tls(struct hide_context *context, const uint8_t *in, uint8_t *out,
 		return 5; /* what is in the record nobody needs to know */
 	uint32_t record = 5u + weir_load_be16(in + 3), message = 9u + ((uint32_t)in[6] << 16 | weir_load_be16(in + 7));
 	uint32_t end = record < length ? record : length;
+	if (end < 9)
+		return 5; /* a record that is shorter than the hello's own header */
 	return client_hello(context, in, out, 9, message < end ? message : end);
 }

@@ -282,12 +282,55 @@ static void what_is_no_dns_on_its_port_is_cut(void **state)
 	udp(&b, 50000, 53);
 	bytes(&b, "this is no message of the domain name system", 44);
 	assert_int_equal(hide(&b)->captured, 42);
+	/* As long as a header, which counts questions. */
+	b.length = 42;
+	bytes(&b, "anna's words", 12);
+	assert_int_equal(hide(&b)->captured, 42);
+}
+
+static void of_a_list_of_types_only_what_is_one_is_kept(void **state)
+{
+	struct build b = {.linktype = 1};
+
+	ethernet(&b, 0x0800);
+	ipv4(&b, 17);
+	udp(&b, 53, 50000);
+	bytes(&b, "\x12\x34\x81\x80\0\0\0\1\0\0\0\0", 12);
+	bytes(&b, "\4host\0\0\x2f\0\1\0\0\0\1\0\x0f\3abc\0\0\1\x40Is Anna", 31);
+	const struct weir_packet *p = hide(&b);
+	assert_int_equal(p->captured, b.length);
+	assert_memory_equal(p->data + b.length - 10, "\0\1\x40\0\0\0\0\0\0\0", 10);
+}
+
+static void times_in_signatures_go_where_times_change(void **state)
+{
+	struct weir_policy shifting = policy;
+	struct weir_hider *usual = hider;
+	struct build b = {.linktype = 1};
+
+	ethernet(&b, 0x0800);
+	ipv4(&b, 17);
+	udp(&b, 53, 50000);
+	bytes(&b, "\x12\x34\x81\x80\0\0\0\1\0\0\0\0", 12);
+	bytes(&b, "\0\0\x2e\0\1\0\0\0\1\0\x13\0\1\5\0\0\0\0\x3c", 19);
+	bytes(&b, "\x65\x43\x21\0\x65\x43\x20\0\x12\x34\0", 11);
+	const struct weir_packet *p = hide(&b);
+	assert_int_equal(p->captured, b.length);
+	assert_memory_equal(p->data + b.length - 11, b.data + b.length - 11, 11);
+	shifting.hide.time_shift_random = true;
+	assert_int_equal(weir_hider_new(&shifting, &key, &hider, NULL), 0);
+	p = hide(&b);
+	assert_int_equal(p->captured, b.length);
+	assert_memory_equal(p->data + b.length - 11, "\0\0\0\0\0\0\0\0\x12\x34\0", 11);
+	weir_hider_free(hider);
+	hider = usual;
 }
 
 static void of_http_only_the_words_of_the_protocol_are_kept(void **state)
 {
 	static const char request[] = "GET /users/anna?id=7 HTTP/1.1\r\nHost: anna.example.com:8080\r\nCookie: "
-	                              "id=anna\r\nX-Anna: 1\r\nConnection: close\r\n\r\nbody";
+	                              "id=anna\r\nX-Anna: 1\r\nPragma: xClientGUID={anna}\r\nVary: X-Anna\r\n"
+	                              "Connection: X-Anna\r\nConnection: close\r\n\r\nbody";
 	struct build b = {.linktype = 1};
 	char text[256];
 
@@ -303,6 +346,21 @@ static void of_http_only_the_words_of_the_protocol_are_kept(void **state)
 	assert_non_null(strstr(text, "GET /xxxxx/xxxxxxxxx HTTP/1.1\r\nHost: "));
 	assert_non_null(strstr(text, ":0000\r\nCookie:"));
 	assert_non_null(strstr(text, "Connection: close\r\n\r\n"));
+}
+
+static void of_a_hello_longer_than_its_record_the_record_counts(void **state)
+{
+	struct build b = {.linktype = 1};
+
+	ethernet(&b, 0x0800);
+	ipv4(&b, 6);
+	tcp(&b, 50000, 443);
+	bytes(&b, "\x16\3\1\0\0\1\0\0\x40\3\3", 11);
+	assert_int_equal(hide(&b)->captured, 54 + 5);
+	b.data[58] = 3;
+	assert_int_equal(hide(&b)->captured, 54 + 5);
+	b.data[58] = 4;
+	assert_int_equal(hide(&b)->captured, 54 + 9);
 }
 
 static void timestamps_move_by_an_offset_of_each_host(void **state)
@@ -371,15 +429,24 @@ static void of_interfaces_and_blocks_only_what_reading_needs_is_kept(void **stat
 	length += pcapng_option_put(options + length, false, PCAPNG_IF_DESCRIPTION, "of Anna", 7);
 	length += pcapng_option_put(options + length, false, PCAPNG_IF_TSRESOL, &resolution, 1);
 	length += pcapng_option_put(options + length, false, PCAPNG_COMMENT, "Anna's", 6);
+	/* Numbers that are none. */
+	length += pcapng_option_put(options + length, false, PCAPNG_IF_TSRESOL, "\11anna", 5);
+	length += pcapng_option_put(options + length, false, PCAPNG_IF_SPEED, "of Anna's", 9);
 	interface.options = (struct weir_bytes){options, length};
 	weir_batch_reset(batch);
 	batch->interfaces = table;
 	batch->interface_count = 1;
 	batch->blocks[0] = (struct weir_block){.data = names, .length = 16, .type = PCAPNG_NRB};
-	batch->block_count = 1;
+	uint8_t counters[20 + 12 + 12 + 4] = {5, 0, 0, 0, sizeof counters};
+	pcapng_option_put(counters + 20, false, PCAPNG_ISB_STARTTIME, "\0\0\0\0\0\0\0\1", 8);
+	pcapng_option_put(counters + 32, false, PCAPNG_ISB_USRDELIV, "Anna's", 6);
+	batch->blocks[1] = (struct weir_block){.data = counters, .length = sizeof counters, .type = PCAPNG_ISB};
+	batch->block_count = 2;
 	assert_int_equal(stage->ops->process(stage, batch, NULL), 0);
 	weir_stage_close(stage);
-	assert_int_equal(batch->block_count, 0);
+	assert_int_equal(batch->block_count, 1);
+	assert_int_equal(batch->blocks[0].length, 20 + 12 + 4 + 4);
+	assert_memory_equal(batch->blocks[0].data + 20, counters + 20, 12);
 	const struct weir_interface *got = batch->interfaces[0];
 	assert_int_equal(got->resolution, 9);
 	assert_int_equal(strlen(got->name), 8);
@@ -403,7 +470,10 @@ int main(void)
 		cmocka_unit_test(arp_is_hidden_as_the_headers_are),
 		cmocka_unit_test(dns_is_hidden_name_by_name),
 		cmocka_unit_test(what_is_no_dns_on_its_port_is_cut),
+		cmocka_unit_test(of_a_list_of_types_only_what_is_one_is_kept),
+		cmocka_unit_test(times_in_signatures_go_where_times_change),
 		cmocka_unit_test(of_http_only_the_words_of_the_protocol_are_kept),
+		cmocka_unit_test(of_a_hello_longer_than_its_record_the_record_counts),
 		cmocka_unit_test(timestamps_move_by_an_offset_of_each_host),
 		cmocka_unit_test(routes_in_options_are_hidden_and_other_options_are_not_kept),
 		cmocka_unit_test(of_unknown_and_damaged_headers_nothing_is_kept),
