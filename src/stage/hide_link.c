@@ -101,9 +101,49 @@ uint32_t hide_ieee80211(struct hiding *h, const struct weir_layer *layer, uint32
 	return end;
 }
 
-#define RADIOTAP_TSFT 1u
 #define RADIOTAP_VENDOR (UINT32_C(1) << 30)
 #define RADIOTAP_MORE (UINT32_C(1) << 31)
+
+/* Where the field of that bit stands: those before it have the sizes and alignments that radiotap.org says. */
+static uint32_t radiotap_field(uint32_t present, unsigned bit, uint32_t from)
+{
+	static const struct {
+		uint8_t align, size;
+	} fields[] = {
+		{8, 8} /* TSFT */,
+		{1, 1} /* flags */,
+		{1, 1} /* rate */,
+		{2, 4} /* channel */,
+		{2, 2} /* FHSS */,
+		{1, 1} /* dBm */,
+		{1, 1},
+		{2, 2} /* lock */,
+		{2, 2},
+		{2, 2},
+		{1, 1} /* power */,
+		{1, 1} /* antenna */,
+		{1, 1},
+		{1, 1},
+		{2, 2} /* RX */,
+		{2, 2} /* TX */,
+		{1, 1},
+		{1, 1},
+		{4, 8},
+		{1, 3} /* MCS */,
+		{4, 8} /* A-MPDU */,
+		{2, 12} /* VHT */,
+		{8, 12} /* timestamp */,
+	};
+
+	for (unsigned i = 0;; i++) {
+		if (!(present >> i & 1))
+			continue;
+		from = (from + fields[i].align - 1u) & ~(fields[i].align - 1u);
+		if (i == bit)
+			return from;
+		from += fields[i].size;
+	}
+}
 
 uint32_t hide_radiotap(struct hiding *h, const struct weir_layer *layer, uint32_t at, uint32_t end)
 {
@@ -117,9 +157,14 @@ uint32_t hide_radiotap(struct hiding *h, const struct weir_layer *layer, uint32_
 		if (present & RADIOTAP_VENDOR)
 			return hide_cut(h, at); /* fields of which nobody knows what they are */
 	} while (present & RADIOTAP_MORE);
-	uint32_t time = at + ((field - at + 7) & ~7u);
-	if ((weir_load_le32(h->in + at + 4) & RADIOTAP_TSFT) && h->hider->time_changes && time + 8 <= end)
-		hide_zero(h, time, time + 8);
+	/* Alignment is from the header's first byte on; the fields that the first word tells of stand first. */
+	static const uint8_t times[] = {0, 22};
+	present = weir_load_le32(h->in + at + 4);
+	for (unsigned i = 0; h->hider->time_changes && i < sizeof times; i++) {
+		uint32_t time = present >> times[i] & 1 ? at + radiotap_field(present, times[i], field - at) : end;
+		if (time < end)
+			hide_zero(h, time, time + 8 < end ? time + 8 : end);
+	}
 	return end;
 }
 

@@ -326,6 +326,39 @@ static void times_in_signatures_go_where_times_change(void **state)
 	hider = usual;
 }
 
+static void times_of_radio_receivers_go_where_times_change(void **state)
+{
+	struct weir_policy shifting = policy;
+	struct weir_hider *usual = hider;
+	struct build b = {.linktype = 127};
+
+	/* TSFT, flags, rate, channel, timestamp. */
+	bytes(&b, "\0\0\x2c\0\x0f\0\x40\0", 8);
+	bytes(&b,
+	      "\1\2\3\4\5\6\7\x08"
+	      "\0\x0c\x6c\x09\xa0\0\0\0"
+	      "\1\2\3\4\5\6\7\x08"
+	      "\1\0\2\3"
+	      "\0\0\0\0\0\0\0\0",
+	      36);
+	bytes(&b, "\xd4\0\0\0\2\0\0\0\0\1", 10);
+	const struct weir_packet *p = hide(&b);
+	assert_int_equal(p->captured, 54);
+	assert_memory_equal(p->data, b.data, 44);
+	shifting.hide.time_shift_random = true;
+	assert_int_equal(weir_hider_new(&shifting, &key, &hider, NULL), 0);
+	p = hide(&b);
+	assert_int_equal(p->captured, 54);
+	assert_memory_equal(p->data + 8,
+	                    "\0\0\0\0\0\0\0\0"
+	                    "\0\x0c\x6c\x09\xa0\0\0\0"
+	                    "\0\0\0\0\0\0\0\0"
+	                    "\1\0\2\3",
+	                    28);
+	weir_hider_free(hider);
+	hider = usual;
+}
+
 static void of_http_only_the_words_of_the_protocol_are_kept(void **state)
 {
 	static const char request[] = "GET /users/anna?id=7 HTTP/1.1\r\nHost: anna.example.com:8080\r\nCookie: "
@@ -472,6 +505,7 @@ int main(void)
 		cmocka_unit_test(what_is_no_dns_on_its_port_is_cut),
 		cmocka_unit_test(of_a_list_of_types_only_what_is_one_is_kept),
 		cmocka_unit_test(times_in_signatures_go_where_times_change),
+		cmocka_unit_test(times_of_radio_receivers_go_where_times_change),
 		cmocka_unit_test(of_http_only_the_words_of_the_protocol_are_kept),
 		cmocka_unit_test(of_a_hello_longer_than_its_record_the_record_counts),
 		cmocka_unit_test(timestamps_move_by_an_offset_of_each_host),
