@@ -5,11 +5,13 @@
 . "$(dirname "$0")/lib.sh"
 mutate=$TOOLS/tests/mutate
 seed=${WEIR_SEED:-20261123}
-damaged_cases=${WEIR_MUTATIONS:-10000}
+# All of them where sanitizers look; as released crashes and hangs are all that can be seen.
+damaged_cases=${WEIR_MUTATIONS:-2000}
 limit_kib=$((1536 * 1024))
 sanitized=false
 if grep -q __asan_init "$WEIR"; then
 	sanitized=true
+	damaged_cases=${WEIR_MUTATIONS:-10000}
 	export ASAN_OPTIONS="${ASAN_OPTIONS:-exitcode=99}:hard_rss_limit_mb=$((limit_kib / 1024))"
 	export UBSAN_OPTIONS=${UBSAN_OPTIONS:-halt_on_error=1:exitcode=99}
 fi
