@@ -50,6 +50,11 @@ static void print_build(void)
 #else
 	printf("libfixbuf: not built in\n");
 #endif
+#ifdef HAVE_BPF
+	printf("eBPF: libbpf %s\n", BPF_VERSION);
+#else
+	printf("eBPF: not built in\n");
+#endif
 #ifdef HAVE_SECCOMP
 	const struct scmp_version *seccomp = seccomp_version();
 	printf("seccomp %u.%u.%u\n", seccomp->major, seccomp->minor, seccomp->micro);
