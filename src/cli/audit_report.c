@@ -4,6 +4,31 @@
 
 #include "cli/audit_report.h"
 
+int audit_policy_open(const struct audit_switches *switches, struct weir_policy **policy, struct weir_hider **hider,
+                      struct weir_fault *fault)
+{
+	struct weir_key key;
+	int error = weir_policy_read(switches->policy, policy, fault);
+
+	if (error || (!switches->key && weir_policy_needs_key(*policy)))
+		return error;
+	if (!switches->key)
+		return weir_hider_new(*policy, NULL, hider, fault);
+	error = weir_key_read(switches->key, &key, fault);
+	if (!error)
+		error = weir_hider_new(*policy, &key, hider, fault);
+	weir_wipe(&key, sizeof key);
+	return error;
+}
+
+void audit_report_begin(struct audit_report *report)
+{
+	report->out = json_into(&report->text);
+	json_object(&report->out);
+	json_key(&report->out, "hits");
+	json_array(&report->out);
+}
+
 void audit_report_found(void *context, const struct weir_audit_hit *hit)
 {
 	struct audit_report *report = context;

@@ -8,9 +8,7 @@
 
 struct options {
 	struct option_list originals, identity;
-	const char *policy, *key;
-	uint64_t memory, threads;
-	bool show_values, json;
+	struct audit_switches audit;
 };
 
 static const struct option table[] = {
@@ -20,43 +18,16 @@ static const struct option table[] = {
      .metavar = "PATH",
      .help = "what it was made from: a campaign, a run, a capture or flow file; may be given again"},
 	IDENTITY_ROW(struct options, identity),
-	{.name = "policy",
-     .type = OPTION_STRING,
-     .offset = offsetof(struct options, policy),
-     .metavar = "FILE",
-     .help = "the policy that it has to keep"},
-	{.name = "key",
-     .letter = 'k',
-     .type = OPTION_STRING,
-     .offset = offsetof(struct options, key),
-     .metavar = "FILE",
-     .help = "key of the campaign: tells leaks from values that others became"},
-	{.name = "memory",
-     .type = OPTION_SIZE,
-     .offset = offsetof(struct options, memory),
-     .metavar = "SIZE",
-     .help = "for the originals; what does not fit is counted"},
-	{.name = "threads",
-     .type = OPTION_UNSIGNED,
-     .offset = offsetof(struct options, threads),
-     .metavar = "N",
-     .least = 0,
-     .most = 32,
-     .help = "for reading the originals; 0: one a core"},
-	{.name = "show-values",
-     .type = OPTION_FLAG,
-     .offset = offsetof(struct options, show_values),
-     .help = "print the originals that were found"},
-	{.name = "json", .type = OPTION_FLAG, .offset = offsetof(struct options, json), .help = "as JSON"},
+	AUDIT_ROWS(struct options, audit),
 	{0},
 };
 
-static const struct options defaults = {.memory = UINT64_C(256) << 20};
+static const struct options defaults = {.audit.memory = AUDIT_MEMORY};
 
 static int gather(const struct options *options, const struct weir_policy *policy, struct weir_originals *originals,
                   struct weir_fault *fault)
 {
-	struct weir_originals_reading reading = {.identities = seal_identities(), .threads = (int)options->threads, .stop = stop_requested()};
+	struct weir_originals_reading reading = {.identities = seal_identities(), .threads = (int)options->audit.threads, .stop = stop_requested()};
 	int error = 0;
 
 	for (size_t i = 0; i < options->originals.count && !error; i++) {
@@ -74,7 +45,7 @@ static int audit(const struct options *options, struct audit_report *report, con
                  const struct weir_policy *policy, const struct weir_hider *hider, struct weir_audit_result *result,
                  struct weir_fault *fault)
 {
-	struct weir_originals_options how = {.policy = policy, .hider = hider, .memory_bytes = options->memory};
+	struct weir_originals_options how = {.policy = policy, .hider = hider, .memory_bytes = options->audit.memory};
 	struct weir_originals_statistics statistics;
 	struct weir_originals *originals;
 	int error = weir_originals_new(&how, &originals, fault);
@@ -86,10 +57,7 @@ static int audit(const struct options *options, struct audit_report *report, con
 	                                    .unsearched = audit_report_unsearched,
 	                                    .context = report,
 	                                    .stop = stop_requested()};
-	report->out = json_into(&report->text);
-	json_object(&report->out);
-	json_key(&report->out, "hits");
-	json_array(&report->out);
+	audit_report_begin(report);
 	if (!error)
 		error = weir_audit(output, &search, result, fault);
 	if (!error) {
@@ -97,7 +65,7 @@ static int audit(const struct options *options, struct audit_report *report, con
 		json_end_array(&report->out);
 		audit_report_json(&report->out, &statistics, result);
 		json_end_object(&report->out);
-		if (options->json)
+		if (options->audit.json)
 			puts(text_string(&report->text));
 		else
 			audit_report_text(report, &statistics, result);
@@ -110,28 +78,19 @@ static int audit(const struct options *options, struct audit_report *report, con
 static int run(const struct command *command, void *values, int argc, char **argv)
 {
 	const struct options *options = values;
-	struct audit_report told = {.command = command, .json = options->json, .show_values = options->show_values};
+	struct audit_report told = {.command = command, .json = options->audit.json, .show_values = options->audit.show_values};
 	struct weir_policy *policy = NULL;
 	struct weir_hider *hider = NULL;
 	struct weir_audit_result result = {0};
-	struct weir_key key;
 	struct weir_fault fault = {0};
 	int error = 0;
 
 	(void)argc;
-	if (options->originals.count == 0 || !options->policy)
+	if (options->originals.count == 0 || !options->audit.policy)
 		error = weir_fail(&fault, WEIR_E_USAGE,
 		                  "--originals and --policy are needed: what is searched for, and what is hidden");
 	if (!error)
-		error = weir_policy_read(options->policy, &policy, &fault);
-	if (!error && options->key) {
-		error = weir_key_read(options->key, &key, &fault);
-		if (!error)
-			error = weir_hider_new(policy, &key, &hider, &fault);
-		weir_wipe(&key, sizeof key);
-	} else if (!error && !weir_policy_needs_key(policy)) {
-		error = weir_hider_new(policy, NULL, &hider, &fault);
-	}
+		error = audit_policy_open(&options->audit, &policy, &hider, &fault);
 	catch_interrupts();
 	if (!error)
 		error = audit(options, &told, argv[0], policy, hider, &result, &fault);

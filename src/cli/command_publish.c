@@ -8,10 +8,10 @@
 #include "core/terminal.h"
 
 struct options {
-	const char *policy, *key, *out;
-	uint64_t memory, threads;
+	const char *out;
 	struct option_list identity;
-	bool no_packets, no_flows, show_values, json;
+	struct audit_switches audit;
+	bool no_packets, no_flows;
 };
 
 static const struct option table[] = {
@@ -21,41 +21,14 @@ static const struct option table[] = {
      .offset = offsetof(struct options, out),
      .metavar = "DIR",
      .help = "folder of the data set; it appears when the audit is clean"},
-	{.name = "policy",
-     .type = OPTION_STRING,
-     .offset = offsetof(struct options, policy),
-     .metavar = "FILE",
-     .help = "what is kept, and how it is hidden"},
-	{.name = "key",
-     .letter = 'k',
-     .type = OPTION_STRING,
-     .offset = offsetof(struct options, key),
-     .metavar = "FILE",
-     .help = "key of the campaign"},
 	{.name = "no-packets", .type = OPTION_FLAG, .offset = offsetof(struct options, no_packets), .help = "flows alone"},
 	{.name = "no-flows", .type = OPTION_FLAG, .offset = offsetof(struct options, no_flows), .help = "packets alone"},
 	IDENTITY_ROW(struct options, identity),
-	{.name = "memory",
-     .type = OPTION_SIZE,
-     .offset = offsetof(struct options, memory),
-     .metavar = "SIZE",
-     .help = "for the values that the audit searches for"},
-	{.name = "threads",
-     .type = OPTION_UNSIGNED,
-     .offset = offsetof(struct options, threads),
-     .metavar = "N",
-     .least = 0,
-     .most = 32,
-     .help = "0: one a core"},
-	{.name = "show-values",
-     .type = OPTION_FLAG,
-     .offset = offsetof(struct options, show_values),
-     .help = "print the originals that the audit found"},
-	{.name = "json", .type = OPTION_FLAG, .offset = offsetof(struct options, json), .help = "the summary as JSON"},
+	AUDIT_ROWS(struct options, audit),
 	{0},
 };
 
-static const struct options defaults = {.memory = UINT64_C(256) << 20};
+static const struct options defaults = {.audit.memory = AUDIT_MEMORY};
 
 static void print_text(const struct audit_report *told, const struct weir_publish_summary *s, const char *out,
                        bool published)
@@ -97,26 +70,10 @@ static void print_json(struct audit_report *told, const struct weir_publish_summ
 	puts(text_string(&told->text));
 }
 
-static int make_hider(const struct options *options, const struct weir_policy *policy, struct weir_hider **hider,
-                      struct weir_fault *fault)
-{
-	struct weir_key key;
-
-	if (!options->key)
-		return weir_policy_needs_key(policy)
-		           ? weir_fail(fault, WEIR_E_USAGE, "--key: this policy needs the key of the campaign")
-		           : weir_hider_new(policy, NULL, hider, fault);
-	int error = weir_key_read(options->key, &key, fault);
-	if (!error)
-		error = weir_hider_new(policy, &key, hider, fault);
-	weir_wipe(&key, sizeof key);
-	return error;
-}
-
 static int run(const struct command *command, void *values, int argc, char **argv)
 {
 	const struct options *options = values;
-	struct audit_report told = {.command = command, .json = options->json, .show_values = options->show_values};
+	struct audit_report told = {.command = command, .json = options->audit.json, .show_values = options->audit.show_values};
 	struct weir_policy *policy = NULL;
 	struct weir_hider *hider = NULL;
 	struct weir_publish_summary summary;
@@ -124,22 +81,22 @@ static int run(const struct command *command, void *values, int argc, char **arg
 	int error = 0;
 
 	(void)argc;
-	if (!options->policy || !options->out)
+	if (!options->audit.policy || !options->out)
 		error = weir_fail(&fault, WEIR_E_USAGE, "--policy and -o are needed: how to hide, and where to put it");
 	if (!error && options->no_packets && options->no_flows)
 		error = weir_fail(&fault, WEIR_E_USAGE, "with --no-packets and --no-flows there is nothing to publish");
 	if (!error)
-		error = weir_policy_read(options->policy, &policy, &fault);
-	if (!error)
-		error = make_hider(options, policy, &hider, &fault);
+		error = audit_policy_open(&options->audit, &policy, &hider, &fault);
+	if (!error && !hider)
+		error = weir_fail(&fault, WEIR_E_USAGE, "--key: this policy needs the key of the campaign");
 	struct weir_publish_options publish = {
 		.input = argv[0],
 		.out = options->out,
 		.policy = policy,
 		.hider = hider,
 		.identities = seal_identities(),
-		.memory_bytes = options->memory,
-		.threads = (int)options->threads,
+		.memory_bytes = options->audit.memory,
+		.threads = (int)options->audit.threads,
 		.no_packets = options->no_packets,
 		.no_flows = options->no_flows,
 		.stop = stop_requested(),
@@ -147,15 +104,12 @@ static int run(const struct command *command, void *values, int argc, char **arg
 		.unsearched = audit_report_unsearched,
 		.context = &told,
 	};
-	told.out = json_into(&told.text);
-	json_object(&told.out);
-	json_key(&told.out, "hits");
-	json_array(&told.out);
+	audit_report_begin(&told);
 	catch_interrupts();
 	if (!error)
 		error = weir_publish(&publish, &summary, &fault);
 	if (error >= 0) {
-		if (options->json)
+		if (options->audit.json)
 			print_json(&told, &summary, options->out, error == 0);
 		else
 			print_text(&told, &summary, options->out, error == 0);
