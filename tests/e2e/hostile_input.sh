@@ -6,7 +6,7 @@
 mutate=$TOOLS/tests/mutate
 seed=${WEIR_SEED:-20261123}
 # All of them where sanitizers look; as released crashes and hangs are all that can be seen.
-damaged_cases=${WEIR_MUTATIONS:-2000}
+damaged_cases=${WEIR_MUTATIONS:-1000}
 limit_kib=$((1536 * 1024))
 sanitized=false
 if grep -q __asan_init "$WEIR"; then
