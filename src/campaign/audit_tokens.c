@@ -7,7 +7,8 @@
 
 #include "campaign/audit.h"
 
-#define TOKEN_LEAST 7 /* "1.2.3.4", "0A00000", "fe80::1" */
+#define TOKEN_LEAST 6  /* "2600::": of addresses in use the first group has four digits */
+#define NUMBER_LEAST 7 /* of decimal digits: what has fewer begins with 0. */
 
 enum { HEX = 1, DIGIT = 2, SEPARATOR = 4 };
 
@@ -94,7 +95,7 @@ static void try_number(const struct scan *s, size_t begin, size_t digits)
 {
 	uint64_t value = 0;
 
-	if (digits < TOKEN_LEAST || digits > 10)
+	if (digits < NUMBER_LEAST || digits > 10)
 		return;
 	for (size_t i = 0; i < digits; i++)
 		value = value * 10 + s->data[begin + i] - '0';
@@ -205,6 +206,23 @@ static void try_ipv6(const struct scan *s, size_t begin)
 	}
 }
 
+/*
+ * Whether an address may begin here: not behind the colon of another group. But the end of a word may look like one: "node:2001:db8::1" has a word and an
+ * address, not an address that begins with "de".
+ */
+static bool may_begin_ipv6(const struct scan *s, size_t at)
+{
+	size_t group = at - 1;
+
+	if (at == 0 || s->data[at - 1] != ':')
+		return true;
+	if (group > 0 && s->data[group - 1] != ':' && !is_hex(s, group - 1))
+		return true;
+	while (group > 0 && at - group <= 5 && is_hex(s, group - 1))
+		group--;
+	return at - group > 5 || (group + 1 < at && group > 0 && (is_letter(s, group - 1) || s->data[group - 1] == '_'));
+}
+
 /* ---- the scan ---- */
 
 static void try_all(const struct scan *s, size_t at)
@@ -224,7 +242,7 @@ static void try_all(const struct scan *s, size_t at)
 	size_t digits = run_of(s, at, HEX, 33);
 	if (digits <= 4) {
 		try_groups(s, at, digits);
-		if (before != ':' || (at > 1 && s->data[at - 2] != ':' && !is_hex(s, at - 2)))
+		if (may_begin_ipv6(s, at))
 			try_ipv6(s, at);
 	}
 	/* Numbers stand alone, or behind "0x". */
@@ -245,7 +263,7 @@ void audit_tokens(struct audit_hits *hits, const struct audit_place *place, cons
 {
 	struct scan s = {hits, place, data, length};
 
-	/* A token has seven bytes of the kind at least: every seventh is looked at until one is. */
+	/* A token has six bytes of the kind at least: every sixth is looked at until one is. */
 	for (size_t at = from; at < to;) {
 		size_t probe = at + TOKEN_LEAST - 1;
 		if (probe >= length)

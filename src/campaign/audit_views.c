@@ -162,7 +162,7 @@ static void find_wide(struct audit_hits *hits, const struct audit_place *place, 
 {
 	uint8_t out[RUN_MOST / 2];
 
-	for (size_t at = from; at < to && at + 2 * WIDE_LEAST <= length;) {
+	for (size_t at = from; at < to && at + 2 * WIDE_LEAST <= length + 1;) {
 		/* Among two bytes next to each other one is zero, among two of every other one none: whichever way round it begins. */
 		if (data[at + 1] != 0 || !(classes[data[at]] & PRINT)) {
 			at++;
@@ -176,7 +176,7 @@ static void find_wide(struct audit_hits *hits, const struct audit_place *place, 
 		if (n >= WIDE_LEAST)
 			search_view(hits, place, "UTF-16", at, out, n);
 		/* With the zero before each character nothing need follow the last. */
-		if (n >= WIDE_LEAST && n < sizeof out && i < length && classes[data[i]] & PRINT) {
+		if (n + 1 >= WIDE_LEAST && n < sizeof out && i < length && classes[data[i]] & PRINT) {
 			out[n] = data[i];
 			search_view(hits, place, "UTF-16", at, out, n + 1);
 		}
@@ -198,8 +198,9 @@ static void find_percent(struct audit_hits *hits, const struct audit_place *plac
 			begin--;
 		while (end < length && end - begin < RUN_MOST && classes[data[end]] & PRINT)
 			end++;
+		bool more = end < length && classes[data[end]] & PRINT;
 		view_percent(hits, place, data, begin, end - begin);
-		at = (size_t)(sign - data) < end ? end : (size_t)(sign - data) + 1;
+		at = (size_t)(sign - data) >= end ? (size_t)(sign - data) + 1 : more ? end - RUN_OVERLAP : end;
 	}
 }
 

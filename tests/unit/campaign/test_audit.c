@@ -115,6 +115,52 @@ static void text_is_found_only_where_a_value_stands_by_itself(void **state)
 	weir_originals_free(originals);
 }
 
+static void names_are_found_at_the_edges_of_views(void **state)
+{
+	static const uint8_t wide[] = {1, 1, 1, 1, 0, 'k', 0, 'r', 0, 'a', 0, 'n'};
+	struct weir_policy policy = policy_of(WEIR_HIDE_BLACK, 0);
+	struct weir_originals *originals = make(&policy, NULL, 0);
+	struct weir_fault fault;
+	char text[4000];
+
+	(void)state;
+	weir_originals_add_name(originals, "kranich.example", 15, &fault);
+	weir_originals_add_name(originals, "kran", 4, &fault);
+	assert_int_equal(weir_originals_ready(originals, &fault), 0);
+	/* Four characters of two bytes, the high one first. */
+	assert_int_equal(search(originals, wide, sizeof wide, true).leaks, 1);
+	assert_int_equal(search(originals, wide, sizeof wide - 1, true).leaks, 0);
+	/* A name with a percent sign in it across the end of what is read of a run at once, wherever it begins. */
+	for (size_t at = 3040; at < 3090; at++) {
+		memset(text, '=', sizeof text);
+		memcpy(text, "%41", 3);
+		memcpy(text + at, "k%72anich.example", 17);
+		assert_true(search(originals, text, sizeof text, true).leaks > 0);
+	}
+	weir_originals_free(originals);
+}
+
+static void ipv6_is_found_behind_a_word_and_when_short(void **state)
+{
+	static const char *const texts[] = {"2600::", "at 2600::, ", "node:2a00:1450:4001:80b::200e", "source:2600::",
+	                                    "a_face:2a00:1450:4001:80b:0:0:0:200e"};
+	struct weir_policy policy = policy_of(WEIR_HIDE_BLACK, 0);
+	struct weir_originals *originals = make(&policy, NULL, 0);
+	struct weir_ip ips[] = {{.version = 6, .bytes = {0x26}},
+	                        {.version = 6, .bytes = {0x2a, 0, 0x14, 0x50, 0x40, 1, 8, 0x0b, [14] = 0x20, [15] = 0x0e}}};
+	struct weir_fault fault;
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++)
+		assert_int_equal(weir_originals_add_ip(originals, &ips[i], &fault), 0);
+	assert_int_equal(weir_originals_ready(originals, &fault), 0);
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+		assert_true(found(originals, texts[i]) > 0);
+	/* The end of another address is none. */
+	assert_int_equal(found(originals, "2001:2600::"), 0);
+	weir_originals_free(originals);
+}
+
 static void what_another_original_became_is_explained_where_such_values_stand(void **state)
 {
 	struct weir_policy policy = policy_of(WEIR_HIDE_TRUNCATE, 24);
@@ -265,6 +311,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(special_addresses_and_those_out_of_scope_are_no_originals),
 		cmocka_unit_test(text_is_found_only_where_a_value_stands_by_itself),
+		cmocka_unit_test(names_are_found_at_the_edges_of_views),
+		cmocka_unit_test(ipv6_is_found_behind_a_word_and_when_short),
 		cmocka_unit_test(what_another_original_became_is_explained_where_such_values_stand),
 		cmocka_unit_test(four_bytes_are_a_leak_unless_chance_gives_them),
 		cmocka_unit_test(what_does_not_fit_is_counted),
