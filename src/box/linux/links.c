@@ -167,6 +167,16 @@ static int look_again(struct links *links, int64_t now_ns, struct weir_fault *fa
 	return links_refresh(links, false, fault);
 }
 
+static int look_at_routes(struct links *links, int64_t now_ns, struct weir_fault *fault)
+{
+	links_store_begin(&links->store);
+	int failed = dump(links, RTM_GETROUTE, now_ns);
+	if (failed)
+		return weir_fail_errno(fault, failed, NULL, "could not ask the kernel for its routes");
+	links_store_end_routes(&links->store, now_ns);
+	return 0;
+}
+
 int links_next(struct links *links, struct link_event *event, struct weir_fault *fault)
 {
 	while (!links_told(&links->store, event)) {
@@ -175,11 +185,14 @@ int links_next(struct links *links, struct link_event *event, struct weir_fault 
 		ssize_t length = mnl_socket_recvfrom(links->watching, links->buffer, sizeof links->buffer);
 		struct taking taking = {links, clock_wall_ns()};
 		int error = 0;
-		if (length < 0 && (errno == EAGAIN || errno == EWOULDBLOCK) && !links->store.lost)
+		bool nothing = length < 0 && (errno == EAGAIN || errno == EWOULDBLOCK) && !links->store.lost;
+		if (nothing && !links->store.routes_doubtful)
 			return 0;
 		if (length < 0 && errno == EINTR)
 			continue;
-		if (links->store.lost || (length < 0 && (errno == ENOBUFS || errno == ENOSPC))) {
+		if (nothing) {
+			error = look_at_routes(links, taking.now_ns, fault);
+		} else if (links->store.lost || (length < 0 && (errno == ENOBUFS || errno == ENOSPC))) {
 			links->store.lost = false;
 			error = look_again(links, taking.now_ns, fault);
 		} else if (length < 0) {
@@ -223,6 +236,16 @@ const struct link_neighbour *links_neighbours(const struct links *links, size_t 
 }
 
 int links_descriptor(const struct links *links) { return -1; }
+static int look_at_routes(struct links *links, int64_t now_ns, struct weir_fault *fault)
+{
+	links_store_begin(&links->store);
+	int failed = dump(links, RTM_GETROUTE, now_ns);
+	if (failed)
+		return weir_fail_errno(fault, failed, NULL, "could not ask the kernel for its routes");
+	links_store_end_routes(&links->store, now_ns);
+	return 0;
+}
+
 int links_next(struct links *links, struct link_event *event, struct weir_fault *fault) { return 0; }
 
 #endif

@@ -500,6 +500,7 @@ static void take_route(struct links_store *store, const struct nlmsghdr *message
 
 void links_store_take(struct links_store *store, const struct nlmsghdr *message, int64_t now_ns)
 {
+	store->routes_doubtful |= message->nlmsg_type == RTM_DELADDR || message->nlmsg_type == RTM_DELLINK || message->nlmsg_type == RTM_NEWLINK;
 	switch (message->nlmsg_type) {
 	case RTM_NEWLINK:
 	case RTM_DELLINK:
@@ -524,14 +525,20 @@ void links_store_take(struct links_store *store, const struct nlmsghdr *message,
 
 void links_store_begin(struct links_store *store) { store->look++; }
 
-void links_store_end(struct links_store *store, int64_t now_ns)
+void links_store_end_routes(struct links_store *store, int64_t now_ns)
 {
+	store->routes_doubtful = false;
 	for (uint32_t i = store->route_count; i-- > 0;) {
 		if (store->routes[i].seen == store->look)
 			continue;
 		tell_route(store, now_ns, LINK_ROUTE_REMOVED, &store->routes[i]);
 		store->routes[i] = store->routes[--store->route_count];
 	}
+}
+
+void links_store_end(struct links_store *store, int64_t now_ns)
+{
+	links_store_end_routes(store, now_ns);
 	for (uint32_t i = store->neighbour_count; i-- > 0;)
 		if (store->neighbour_seen[i] != store->look)
 			remove_neighbour(store, i, now_ns);

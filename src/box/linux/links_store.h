@@ -39,6 +39,7 @@ struct links_store {
 	uint32_t look;   /* number of the look at everything that is going on, or was last */
 	bool telling;    /* changes become events */
 	bool lost;       /* events did not fit */
+	bool routes_doubtful; /* the kernel does not tell of routes that go with an address or a link */
 	bool failed;     /* there was no memory for something */
 	struct link_event *events;
 	uint32_t first, waiting, event_capacity;
@@ -53,6 +54,7 @@ void links_store_take(struct links_store *store, const struct nlmsghdr *message,
 /* A look at everything: what it did not see, of the kinds that it looked at, is gone afterwards. */
 void links_store_begin(struct links_store *store);
 void links_store_end(struct links_store *store, int64_t now_ns);
+void links_store_end_routes(struct links_store *store, int64_t now_ns); /* of a look at routes alone */
 
 /* links_events.c: each makes an event, when changes are told. */
 void links_tell(struct links_store *store, int64_t now_ns, enum link_event_kind kind, const struct link *link, const char *format, ...) WEIR_PRINTF(5, 6);
