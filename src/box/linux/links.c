@@ -105,7 +105,8 @@ static int dump(struct links *links, uint16_t type, int64_t now_ns)
 	request->nlmsg_seq = ++links->sequence;
 	/* Every one of the kinds has a head of at most this size that begins with the family; ours is none in particular. */
 	memset(mnl_nlmsg_put_extra_header(request, sizeof(struct ifinfomsg)), 0, sizeof(struct ifinfomsg));
-	if (mnl_socket_sendto(links->asking, request, request->nlmsg_len) < 0)
+	/* To the kernel, as for every netlink socket that is connected to nobody. Not by sendto, which a recorder's sandbox does not let through. */
+	if (write(mnl_socket_get_fd(links->asking), request, request->nlmsg_len) < 0)
 		return errno;
 	while (more > MNL_CB_STOP) {
 		length = mnl_socket_recvfrom(links->asking, links->buffer, sizeof links->buffer);
