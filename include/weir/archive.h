@@ -59,6 +59,7 @@ enum weir_loss_cause {
 	WEIR_LOSS_DAMAGE,    /* "damage": found unreadable (import of a damaged file, verify) */
 	WEIR_LOSS_PAYLOAD,   /* "payload": given up under load, as the policy says; the packets' headers are in the archive, so packets is 0 */
 	WEIR_LOSS_POLICY,    /* "policy": packets that are not to be kept at all; no loss, but said */
+	WEIR_LOSS_LINK,      /* "link": the interface changed (carrier, speed, mtu, an address, …); nothing is lost by it, but said */
 	WEIR_LOSS_CAUSES
 };
 const char *weir_loss_name(enum weir_loss_cause cause);

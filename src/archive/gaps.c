@@ -30,7 +30,7 @@ int gaps_between(struct weir_campaign *campaign, int64_t from_ns, int64_t to_ns,
                  void (*each)(void *context, const struct weir_loss *loss), void *context, struct weir_fault *fault)
 {
 	static const char sql[] =
-		"SELECT node, interface, cause, from_ns, to_ns, packets, bytes, detail FROM ledger WHERE to_ns >= ?1 AND from_ns <= ?2"
+		"SELECT node, interface, cause, from_ns, to_ns, packets, bytes, detail FROM ledger WHERE to_ns >= ?1 AND from_ns <= ?2 AND cause <> 'link'"
 		" AND (?3 IS NULL OR node = ?3) AND (?4 IS NULL OR interface = ?4 OR interface = '') ORDER BY from_ns, node, interface, cause";
 	sqlite3 *database = catalog_database(campaign->catalog);
 	sqlite3_stmt *statement;

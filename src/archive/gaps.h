@@ -8,7 +8,7 @@
 
 /*
  * Calls each for every loss between from_ns and to_ns (both inclusive) of the node and interface (NULL: all; a loss of a whole node
- * counts for each of its interfaces), in the order of their beginning. The strings live until each returns. 0 or an error.
+ * counts for each of its interfaces), in the order of their beginning; not for changes of links, by which nothing is lost. The strings live until each returns. 0 or an error.
  */
 int gaps_between(struct weir_campaign *campaign, int64_t from_ns, int64_t to_ns, const char *node, const char *interface,
                  void (*each)(void *context, const struct weir_loss *loss), void *context, struct weir_fault *fault);

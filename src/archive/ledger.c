@@ -26,6 +26,7 @@ static const char *const names[WEIR_LOSS_CAUSES] = {
 	[WEIR_LOSS_DAMAGE] = "damage",
 	[WEIR_LOSS_PAYLOAD] = "payload",
 	[WEIR_LOSS_POLICY] = "policy",
+	[WEIR_LOSS_LINK] = "link",
 };
 
 const char *weir_loss_name(enum weir_loss_cause cause)

@@ -229,7 +229,7 @@ static int take_loss(struct campaign_summary *summary, sqlite3_stmt *statement, 
 
 	if (code < 0)
 		return code;
-	vantage->sums.gaps += gaps;
+	vantage->sums.gaps += cause == WEIR_LOSS_LINK ? 0 : gaps;
 	vantage->sums.unknown_gaps += unknown;
 	if (cause == WEIR_LOSS_RETENTION)
 		vantage->sums.deleted_packets += packets;
@@ -414,6 +414,8 @@ static void show_losses(const struct campaign_summary *summary)
 			       format_count(summary->causes[cause].gaps, b));
 		else if (cause == WEIR_LOSS_POLICY)
 			printf("  %-19s%s packets not to be kept, which are not lost", weir_loss_name(cause), format_count(summary->causes[cause].packets, a));
+		else if (cause == WEIR_LOSS_LINK)
+			printf("  %-19s%s changes of interfaces", weir_loss_name(cause), format_count(summary->causes[cause].gaps, a));
 		else
 			printf("  %-19s%s packets in %s gaps", weir_loss_name(cause), format_count(summary->causes[cause].packets, a),
 			       format_count(summary->causes[cause].gaps, b));

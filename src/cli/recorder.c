@@ -287,6 +287,7 @@ static void supervise(struct recorder *recorder)
 		}
 		usleep(LOOK_MS * 1000);
 		recorder_look(recorder, false);
+		recorder_look_at_links(recorder);
 		int64_t now = clock_monotonic_ns();
 		if (now - shown >= NS_PER_SECOND && !stopping) {
 			record_status(recorder, &before, now - shown);
@@ -300,6 +301,7 @@ static void supervise(struct recorder *recorder)
 		if (recorder->lanes[i].started)
 			pthread_join(recorder->lanes[i].thread, NULL);
 	recorder_look(recorder, true);
+	recorder_look_at_links(recorder);
 	apply_retention(recorder, true);
 	record_status_clear(recorder);
 }
@@ -401,6 +403,7 @@ int recorder_run(const struct command *command, const struct recorder_options *o
 	catch_interrupts();
 	int exit_status = open_sources(&recorder, interfaces, count, skip_failing);
 	if (exit_status == 0) {
+		recorder_follow_links(&recorder);
 		int status = record(&recorder, &user, &fault);
 		bool told = false;
 		for (size_t i = 0; i < recorder.lane_count; i++)
@@ -410,6 +413,7 @@ int recorder_run(const struct command *command, const struct recorder_options *o
 	}
 	for (size_t i = 0; i < recorder.lane_count; i++)
 		close_lane(&recorder.lanes[i]);
+	links_close(recorder.links);
 	policies_free(&recorder.policies);
 	weir_campaign_close(recorder.campaign);
 	signing_key_free(recorder.signer);

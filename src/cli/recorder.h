@@ -12,6 +12,7 @@
 #include <weir/archive.h>
 #include <weir/live.h>
 
+#include "box/links.h"
 #include "cli/cli.h"
 #include "cli/policy_options.h"
 #include "cli/seal_options.h"
@@ -87,6 +88,7 @@ struct recorder {
 	struct lane *lanes;
 	size_t lane_count;
 	struct clock_watch clock;
+	struct links *links; /* their changes; NULL: the system does not tell */
 	_Atomic uint64_t wanted; /* packets still to be kept, with --count */
 	int64_t started_ns;      /* monotonic */
 	int64_t last_retention_ns;
@@ -112,6 +114,10 @@ bool recorder_enter(struct recorder *recorder, const struct lane *lane, const st
 
 /* record_losses.c: looks at every lane's counters and enters what was lost; last: nothing will follow. */
 void recorder_look(struct recorder *recorder, bool last);
+
+/* record_links.c: follows the interfaces that are recorded from now on, where the system tells of changes; and enters those that there were. */
+void recorder_follow_links(struct recorder *recorder);
+void recorder_look_at_links(struct recorder *recorder);
 
 /* record_status.c */
 struct record_sums {

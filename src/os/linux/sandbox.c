@@ -53,6 +53,7 @@ static const struct {
 	{"setsockopt", 1, SOL_SOCKET}, {"setsockopt", 1, 263 /* SOL_PACKET */},
 	{"ioctl", 1, SIOCGIFINDEX},    {"ioctl", 1, SIOCGIFFLAGS},
 	{"ioctl", 1, TIOCGWINSZ},      {"ioctl", 1, TCGETS},
+	{"ioctl", 1, SIOCETHTOOL},     /* tells the speed of a link; changing it takes a right that is gone */
 	{"ioctl", 1, FIONREAD},        {"prctl", 0, PR_SET_NAME},
 };
 
