@@ -219,6 +219,13 @@ int socket_events_look(struct socket_events *events, struct weir_fault *fault)
 	return iterate(events, events->programs->progs.look_at_files, fault);
 }
 
+int socket_events_figures(struct socket_events *events, bool tcp, struct weir_fault *fault)
+{
+	int error = tcp ? iterate(events, events->programs->progs.look_at_tcp, fault) : 0;
+
+	return error ? error : iterate(events, events->programs->progs.look_at_udp, fault);
+}
+
 uint64_t socket_events_taken(const struct socket_events *events) { return events->taken; }
 
 /* Relaxed: a number for people, and a hint to look again. */
