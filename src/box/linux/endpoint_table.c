@@ -38,6 +38,8 @@ struct endpoint_table {
 	struct entry *slots[SLOTS];
 	struct entry **all;
 	size_t count, room;
+	struct entry **listeners;      /* those that listen for TCP */
+	size_t listeners_count, listeners_room;
 	struct endpoint *waiting;      /* in TIME_WAIT, or not whole yet: found anew at each look */
 	size_t waiting_count, waiting_room;
 	const struct endpoint **list;
@@ -77,6 +79,7 @@ void endpoint_table_free(struct endpoint_table *table)
 	}
 	process_table_free(table->processes);
 	free(table->all);
+	free(table->listeners);
 	free(table->waiting);
 	free(table->list);
 	free(table);
@@ -155,11 +158,15 @@ static void put_place(struct endpoint *endpoint, const struct socket_event *even
 
 static void put_figures(struct endpoint *endpoint, const struct socket_event *event)
 {
-	endpoint->bytes_sent = event->bytes_sent;
-	endpoint->bytes_received = event->bytes_received;
-	endpoint->packets_sent = event->packets_sent;
-	endpoint->packets_received = event->packets_received;
-	if (endpoint->protocol == IPPROTO_TCP && !endpoint->raw) {
+	bool listens = endpoint->state == ENDPOINT_LISTEN;
+
+	if (!listens) {
+		endpoint->bytes_sent = event->bytes_sent;
+		endpoint->bytes_received = event->bytes_received;
+		endpoint->packets_sent = event->packets_sent;
+		endpoint->packets_received = event->packets_received;
+	}
+	if (!listens && endpoint->protocol == IPPROTO_TCP && !endpoint->raw) {
 		endpoint->rtt_ns = event->rtt_ns;
 		endpoint->retransmissions = event->retransmissions;
 	}
@@ -184,6 +191,22 @@ static struct entry *add(struct endpoint_table *table, const struct socket_event
 	entry->place = table->count;
 	table->all[table->count++] = entry;
 	return entry;
+}
+
+/* Sets its state, and keeps the list of those that listen. */
+static void set_state(struct endpoint_table *table, struct entry *entry, uint8_t state)
+{
+	uint8_t before = entry->endpoint.state;
+
+	entry->endpoint.state = state;
+	if (before != ENDPOINT_LISTEN && state == ENDPOINT_LISTEN) {
+		if (make_room(&table->listeners, table->listeners_count, &table->listeners_room, sizeof *table->listeners))
+			table->listeners[table->listeners_count++] = entry;
+	} else if (before == ENDPOINT_LISTEN && state != ENDPOINT_LISTEN) {
+		for (size_t i = 0; i < table->listeners_count; i++)
+			if (table->listeners[i] == entry)
+				table->listeners[i--] = table->listeners[--table->listeners_count];
+	}
 }
 
 static void drop(struct endpoint_table *table, struct entry *entry)
@@ -220,13 +243,13 @@ static void take_from_listener(struct endpoint_table *table, struct entry *entry
 	const struct endpoint *new = &entry->endpoint;
 	struct entry *found = NULL;
 
-	for (size_t i = 0; i < table->count; i++) {
-		const struct endpoint *e = &table->all[i]->endpoint;
-		if (e->state != ENDPOINT_LISTEN || e->local_port != new->local_port || !table->all[i]->process)
+	for (size_t i = 0; i < table->listeners_count; i++) {
+		const struct endpoint *e = &table->listeners[i]->endpoint;
+		if (e->local_port != new->local_port || !table->listeners[i]->process)
 			continue;
 		bool exact = e->local.version && memcmp(&e->local, &new->local, sizeof e->local) == 0;
 		if (exact || (!e->local.version && !found))
-			found = table->all[i];
+			found = table->listeners[i];
 		if (exact)
 			break;
 	}
@@ -322,7 +345,7 @@ void endpoint_table_take(struct endpoint_table *table, const struct socket_event
 			put_figures(&entry->endpoint, event);
 			/* The state that the last event told is what it was in. */
 			uint8_t before = event->kind == SOCKET_STATE ? event->before : entry->endpoint.state;
-			entry->endpoint.state = ENDPOINT_CLOSED;
+			set_state(table, entry, ENDPOINT_CLOSED);
 			went(table, entry, before, time);
 		}
 		return;
@@ -338,9 +361,9 @@ void endpoint_table_take(struct endpoint_table *table, const struct socket_event
 	if (is_addressed(event) && event->kind != SOCKET_ACCEPTED && !(entry->came && entry->endpoint.raw))
 		put_place(&entry->endpoint, event);
 	if (event->kind != SOCKET_ACCEPTED && event->kind != SOCKET_USED)
-		entry->endpoint.state = state_of(event);
+		set_state(table, entry, state_of(event));
 	else if (entry->endpoint.protocol != IPPROTO_TCP || entry->endpoint.raw || !entry->came)
-		entry->endpoint.state = state_of(event);
+		set_state(table, entry, state_of(event));
 	put_figures(&entry->endpoint, event);
 	if (!entry->came) {
 		if (!is_addressed(event))
@@ -423,7 +446,7 @@ void endpoint_table_end(struct endpoint_table *table, bool everything)
 			continue;
 		}
 		uint8_t before = entry->endpoint.state;
-		entry->endpoint.state = ENDPOINT_CLOSED;
+		set_state(table, entry, ENDPOINT_CLOSED);
 		went(table, entry, before, table->now);
 	}
 	table->list_count = 0;
