@@ -152,6 +152,7 @@ static bool wait_for_ns(int64_t ns)
 
 static int watch(struct endpoints *endpoints, struct shown *shown, struct weir_fault *fault)
 {
+	uint64_t lost_before = 0, lost;
 	bool more = true;
 	size_t count;
 
@@ -166,6 +167,10 @@ static int watch(struct endpoints *endpoints, struct shown *shown, struct weir_f
 		error = endpoints_refresh(endpoints, fault);
 		if (!error)
 			error = flush(shown, fault);
+		lost = endpoints_lost(endpoints);
+		if (lost != lost_before)
+			fprintf(stderr, "weir endpoints: %" PRIu64 " events of the kernel were lost: what lived shortly may be missing\n", lost - lost_before);
+		lost_before = lost;
 	}
 	return error;
 }

@@ -105,6 +105,8 @@ void endpoints_close(struct endpoints *endpoints)
 
 const char *endpoints_lack(const struct endpoints *endpoints) { return endpoints->lack; }
 
+uint64_t endpoints_lost(const struct endpoints *endpoints) { return endpoints->queue ? event_queue_lost(endpoints->queue) : 0; }
+
 /* The events since the last look, then what the kernel says of each socket that has carried something. */
 static int refresh_by_events(struct endpoints *endpoints, struct weir_fault *fault)
 {
