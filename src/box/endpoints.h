@@ -52,7 +52,9 @@ struct endpoint_event {
 
 struct endpoints_options {
 	bool without_bpf;
-	/* Called for every event, in order of time, within endpoints_refresh; NULL: nobody wants them. Also for those that lived between two looks, where eBPF sees them. */
+	/* Ask the kernel for the figures of every TCP connection at every look, whatever that costs. Else, where there are many, less often: every 4 s of 10,000. */
+	bool always_figures;
+	/* Called for every event, in the order in which the kernel told them (that of time to some microseconds), within endpoints_refresh; NULL: nobody wants them. Also for those that lived between two looks, where eBPF sees them. */
 	void (*event)(const struct endpoint_event *event, void *argument);
 	void *argument;
 };

@@ -316,7 +316,7 @@ static int run(const struct command *command, void *values, int argc, char **arg
 	int error = expression ? endpoint_filter_new(expression, &shown.filter, &fault) : weir_fail(&fault, WEIR_E_MEMORY, "no memory for a filter");
 	free(expression);
 	if (!error) {
-		const struct endpoints_options how = {.without_bpf = options->without_bpf, .event = take_event, .argument = &shown};
+		const struct endpoints_options how = {.without_bpf = options->without_bpf, .always_figures = !options->watch, .event = take_event, .argument = &shown};
 		error = endpoints_open(&how, &endpoints, &fault);
 	}
 	if (!error) {
