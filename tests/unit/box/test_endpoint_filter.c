@@ -2,9 +2,9 @@
 #include <netinet/in.h>
 
 #include "box/endpoint_filter.h"
-#include "unit.h"
+#include "../unit.h"
 
-static const struct weir_bytes bytes(const char *string) { return (struct weir_bytes){(const uint8_t *)string, strlen(string)}; }
+static struct weir_bytes bytes(const char *string) { return (struct weir_bytes){(const uint8_t *)string, strlen(string)}; }
 
 static struct endpoint https(void)
 {

@@ -5,7 +5,7 @@
 
 #include "core/clock.h"
 #include "os/process.h"
-#include "unit.h"
+#include "../unit.h"
 
 static void our_own_process_is_as_we_know_it(void **state)
 {
