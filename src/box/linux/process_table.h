@@ -8,7 +8,7 @@
 
 #include <weir/process.h>
 
-#include "sockets.h"
+#include "bpf/sockets.h"
 
 struct process_table;
 

@@ -9,7 +9,7 @@
 
 #include <weir/error.h>
 
-#include "sockets.h"
+#include "bpf/sockets.h"
 
 /* event: SOCKET_FIGURES, without a process; what the list does not have is SOCKET_NOT_KNOWN. inode: 0: no process has it open. */
 struct socket_found {

@@ -9,7 +9,7 @@
 
 #include <weir/error.h>
 
-#include "sockets.h"
+#include "bpf/sockets.h"
 
 struct socket_events;
 
