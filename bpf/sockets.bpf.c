@@ -590,14 +590,15 @@ SEC("tp_btf/sock_recv_length")
 int BPF_PROG(on_received, struct sock *sk, int length, int flags) { return flags & PEEK ? 0 : carried(sk, length, false); }
 
 /* Nothing else tells who accepted. */
-#if defined(__TARGET_ARCH_x86) || defined(__TARGET_ARCH_arm64)
 SEC("tp_btf/sys_exit")
 int BPF_PROG(on_call_ended, struct pt_regs___sockets *registers, long result)
 {
 #if defined(__TARGET_ARCH_x86)
 	long number = BPF_CORE_READ(registers, orig_ax);
-#else
+#elif defined(__TARGET_ARCH_arm64)
 	long number = BPF_CORE_READ(registers, syscallno);
+#else
+	long number = -2; /* none: there it is seen when it is used first */
 #endif
 	if ((number != accept4_number && number != accept_number) || result < 0)
 		return 0;
@@ -625,7 +626,6 @@ int BPF_PROG(on_call_ended, struct pt_regs___sockets *registers, long result)
 	tell(&event);
 	return 0;
 }
-#endif
 
 /* ---- what was there before ---- */
 

@@ -142,6 +142,8 @@ struct pt_regs___sockets {
 struct pt_regs___sockets {
 	int syscallno;
 };
+#else
+struct pt_regs___sockets;
 #endif
 
 #pragma clang attribute pop

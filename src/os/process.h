@@ -27,6 +27,9 @@ struct os_process {
 /* WEIR_E_NOT_FOUND: there is none. What may not be known is left empty. Name, threads, user and cgroup take no right. */
 int os_process_read(uint32_t pid, struct os_process *process, struct weir_fault *fault);
 
+/* Whether the numbers of processes are those that the kernel itself uses: not so in a container, where /proc has others. */
+bool os_process_numbers_are_the_kernels(void);
+
 /* The id of the container that a cgroup's path names (docker, podman, containerd, Kubernetes, LXC, systemd-nspawn); a view into path, empty: none. */
 struct weir_bytes os_container_of(const char *path);
 

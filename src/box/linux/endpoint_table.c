@@ -420,7 +420,7 @@ static void put_details(struct endpoint_table *table, struct endpoint *endpoint)
 {
 	struct details *details = &table->details[endpoint->process.pid % DETAILS];
 
-	if (endpoint->process.pid == 0)
+	if (endpoint->process.pid == 0 || !process_table_may_read(table->processes))
 		return;
 	if ((details->pid != endpoint->process.pid || table->now - details->looked_ns > DETAILS_AFTER_NS) && table->details_left > 0) {
 		struct os_process process;

@@ -86,6 +86,8 @@ int endpoints_open(const struct endpoints_options *options, struct endpoints **e
 	}
 	if (!options->without_bpf)
 		error = event_queue_open(&made->queue, &why);
+	if (!error)
+		process_table_by_kernel(endpoint_table_processes(made->table));
 	if (error)
 		error = open_looks(made, &why, fault);
 	else if (!event_queue_sees_use(made->queue))

@@ -134,6 +134,7 @@ static int open_events(struct owners *owners, struct weir_fault *fault)
 
 	if (error)
 		return error;
+	process_table_by_kernel(socket_table_processes(owners->table));
 	error = socket_events_look(owners->events, fault);
 	if (error) {
 		socket_events_close(owners->events);

@@ -29,6 +29,7 @@ struct process_table {
 	size_t strings_mask;
 	struct user *users;
 	size_t user_count;
+	bool no_proc;            /* its numbers are others than the table's */
 	struct process_known *by_pid[PIDS];
 };
 
@@ -89,6 +90,9 @@ void process_table_free(struct process_table *table)
 	free(table->users);
 	free(table);
 }
+
+void process_table_by_kernel(struct process_table *table) { table->no_proc = !os_process_numbers_are_the_kernels(); }
+bool process_table_may_read(const struct process_table *table) { return !table->no_proc; }
 
 struct weir_bytes process_table_string(struct process_table *table, const void *data, size_t length)
 {
@@ -167,7 +171,7 @@ static struct process_known *read_process(struct process_table *table, uint32_t 
 	struct os_process found;
 	struct weir_process process = {.pid = pid};
 
-	if (os_process_read(pid, &found, NULL) < 0)
+	if (table->no_proc || os_process_read(pid, &found, NULL) < 0)
 		return NULL;
 	process.user_id = found.user_id;
 	process.name = process_table_string(table, found.name, strnlen(found.name, 15));

@@ -16,6 +16,11 @@ struct process_table;
 struct process_table *process_table_new(void);
 void process_table_free(struct process_table *table);
 
+/* Its processes have the kernel's own numbers from now on, which are not always those of /proc. */
+void process_table_by_kernel(struct process_table *table);
+/* Whether /proc says something of a process with a number of the table's. */
+bool process_table_may_read(const struct process_table *table);
+
 /* A string kept for as long as the table; empty when the bound of memory is reached (32 MiB of different strings). */
 struct weir_bytes process_table_string(struct process_table *table, const void *data, size_t length);
 

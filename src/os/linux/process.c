@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -111,6 +112,14 @@ int os_process_read(uint32_t pid, struct os_process *process, struct weir_fault 
 	ssize_t length = readlink(path, process->executable, sizeof process->executable - 1);
 	process->executable[length > 0 ? length : 0] = '\0';
 	return 0;
+}
+
+bool os_process_numbers_are_the_kernels(void)
+{
+	struct stat status;
+
+	/* The first pid namespace has a fixed inode (PROC_PID_INIT_INO). */
+	return stat("/proc/self/ns/pid", &status) == 0 && status.st_ino == 0xeffffffc;
 }
 
 /* The hexadecimal digits at `at`. */
