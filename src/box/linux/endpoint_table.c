@@ -10,6 +10,7 @@
 
 #define SLOTS 16384u
 #define DETAILS 8192u
+#define GONE 8192u
 #define DETAILS_A_LOOK 64     /* processes looked up in /proc at one look: 40 µs each */
 #define DETAILS_AFTER_NS (5 * NS_PER_SECOND)
 
@@ -36,6 +37,7 @@ struct details {
 
 struct endpoint_table {
 	struct entry *slots[SLOTS];
+	uint64_t gone[GONE];           /* cookies of those that went: what a look read before it knew that does not bring them back */
 	struct entry **all;
 	size_t count, room;
 	struct entry **listeners;      /* those that listen for TCP */
@@ -345,7 +347,10 @@ void endpoint_table_take(struct endpoint_table *table, const struct socket_event
 		take_waiting(table, event);
 		return;
 	}
+	if (!entry && (event->kind == SOCKET_FIGURES || event->kind == SOCKET_HELD) && table->gone[event->cookie % GONE] == event->cookie)
+		return;
 	if (is_closing(event)) {
+		table->gone[event->cookie % GONE] = event->cookie;
 		if (entry) {
 			put_figures(&entry->endpoint, event);
 			/* The state that the last event told is what it was in. */

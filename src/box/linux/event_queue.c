@@ -160,6 +160,9 @@ int event_queue_look(struct event_queue *queue, bool holders, bool tcp, const st
 	int error;
 
 	pthread_mutex_lock(&queue->lock);
+	/* What the thread has taken in since comes before what is told at once from here on. */
+	tell(&queue->coming, taker);
+	queue->coming.length = 0;
 	queue->direct = taker;
 	error = holders ? socket_events_look(queue->events, fault) : 0;
 	if (!error)

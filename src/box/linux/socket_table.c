@@ -8,6 +8,7 @@
 #include "core/xxh3.h"
 
 #define HOLDERS_MOST 4
+#define GONE 4096
 #define ALWAYS INT64_MIN
 #define STILL INT64_MAX
 #define AFTER_TCP_NS 1000000000 /* after it has ended a TCP connection still gets the last segments; nobody gets its addresses anew so soon */
@@ -37,6 +38,7 @@ struct known_socket {
 	uint8_t protocol, family, only_v6, holder_count;
 	bool listening, accepted_from; /* it listens; it came out of one that listens */
 	bool only_held;            /* nobody was seen to use it */
+	bool ended;                /* its end was told; a look that does not find it may err */
 	struct holder holders[HOLDERS_MOST];
 };
 
@@ -50,6 +52,7 @@ struct socket_table {
 	size_t mask, count, most;
 	uint64_t look, seed;
 	int64_t remember_ns;
+	uint64_t gone[GONE];   /* cookies of which only the end was heard */
 	struct list open, closed;
 	struct process_table *processes;
 };
@@ -201,8 +204,12 @@ static struct known_socket *socket_of(struct socket_table *table, const struct s
 	for (socket = *slot; socket; socket = socket->next)
 		if (socket->cookie == event->cookie)
 			return socket;
-	if (event->kind == SOCKET_CLOSED || (event->kind == SOCKET_STATE && event->state == TCP_STATE_CLOSED && event->before != 2))
+	if (event->kind == SOCKET_CLOSED || (event->kind == SOCKET_STATE && event->state == TCP_STATE_CLOSED && event->before != 2)) {
+		table->gone[event->cookie % GONE] = event->cookie;
 		return NULL; /* its end is all that is heard of it */
+	}
+	if (event->kind == SOCKET_HELD && table->gone[event->cookie % GONE] == event->cookie)
+		return NULL;
 	if (table->count >= table->most) {
 		if (!table->closed.oldest)
 			return NULL;
@@ -341,7 +348,8 @@ void socket_table_take(struct socket_table *table, const struct socket_event *ev
 	int64_t time = (int64_t)event->time + offset;
 	bool old = event->kind == SOCKET_HELD;
 
-	if (!socket)
+	/* A look that read of it before its end was told does not bring it back. */
+	if (!socket || (old && socket->ended))
 		return;
 	socket->look = table->look;
 	if (event->opened)
@@ -358,8 +366,10 @@ void socket_table_take(struct socket_table *table, const struct socket_event *ev
 	take_holder(table, socket, event, since, time);
 	if (event->kind == SOCKET_CLOSED || (event->kind == SOCKET_STATE && event->state == TCP_STATE_CLOSED)) {
 		close_socket(table, socket, time);
+		socket->ended = true;
 		return;
 	}
+	socket->ended = false;
 	open_again(table, socket);
 	if (event->local_port == 0 && (has_ports(event->protocol) || event->protocol == IPPROTO_ICMP || event->protocol == IPPROTO_ICMPV6))
 		return;
