@@ -55,10 +55,10 @@ static void name_metric(struct metric *metric)
 	} else if (counter->unit == COUNTER_RATIO) {
 		strcat(metric->name, "_ratio");
 	}
-	if (counter->kind == COUNTER_TOTAL) {
-		drop_end(metric->name, "_total");
+	/* The ending says that it is a counter: HugePages_Total is none. */
+	drop_end(metric->name, "_total");
+	if (counter->kind == COUNTER_TOTAL)
 		strcat(metric->name, "_total");
-	}
 }
 
 static const struct {
