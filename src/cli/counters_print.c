@@ -86,11 +86,27 @@ static void add_sparkline(struct text *out, const struct counters *counters, con
 	}
 }
 
-static void add_row(struct text *out, const struct counters *counters, const struct counter *counter, size_t columns)
+#define NAME_COLUMNS 40
+#define FIGURE_COLUMNS 36 /* value and rate, with the blanks between */
+
+/* How wide names are, at most NAME_COLUMNS. */
+static size_t name_columns(const struct counters *counters)
+{
+	size_t count, most = 0;
+	const struct counter *list = counters_list(counters, &count);
+	char name[NAME_SIZE];
+	for (size_t i = 0; i < count; i++) {
+		size_t length = list[i].there ? strlen(name_of(&list[i], name)) : 0;
+		most = length > most ? length : most;
+	}
+	return most < NAME_COLUMNS ? most : NAME_COLUMNS;
+}
+
+static void add_row(struct text *out, const struct counters *counters, const struct counter *counter, size_t names, size_t columns)
 {
 	char name[NAME_SIZE], value[FORMAT_SIZE], rate[FORMAT_SIZE];
-	size_t width = columns > 78 ? columns - 78 : 0;
-	text_add_format(out, "%-40.40s %20s %15s ", name_of(counter, name), counter->there ? value_of(counter, value) : "gone",
+	size_t width = columns > names + FIGURE_COLUMNS ? columns - names - FIGURE_COLUMNS : 0;
+	text_add_format(out, "%-*.*s %20s %13s ", (int)names, (int)names, name_of(counter, name), counter->there ? value_of(counter, value) : "gone",
 	                counter->there ? rate_of(counter, rate) : "");
 	add_sparkline(out, counters, counter, width > COUNTERS_HISTORY ? COUNTERS_HISTORY : width);
 }
@@ -105,22 +121,22 @@ static void screen_size(size_t *rows, size_t *columns)
 
 static void print_screen(const struct counters *counters, const char *time)
 {
-	size_t count, rows, columns, shown = 0, there = 0;
+	size_t count, rows, columns, shown = 0, there = 0, names = name_columns(counters), least = names + FIGURE_COLUMNS;
 	const struct counter *list = counters_list(counters, &count);
 	struct text out = {0};
 	screen_size(&rows, &columns);
 	text_add_format(&out, "\033[H%-40.*s\033[K", columns < 40 ? (int)columns : 40, time);
 	for (size_t i = 0; i < count; i++) {
 		there += list[i].there;
-		if (!list[i].there || shown + 2 >= rows || columns < 78)
+		if (!list[i].there || shown + 2 >= rows || columns < least)
 			continue;
 		text_add(&out, "\n");
-		add_row(&out, counters, &list[i], columns);
+		add_row(&out, counters, &list[i], names, columns);
 		text_add(&out, "\033[K");
 		shown++;
 	}
 	if (shown < there && rows > 1)
-		text_add_format(&out, "\n%zu more: name fewer, or make the window %s\033[K", there - shown, columns < 78 ? "78 columns wide" : "higher");
+		text_add_format(&out, "\n%zu more: name fewer, or make the window %s\033[K", there - shown, columns < least ? "wider" : "higher");
 	text_add(&out, "\033[J");
 	fputs(text_string(&out), stdout);
 	text_free(&out);
@@ -129,7 +145,7 @@ static void print_screen(const struct counters *counters, const char *time)
 void counters_print_rates(const struct counters *counters, int64_t time_ns, bool local)
 {
 	char time[FORMAT_SIZE];
-	size_t count;
+	size_t count, names = name_columns(counters);
 	const struct counter *list = counters_list(counters, &count);
 	format_time(time_ns, local, 3, time);
 	if (terminal_is(stdout)) {
@@ -141,7 +157,7 @@ void counters_print_rates(const struct counters *counters, int64_t time_ns, bool
 		if (!list[i].there)
 			continue;
 		text_add_format(&out, "%s ", time);
-		add_row(&out, counters, &list[i], 78 + 10);
+		add_row(&out, counters, &list[i], names, names + FIGURE_COLUMNS + 10);
 		puts(text_string(&out));
 		text_free(&out);
 	}
