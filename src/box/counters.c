@@ -148,7 +148,8 @@ static uint32_t hash_name(const char *group, struct weir_bytes instance, struct 
 static bool is_entry(const struct entry *entry, const char *group, struct weir_bytes instance, struct weir_bytes name)
 {
 	return strncmp(entry->name, (const char *)name.data, name.length) == 0 && !entry->name[name.length] &&
-	       strncmp(entry->instance, (const char *)instance.data, instance.length) == 0 && !entry->instance[instance.length] &&
+	       (!instance.length || strncmp(entry->instance, (const char *)instance.data, instance.length) == 0) &&
+	       !entry->instance[instance.length] &&
 	       (entry->group == group || strcmp(entry->group, group) == 0);
 }
 
