@@ -25,7 +25,7 @@ struct counter {
 	uint8_t kind, unit;
 	bool there;           /* false: its instance went away; value and rate are the last */
 	double value;         /* exact up to 2^53 */
-	uint64_t whole;       /* of COUNTER_NUMBER, BYTES, PACKETS, NANOSECONDS: exactly */
+	uint64_t whole;       /* of COUNTER_NUMBER, BYTES, PACKETS, NANOSECONDS: exactly; where value is below zero in two's complement */
 	double rate;          /* a second, between the last two looks; NAN: there was one look, or it was set back */
 };
 
@@ -35,6 +35,7 @@ struct counters;
 
 /*
  * names: shell patterns of GROUP.INSTANCE.NAME, GROUP.NAME (where there is one instance) or of a prefix up to a dot ("interface", "interface.eth*"); none: all. WEIR_E_NOT_FOUND when one matches nothing.
+ * What it sees does not count as a look: counters_refresh comes next. Everything is opened here: privileges may be dropped afterwards. One thread.
  */
 int counters_open(const char *const *names, size_t count, struct counters **counters, struct weir_fault *fault);
 void counters_close(struct counters *counters);
@@ -45,7 +46,7 @@ int counters_refresh(struct counters *counters, struct weir_fault *fault);
 const struct counter *counters_list(const struct counters *counters, size_t *count);
 /* NULL: there is none. */
 const struct counter *counters_named(const struct counters *counters, const char *group, const char *instance, const char *name);
-/* What a sparkline shows: rates of totals, values of levels, oldest first, at most COUNTERS_HISTORY of them. Returns how many. */
+/* What a sparkline shows: rates of totals, values of levels, oldest first, at most COUNTERS_HISTORY of them; NAN: not known then. Returns how many. */
 size_t counters_history(const struct counters *counters, const struct counter *counter, double out[static COUNTERS_HISTORY]);
 
 #endif
