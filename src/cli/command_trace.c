@@ -90,7 +90,8 @@ static void take(const struct weir_trace_event *event, void *argument)
 	run->events++;
 	if (run->perfetto)
 		run->error = trace_perfetto_event(run->perfetto, event, &run->fault);
-	if (run->options->quiet || (run->perfetto && run->options->read && !run->options->json))
+	/* What goes into a file is not printed as well. */
+	if (run->options->quiet || run->options->write || run->perfetto)
 		return;
 	if (run->options->json)
 		trace_put_json(&run->out, event);
@@ -301,7 +302,7 @@ static int trace(const struct command *command, struct run *run, struct weir_fau
 	const struct weir_trace_options options = {
 		.providers = run->name_count ? run->names : NULL,
 		.file = run->options->write,
-		.event = run->options->quiet && !run->perfetto && !run->options->count ? NULL : take,
+		.event = (run->options->quiet || run->options->write) && !run->perfetto && !run->options->count ? NULL : take,
 		.argument = run,
 		.pid = (uint32_t)run->options->pid,
 		.level = run->level,
