@@ -6,7 +6,7 @@
 
 #include <bpf/bpf_tracing.h>
 
-#include "trace.h"
+#include "trace_events.h"
 
 #define CONNECTIONS 65536
 #define REQUESTS 16384

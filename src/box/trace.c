@@ -12,7 +12,7 @@
 
 #include "box/trace.h"
 #include "box/trace_weir.h"
-#include "bpf/trace.h"
+#include "bpf/trace_events.h"
 #include "core/clock.h"
 
 #define LOOK_MS 100 /* how long events may wait in the ring when there are few */

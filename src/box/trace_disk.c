@@ -1,6 +1,6 @@
 /* Provider disk: requests to block devices, as they are given to the driver and as they are done. */
 #include "box/trace.h"
-#include "bpf/trace.h"
+#include "bpf/trace_events.h"
 
 enum { ISSUE = 1, COMPLETE = 2 };
 

@@ -4,7 +4,7 @@
 
 #include "box/linux/kernel_names.h"
 #include "box/trace.h"
-#include "bpf/trace.h"
+#include "bpf/trace_events.h"
 
 enum { DROP = 1, UNSPECIFIED = 2 };
 #define REASONS_MOST 1024

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "box/trace.h"
-#include "bpf/trace.h"
+#include "bpf/trace_events.h"
 #include "core/text.h"
 #include "file/stream.h"
 #include "packet/output.h"

@@ -1,6 +1,6 @@
 /* Provider process: processes and threads that start, become another program, and end. */
 #include "box/trace.h"
-#include "bpf/trace.h"
+#include "bpf/trace_events.h"
 
 enum { PROCESS = 1, THREAD = 2 };
 

@@ -1,6 +1,6 @@
 /* Provider sched: which thread runs where. The event's thread is the one that ran. */
 #include "box/trace.h"
-#include "bpf/trace.h"
+#include "bpf/trace_events.h"
 
 static const struct weir_trace_keyword keywords[] = {{"switch", 1}, {0}};
 

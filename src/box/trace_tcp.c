@@ -1,6 +1,6 @@
 /* Provider tcp: connections from their beginning to their end. */
 #include "box/trace.h"
-#include "bpf/trace.h"
+#include "bpf/trace_events.h"
 
 enum { CONNECTION = 1, LOSS = 2, STATE = 4 };
 
@@ -11,7 +11,7 @@ static const struct weir_trace_name states[] = {
 	{7, "CLOSED"}, {8, "CLOSE_WAIT"}, {9, "LAST_ACK"}, {10, "LISTEN"}, {11, "CLOSING"}, {12, "NEW_SYN_RECEIVED"}, {0},
 };
 
-/* struct trace_tcp of bpf/trace.h. */
+/* struct trace_tcp of bpf/trace_events.h. */
 static const struct weir_trace_field fields[] = {
 	TRACE_TUPLE_FIELDS,
 	{"before", WEIR_TRACE_UNSIGNED, 1, states},

@@ -1,6 +1,6 @@
 /* Provider udp: datagrams as they are sent, reach a socket, are received. */
 #include "box/trace.h"
-#include "bpf/trace.h"
+#include "bpf/trace_events.h"
 
 enum { SEND = 1, RECEIVE = 2, ARRIVE = 4 };
 

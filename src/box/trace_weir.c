@@ -1,7 +1,7 @@
 /* Provider weir: what weir itself, or a program through it, has to say. */
 #include "box/trace.h"
 #include "box/trace_weir.h"
-#include "bpf/trace.h"
+#include "bpf/trace_events.h"
 
 static const struct weir_trace_keyword keywords[] = {{"session", 1}, {"loss", 2}, {"message", 4}, {0}};
 

@@ -14,7 +14,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
-#include "drops.h"
+#include "bpf/drops.h"
 #include "drops.skel.h"
 
 #define PLACES 2048 /* as many as the kernel keeps */

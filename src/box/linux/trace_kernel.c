@@ -16,7 +16,7 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
-#include "bpf/trace.h"
+#include "bpf/trace_events.h"
 #include "trace.skel.h"
 
 #define BUFFER_LEAST (UINT64_C(256) << 10)

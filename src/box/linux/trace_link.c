@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "box/trace.h"
-#include "bpf/trace.h"
+#include "bpf/trace_events.h"
 
 enum { LINK = 1, ADDRESS = 2, ROUTE = 4 };
 enum { LINK_CHANGED = 1, LINK_REMOVED, ADDRESS_ADDED, ADDRESS_REMOVED, ROUTE_ADDED, ROUTE_REMOVED };

@@ -1,6 +1,6 @@
-/* bpf/trace.h: what the tracing programs hand to user space. */
-#ifndef BPF_TRACE_H
-#define BPF_TRACE_H
+/* bpf/trace_events.h: what the tracing programs hand to user space. */
+#ifndef BPF_TRACE_EVENTS_H
+#define BPF_TRACE_EVENTS_H
 
 #include "tuple.h"
 
