@@ -161,6 +161,35 @@ else
 	is "$(tr '\n' ' ' <"$tmp/differences")" "0 0 " "sched: every switch of two threads, as getrusage counts them"
 fi
 
+# For Perfetto each is a scheduler event: TracePacket.ftrace_events (1), FtraceEventBundle.event (2), FtraceEvent.sched_switch (4).
+"$WEIR" trace -r "$tmp/switch.pcapng" -p sched -c 500 --perfetto "$tmp/switch.perfetto" 2>/dev/null
+is "$(python3 - "$tmp/switch.perfetto" <<'EOP'
+import sys
+def fields(d):
+    at, out = 0, []
+    def varint():
+        nonlocal at
+        v = s = 0
+        while True:
+            b = d[at]; at += 1; v |= (b & 127) << s; s += 7
+            if not b & 128: return v
+    while at < len(d):
+        key = varint()
+        if key & 7 == 0: v = varint()
+        elif key & 7 == 2: n = varint(); v = d[at:at + n]; at += n; assert len(v) == n
+        else: raise ValueError(key)
+        out.append((key >> 3, v))
+    return out
+n = 0
+for _, packet in fields(open(sys.argv[1], 'rb').read()):
+    for number, bundle in fields(packet):
+        if number == 1:
+            event = dict(fields(dict(fields(bundle))[2])); switch = dict(fields(event[4]))
+            n += event[1] > 10**18 and {1, 2, 3, 4, 5, 6, 7} <= set(switch)
+print(n)
+EOP
+)" 500 "sched: each switch is one for Perfetto"
+
 # With too small a buffer some are lost, and counted.
 trace lost -p sched --buffer 256K
 "$traced" yield 300000 0 >"$tmp/yielded"
