@@ -87,6 +87,16 @@ static const struct weir_flow_column columns[] = {
 	{"vantage_points", WEIR_COLUMN_STRING, MEMBER(vantages), .key = true, .own_element = 18, .meaning = "where it was seen"},
 	{"duplicates_removed", WEIR_COLUMN_UNSIGNED, MEMBER(duplicates), .own_element = 19, .meaning = "packets, counted nowhere else"},
 	{"record", WEIR_COLUMN_UNSIGNED, MEMBER(sequence), .own_element = 20, .meaning = "number of the record in its run"},
+	{"process_id", WEIR_COLUMN_UNSIGNED, MEMBER(process_id), .no_value = true, .key = true, .own_element = 21,
+	 .meaning = "process of the source, where that is on the box that captured"},
+	{"process_executable", WEIR_COLUMN_STRING, MEMBER(process_executable), .key = true, .own_element = 22, .meaning = "path of its program"},
+	{"process_user", WEIR_COLUMN_STRING, MEMBER(process_user), .key = true, .own_element = 23, .meaning = "name of its user"},
+	{"reverse_process_id", WEIR_COLUMN_UNSIGNED, MEMBER(reverse_process_id), .no_value = true, .key = true, .reverse = true, .own_element = 24,
+	 .meaning = "process of the destination, likewise"},
+	{"reverse_process_executable", WEIR_COLUMN_STRING, MEMBER(reverse_process_executable), .key = true, .reverse = true, .own_element = 25,
+	 .meaning = "path of its program"},
+	{"reverse_process_user", WEIR_COLUMN_STRING, MEMBER(reverse_process_user), .key = true, .reverse = true, .own_element = 26,
+	 .meaning = "name of its user"},
 };
 
 const struct weir_flow_column *weir_flow_columns(size_t *count)
@@ -109,6 +119,8 @@ void weir_flow_clear(struct weir_flow *flow)
 		.vlan = WEIR_NO_VALUE,
 		.icmp_type = WEIR_NO_VALUE,
 		.icmp_code = WEIR_NO_VALUE,
+		.process_id = WEIR_NO_VALUE,
+		.reverse_process_id = WEIR_NO_VALUE,
 		.rtt_ns = WEIR_NO_TIME,
 		.forward = {.first_ns = WEIR_NO_TIME, .last_ns = WEIR_NO_TIME},
 		.reverse = {.first_ns = WEIR_NO_TIME, .last_ns = WEIR_NO_TIME},
