@@ -10,6 +10,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -134,9 +135,21 @@ static void serve_one(unsigned kind, int fd, unsigned remote_port)
 	close(fd);
 }
 
+/* Waits for something to take; false: it is to end. The signal comes only in here, so that it is neither missed nor cuts anything. */
+static bool wait_to_serve(int fd)
+{
+	struct pollfd ready = {.fd = fd, .events = POLLIN};
+	sigset_t none;
+
+	sigemptyset(&none);
+	while (!ending && ppoll(&ready, 1, NULL, &none) <= 0)
+		;
+	return !ending;
+}
+
 static void serve_tcp(unsigned kind, int fd)
 {
-	while (!ending) {
+	while (wait_to_serve(fd)) {
 		struct sockaddr_storage other;
 		socklen_t size = sizeof other;
 		int one = accept4(fd, (struct sockaddr *)&other, &size, SOCK_CLOEXEC);
@@ -153,7 +166,7 @@ static void serve_udp(unsigned kind, int fd)
 	struct tally t = {0};
 	char data[DATAGRAM_MOST];
 
-	while (!ending) {
+	while (wait_to_serve(fd)) {
 		struct sockaddr_storage other;
 		socklen_t size = sizeof other;
 		struct header header;
@@ -184,11 +197,14 @@ static pid_t start_server(unsigned kind)
 		fail("bind");
 	if (kind < 2 && listen(fd, 512))
 		fail("listen");
+	sigset_t end;
+	sigemptyset(&end);
+	sigaddset(&end, SIGTERM);
+	sigprocmask(SIG_BLOCK, &end, NULL);
 	pid_t pid = fork();
 	if (pid < 0)
 		fail("fork");
 	if (pid == 0) {
-		/* No SA_RESTART: the signal ends the call that waits. */
 		sigaction(SIGTERM, &(struct sigaction){.sa_handler = on_end}, NULL);
 		if (kind < 2)
 			serve_tcp(kind, fd);
@@ -197,6 +213,7 @@ static pid_t start_server(unsigned kind)
 		close(fd);
 		_exit(0);
 	}
+	sigprocmask(SIG_UNBLOCK, &end, NULL);
 	close(fd);
 	return pid;
 }
