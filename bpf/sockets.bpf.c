@@ -22,7 +22,7 @@ enum { INET = 2, INET6 = 10 };
 enum { ICMP = 1, TCP = 6, UDP = 17, ICMPV6 = 58, UDPLITE = 136 };
 enum { PEEK = 2 };
 enum { STREAM = 1, DATAGRAM = 2, RAW = 3 };
-enum { ESTABLISHED = 1, SYN_SENT = 2, SYN_RECEIVED = 3, CLOSED = 7, LISTEN = 10 };
+enum { ESTABLISHED = 1, SYN_SENT = 2, SYN_RECEIVED = 3, CLOSED = 7, LISTEN = 10, NEW_SYN_RECEIVED = 12 };
 #define SOCK_DONE 1 /* bit of skc_flags: the other side's FIN has come */
 #define ROOM_BEFORE_WAKING (1u << 20)
 #define PATH_NAMES_MOST 48
@@ -225,6 +225,31 @@ static void put_socket(struct socket_event *event, struct sock *sk)
 		return;
 	}
 	__u32 local = BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr), remote = BPF_CORE_READ(sk, __sk_common.skc_daddr);
+	__builtin_memcpy(event->local, &local, 4);
+	__builtin_memcpy(event->remote, &remote, 4);
+}
+
+/* A socket that is no whole one. */
+static void put_short(struct socket_event *event, struct sock_common *common)
+{
+	struct sock_common___sockets *more = (void *)common;
+	__u8 state = BPF_CORE_READ(common, skc_state);
+
+	event->family = BPF_CORE_READ(common, skc_family);
+	event->protocol = TCP;
+	event->type = STREAM;
+	event->state = state == NEW_SYN_RECEIVED ? SYN_RECEIVED : state;
+	event->cookie = BPF_CORE_READ(common, skc_cookie.counter);
+	event->user_id = SOCKET_NO_USER;
+	event->local_port = BPF_CORE_READ(common, skc_num);
+	event->remote_port = bpf_ntohs(BPF_CORE_READ(common, skc_dport));
+	event->bytes_sent = event->bytes_received = event->packets_sent = event->packets_received = SOCKET_NOT_KNOWN;
+	if (event->family == INET6) {
+		BPF_CORE_READ_INTO(&event->local, more, skc_v6_rcv_saddr);
+		BPF_CORE_READ_INTO(&event->remote, more, skc_v6_daddr);
+		return;
+	}
+	__u32 local = BPF_CORE_READ(common, skc_rcv_saddr), remote = BPF_CORE_READ(common, skc_daddr);
 	__builtin_memcpy(event->local, &local, 4);
 	__builtin_memcpy(event->remote, &remote, 4);
 }
@@ -631,6 +656,72 @@ int look_at_files(struct bpf_iter__task_file *context)
 	if (event.type == RAW)
 		event.local_port = followed ? followed->told.local_port : 0;
 	tell_process(task, event.pid);
+	bpf_seq_write(context->meta->seq, &event, sizeof event);
+	return 0;
+}
+
+/* ---- what they carry ---- */
+
+SEC("iter/tcp")
+int look_at_tcp(struct bpf_iter__tcp *context)
+{
+	struct sock_common *common = context->sk_common;
+	struct socket_event event = {.kind = SOCKET_FIGURES, .time = bpf_ktime_get_ns(), .rtt_ns = SOCKET_NOT_KNOWN};
+
+	if (!common)
+		return 0;
+	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(common);
+	if (!tcp) {
+		/* Waiting for its end, or for the third segment of the handshake: no whole socket. */
+		put_short(&event, common);
+		bpf_seq_write(context->meta->seq, &event, sizeof event);
+		return 0;
+	}
+	struct followed *followed = bpf_sk_storage_get(&sockets, tcp, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!followed)
+		return 0;
+	put_tcp_figures(&event, tcp);
+	event.state = BPF_CORE_READ(common, skc_state);
+	if (event.state == LISTEN) {
+		struct sock___sockets *more = (void *)tcp;
+		event.receive_queue = BPF_CORE_READ(more, sk_ack_backlog);
+		event.send_queue = BPF_CORE_READ(more, sk_max_ack_backlog);
+	}
+	__u64 figures = event.packets_sent + event.packets_received + ((__u64)event.receive_queue << 32) + event.send_queue + event.rtt_ns +
+	                ((__u64)event.state << 56) ^ generation << 48 ^ 1;
+	if (figures == followed->figures)
+		return 0;
+	followed->figures = figures;
+	put_socket(&event, (struct sock *)tcp);
+	event.cookie = bpf_get_socket_cookie(tcp);
+	put_holder(&event, followed);
+	bpf_seq_write(context->meta->seq, &event, sizeof event);
+	return 0;
+}
+
+SEC("iter/udp")
+int look_at_udp(struct bpf_iter__udp *context)
+{
+	struct udp_sock *udp = context->udp_sk;
+	struct sock___queues *queues = (void *)udp;
+	struct socket_event event = {.kind = SOCKET_FIGURES, .time = bpf_ktime_get_ns()};
+
+	if (!udp)
+		return 0;
+	struct followed *followed = bpf_sk_storage_get(&sockets, udp, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!followed)
+		return 0;
+	put_figures(&event, followed);
+	event.send_queue = BPF_CORE_READ(queues, sk_wmem_alloc.refs.counter);
+	event.send_queue = event.send_queue ? event.send_queue - 1 : 0;
+	event.receive_queue = BPF_CORE_READ(queues, sk_backlog.rmem_alloc.counter);
+	__u64 figures = (event.packets_sent << 20) + event.packets_received + ((__u64)event.receive_queue << 32) + event.send_queue ^ generation << 48 ^ 1;
+	if (figures == followed->figures)
+		return 0;
+	followed->figures = figures;
+	put_socket(&event, (struct sock *)udp);
+	event.cookie = bpf_get_socket_cookie(udp);
+	put_holder(&event, followed);
 	bpf_seq_write(context->meta->seq, &event, sizeof event);
 	return 0;
 }

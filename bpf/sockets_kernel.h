@@ -22,6 +22,21 @@ struct sock___sockets {
 	__u32 sk_ack_backlog, sk_max_ack_backlog;
 };
 
+struct counter___sockets {
+	int counter;
+};
+
+struct refcount___sockets {
+	struct counter___sockets refs;
+};
+
+struct sock___queues {
+	struct refcount___sockets sk_wmem_alloc;
+	struct {
+		struct counter___sockets rmem_alloc;
+	} sk_backlog;
+};
+
 struct tcp_sock {
 	__u64 bytes_sent, bytes_retrans, bytes_received;
 	__u32 segs_in, segs_out, srtt_us, total_retrans, write_seq, snd_una, rcv_nxt, copied_seq;

@@ -63,6 +63,9 @@ void endpoints_close(struct endpoints *endpoints);
 /* A line for a person about what can't be shown and which right it takes; "": nothing is missing. */
 const char *endpoints_lack(const struct endpoints *endpoints);
 
+/* Events of the kernel that were lost for want of room: of those endpoints only is known what looking tells. 0 without eBPF. */
+uint64_t endpoints_lost(const struct endpoints *endpoints);
+
 /* Looks again. Afterwards the list is how things are. One dump of the sockets; /proc only for what is new. One thread. */
 int endpoints_refresh(struct endpoints *endpoints, struct weir_fault *fault);
 /* Those that are there, unsorted. Valid until the next refresh. */

@@ -36,4 +36,7 @@ const char *os_user_name(uint32_t user_id, char *name, size_t size);
 /* Calls for each socket that a process has open, by the number of its inode, for all processes that we may look into. Whether each could be looked into. */
 bool os_process_sockets(void (*found)(uint32_t pid, uint64_t inode, void *argument), void *argument);
 
+/* The root of the cgroup v2 hierarchy, wherever it is mounted, or nowhere: a file descriptor to attach programs to. Close it. */
+int os_cgroup_open(int *fd, struct weir_fault *fault);
+
 #endif

@@ -4,6 +4,7 @@
 #include "config.h"
 #include "core/clock.h"
 #include "os/bpf.h"
+#include "os/process.h"
 
 int64_t socket_events_clock_offset(void)
 {
@@ -111,14 +112,10 @@ static int attach(struct socket_events *events, struct weir_fault *fault)
 	};
 	struct bpf_program *const of_tracepoints[] = {programs->progs.on_state, programs->progs.on_sent, programs->progs.on_received, programs->progs.on_call_ended};
 	struct bpf_link **const links[] = {&programs->links.on_state, &programs->links.on_sent, &programs->links.on_received, &programs->links.on_call_ended};
-	char path[4096];
-	int error = os_cgroup_root(path, sizeof path, fault);
+	int root, error = os_cgroup_open(&root, fault);
 
 	if (error)
 		return error;
-	int root = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (root < 0)
-		return weir_fail_errno(fault, errno, path, "could not open cgroup v2");
 	programs->links.on_connecting = bpf_program__attach_cgroup(programs->progs.on_connecting, root);
 	error = libbpf_get_error(programs->links.on_connecting);
 	for (size_t i = 0; !error && i < sizeof of_cgroup / sizeof *of_cgroup; i++) {
@@ -217,6 +214,13 @@ static int iterate(struct socket_events *events, struct bpf_program *program, st
 int socket_events_look(struct socket_events *events, struct weir_fault *fault)
 {
 	return iterate(events, events->programs->progs.look_at_files, fault);
+}
+
+int socket_events_figures(struct socket_events *events, bool tcp, struct weir_fault *fault)
+{
+	int error = tcp ? iterate(events, events->programs->progs.look_at_tcp, fault) : 0;
+
+	return error ? error : iterate(events, events->programs->progs.look_at_udp, fault);
 }
 
 uint64_t socket_events_taken(const struct socket_events *events) { return events->taken; }
