@@ -253,17 +253,16 @@ static void count_packet(struct archive_sink *sink, const struct weir_packet *pa
 	trailer->flags |= postings_add(sink->segment->postings, packet, facts, sink->slot->number);
 }
 
-/* What the batch adds to a packet's options, put behind those that it has; *options then are all of them. */
-static __attribute__((noinline)) int add_options(struct archive_sink *sink, const struct weir_interface *interface, const struct weir_packet *packet,
-                                                 struct weir_bytes added, struct weir_bytes *options, struct weir_fault *fault)
+/* Puts what the batch adds to a packet's options behind those that it has, into sink->joined. */
+static __attribute__((noinline)) int join_options(struct archive_sink *sink, const struct weir_interface *interface, const struct weir_batch *batch,
+                                                  const struct weir_packet *packet, struct weir_bytes options, struct weir_fault *fault)
 {
 	bool big = interface->big_endian;
 
 	if (shape_of(packet) == SHAPE_BLOCK)
-		*options = pcapng_packet_options(packet->block, packet->block_length, big);
-	if (!process_options_join(&sink->joined, *options, big, added, big))
+		options = pcapng_packet_options(packet->block, packet->block_length, big);
+	if (!process_options_join(&sink->joined, options, big, weir_packet_added(batch, packet), big))
 		return weir_fail(fault, WEIR_E_MEMORY, "no memory for the options of a packet");
-	*options = (struct weir_bytes){sink->joined.bytes, sink->joined.length};
 	return 0;
 }
 
@@ -275,16 +274,19 @@ static int keep_packet(struct archive_sink *sink, const struct weir_batch *batch
 	const struct weir_interface *interface = batch->interfaces[packet->interface_id];
 	enum shape shape = shape_of(packet);
 	uint8_t made[RECORD_OPTIONS_MOST];
-	struct weir_bytes options = {made, 0}, added = weir_packet_added(batch, packet);
+	const uint8_t *options = made;
+	uint32_t options_length = 0;
 	if (packet->block && (packet->flags & WEIR_PACKET_PCAP_RECORD))
-		options.length = record_options(&sink->record_source, interface, packet, made);
-	if (__builtin_expect(added.length != 0, 0)) {
-		int error = add_options(sink, interface, packet, added, &options, fault);
+		options_length = record_options(&sink->record_source, interface, packet, made);
+	if (__builtin_expect(packet->added != 0, 0)) {
+		int error = join_options(sink, interface, batch, packet, (struct weir_bytes){made, options_length}, fault);
 		if (error)
 			return error;
+		options = sink->joined.bytes;
+		options_length = (uint32_t)sink->joined.length;
 		shape = SHAPE_RECORD;
 	}
-	size_t record = PACKET_OVERHEAD + (size_t)padded4(packet->captured) + options.length;
+	size_t record = PACKET_OVERHEAD + (size_t)padded4(packet->captured) + options_length;
 	size_t bytes = shape == SHAPE_BLOCK && packet->block_length > record ? packet->block_length : record;
 	int result = room_for(sink, interface, packet->interface_id, bytes, packet->time_ns, fault);
 
@@ -296,7 +298,7 @@ static int keep_packet(struct archive_sink *sink, const struct weir_batch *batch
 		put_block(at, packet, interface, local, sink->section_big);
 		sink->slot->filled += packet->block_length;
 	} else {
-		put_record(at, packet, interface, local, options.data, (uint32_t)options.length, sink->section_big);
+		put_record(at, packet, interface, local, options, options_length, sink->section_big);
 		sink->slot->filled += record;
 	}
 	if (sink->slot->filled - sink->slot->hashed >= HASH_PIECE) {

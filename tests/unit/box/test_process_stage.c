@@ -108,8 +108,8 @@ static struct weir_packet_processes run(uint32_t at)
 
 static void each_end_on_this_box_is_told(void **state)
 {
-	struct made out = make("127.0.0.1", "192.0.2.1", 17, 1000, 53), in = make("192.0.2.1", "127.0.0.1", 17, 53, 1000),
-	            both = make("127.0.0.1", "127.0.0.2", 17, 1000, 53), foreign = make("192.0.2.1", "192.0.2.2", 17, 1000, 53);
+	struct made out = make("127.0.0.1", "198.51.100.1", 17, 1000, 53), in = make("198.51.100.1", "127.0.0.1", 17, 53, 1000),
+	            both = make("127.0.0.1", "127.0.0.2", 17, 1000, 53), foreign = make("198.51.100.1", "198.51.100.2", 17, 1000, 53);
 
 	add(&out);
 	add(&in);
@@ -140,7 +140,7 @@ static void each_end_on_this_box_is_told(void **state)
 
 static void packets_of_the_same_share_their_options(void **state)
 {
-	struct made one = make("127.0.0.1", "192.0.2.1", 17, 1000, 53), other = make("127.0.0.1", "192.0.2.9", 17, 1000, 80);
+	struct made one = make("127.0.0.1", "198.51.100.1", 17, 1000, 53), other = make("127.0.0.1", "198.51.100.9", 17, 1000, 80);
 
 	for (unsigned i = 0; i < 500; i++) {
 		add(&one);
@@ -164,8 +164,8 @@ static void packets_of_the_same_share_their_options(void **state)
 
 static void later_fragments_are_of_who_the_first_was(void **state)
 {
-	struct made first = make("127.0.0.1", "192.0.2.1", 17, 1000, 53), later = make("127.0.0.1", "192.0.2.1", 17, 53, 53),
-	            other = make("127.0.0.1", "192.0.2.1", 17, 1000, 53);
+	struct made first = make("127.0.0.1", "198.51.100.1", 17, 1000, 53), later = make("127.0.0.1", "198.51.100.1", 17, 53, 53),
+	            other = make("127.0.0.1", "198.51.100.1", 17, 1000, 53);
 
 	first.bytes[6] = 0x20; /* more follow */
 	later.bytes[7] = 2;    /* 16 bytes on: what looks like ports is payload */
@@ -183,7 +183,7 @@ static void later_fragments_are_of_who_the_first_was(void **state)
 static void echoes_belong_to_who_asks(void **state)
 {
 	struct made asks = make("127.0.0.1", "127.0.0.2", 1, 0x0800, 0), answers = make("127.0.0.2", "127.0.0.1", 1, 0, 0),
-	            error = make("192.0.2.1", "127.0.0.1", 1, 0x0301, 0);
+	            error = make("198.51.100.1", "127.0.0.1", 1, 0x0301, 0);
 
 	weir_store_be16(asks.bytes + 24, 7);
 	weir_store_be16(answers.bytes + 24, 7);
@@ -203,7 +203,7 @@ static void echoes_belong_to_who_asks(void **state)
 
 static void groups_name_nobody(void **state)
 {
-	struct made out = make("127.0.0.1", "224.0.0.251", 17, 1000, 53), system = make("127.0.0.1", "192.0.2.1", 50, 1000, 53);
+	struct made out = make("127.0.0.1", "224.0.0.251", 17, 1000, 53), system = make("127.0.0.1", "198.51.100.1", 50, 1000, 53);
 
 	add(&out);
 	add(&system);
@@ -217,13 +217,13 @@ static void groups_name_nobody(void **state)
 
 static void inside_a_tunnel_the_inner_packet_counts_first(void **state)
 {
-	struct made inner = make("127.0.0.1", "127.0.0.2", 17, 1000, 53), foreign = make("192.0.2.7", "192.0.2.8", 17, 1000, 53);
+	struct made inner = make("127.0.0.1", "127.0.0.2", 17, 1000, 53), foreign = make("198.51.100.7", "198.51.100.8", 17, 1000, 53);
 	struct made tunnel[2];
 
 	for (unsigned i = 0; i < 2; i++) {
 		/* IPv4 in IPv4, then the inner packet. */
 		const struct made *in = i ? &foreign : &inner;
-		tunnel[i] = make("127.0.0.1", "192.0.2.1", 4, 0, 0);
+		tunnel[i] = make("127.0.0.1", "198.51.100.1", 4, 0, 0);
 		memcpy(tunnel[i].bytes + 20, in->bytes, in->length);
 		tunnel[i].length = 20 + in->length;
 		tunnel[i].bytes[3] = (uint8_t)tunnel[i].length;
