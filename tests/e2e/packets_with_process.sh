@@ -44,8 +44,8 @@ result=$(python3 "$(dirname "$0")/process_truth.py" connections "$tmp/truth" <"$
 echo "# $result"
 read -r _ right _ wrong _ unknown _ unforeseen <<<"$result"
 is "$wrong" 0 "of the packets of 10,000 connections none is attributed wrongly"
-[ "$right" -gt 100000 ]; ok "… more than 100,000 ends are known"
-[ $((unknown * 1000)) -le $((right + unknown)) ]; ok "… and at most one in a thousand is not"
+is $((right > 100000)) 1 "… more than 100,000 ends are known"
+is $((unknown * 1000 <= right + unknown)) 1 "… and at most one in a thousand is not"
 is "$unforeseen" 0 "… every packet is one that was foreseen"
 
 inside python3 "$(dirname "$0")/process_cases.py" "$tmp/cases" "$tmp/gate" "$tmp/ready" &
@@ -60,7 +60,7 @@ echo "# $result"
 read -r _ right _ wrong _ unknown _ unforeseen <<<"$result"
 is "$wrong" 0 "an older connection, UDP without connect, forks, SO_REUSEPORT, a process that is gone, nobody: none wrong"
 is "$unknown" 0 "… and none unknown"
-[ "$right" -gt 200 ]; ok "… of all of them"
+is $((right > 200)) 1 "… of all of them"
 
 "$WEIR" query "$tmp/many" -w "$tmp/many.pcapng" 2>/dev/null
 "$WEIR" convert "$tmp/many.pcapng" -w "$tmp/again.pcapng" 2>/dev/null
