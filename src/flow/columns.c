@@ -86,7 +86,6 @@ static const struct weir_flow_column columns[] = {
 	{"community_id", WEIR_COLUMN_TEXT, MEMBER(community_id), .key = true, .own_element = 17, .meaning = "Community ID version 1"},
 	{"vantage_points", WEIR_COLUMN_STRING, MEMBER(vantages), .key = true, .own_element = 18, .meaning = "where it was seen"},
 	{"duplicates_removed", WEIR_COLUMN_UNSIGNED, MEMBER(duplicates), .own_element = 19, .meaning = "packets, counted nowhere else"},
-	{"record", WEIR_COLUMN_UNSIGNED, MEMBER(sequence), .own_element = 20, .meaning = "number of the record in its run"},
 	{"process_id", WEIR_COLUMN_UNSIGNED, MEMBER(process_id), .no_value = true, .key = true, .own_element = 21,
 	 .meaning = "process of the source, where that is on the box that captured"},
 	{"process_executable", WEIR_COLUMN_STRING, MEMBER(process_executable), .key = true, .own_element = 22, .meaning = "path of its program"},
@@ -97,6 +96,7 @@ static const struct weir_flow_column columns[] = {
 	 .meaning = "path of its program"},
 	{"reverse_process_user", WEIR_COLUMN_STRING, MEMBER(reverse_process_user), .key = true, .reverse = true, .own_element = 26,
 	 .meaning = "name of its user"},
+	{"record", WEIR_COLUMN_UNSIGNED, MEMBER(sequence), .own_element = 20, .meaning = "number of the record in its run"},
 };
 
 const struct weir_flow_column *weir_flow_columns(size_t *count)
