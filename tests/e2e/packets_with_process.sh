@@ -36,11 +36,13 @@ probe=$(inside "$WEIR" record -i lo -o "$tmp/probe" --process --for 0.1 -q $sand
 case $probe in *missed*|*"without"*|*"needs"*|*right*) skip_all "not every socket can be followed here: $(head -n 1 <<<"$probe")" ;; esac
 
 record_begin many
-inside "$connections" 10000 "$tmp/truth" || echo "# connections ended with $?"
+nsenter --net="/run/netns/$namespace" "$connections" 10000 "$tmp/truth" &
+maker=$!
+wait "$maker" || echo "# connections ended with $?"
 record_end
 is "$status" 0 "a recording with processes ends well"
 "$WEIR" query "$tmp/many" --json >"$tmp/packets.json"
-result=$(python3 "$(dirname "$0")/process_truth.py" connections "$tmp/truth" <"$tmp/packets.json")
+result=$(python3 "$(dirname "$0")/process_truth.py" connections "$tmp/truth" "$maker" <"$tmp/packets.json")
 echo "# $result"
 read -r _ right _ wrong _ unknown _ unforeseen <<<"$result"
 is "$wrong" 0 "of the packets of 10,000 connections none is attributed wrongly"
