@@ -47,7 +47,7 @@ static void print(const struct weir_packet *packet, const struct print_options *
 	/* Twice: the second time its connection is known. */
 	for (unsigned i = 0; i < 2; i++) {
 		text_clear(&out);
-		printer_add(printer, packet, NULL, i + 1, &out);
+		printer_add(printer, packet, NULL, NULL, i + 1, &out);
 		if (out.length == 0 || out.data[out.length - 1] != '\n' || out.data[out.length] != '\0')
 			abort();
 		if (options->json && !is_well_formed(out.data, out.length - 1))

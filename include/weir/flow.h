@@ -73,6 +73,8 @@ struct weir_flow {
 	struct weir_bytes evidence;    /* what named it: "port", "signature", "dcerpc", "sni", "host", "dns", "endpoint", "ndpi", … */
 	struct weir_bytes server_name;
 	char community_id[32];         /* Community ID v1, seed 0; "": none */
+	uint32_t process_id, reverse_process_id; /* of the source, of the destination, where it was on the box that captured; WEIR_NO_VALUE: not known */
+	struct weir_bytes process_executable, process_user, reverse_process_executable, reverse_process_user; /* path of its program, user's name */
 	uint64_t sequence;             /* number of the record within its run, from 1: breaks ties of order */
 };
 
@@ -229,6 +231,7 @@ struct weir_stage *weir_flow_items_stage_new(void);
  *   first fragment belongs to a flow with ports 0.
  * - ICMP: ports are 0. Questions and their answers (echo, timestamp, neighbour solicitation, …) of two hosts are a flow a kind; anything else, as errors, is
  *   a flow for each direction, type and code.
+ * - The process of an end is the first that a packet names (weir/process.h). 16 MiB of different ones are remembered; further ones are not known.
  * - ESP that hides its content is a flow of its addresses, with the source's SPI.
  */
 int weir_flow_stage_new(const struct weir_flow_options *options, struct weir_stage **stage, struct weir_fault *fault);

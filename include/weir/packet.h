@@ -43,7 +43,7 @@ struct weir_packet {
 	const uint8_t *block;  /* the whole record as it stands in its file: a pcapng block, or a pcap record (see flags); NULL when
 	                          live. A stage that changes the bytes, lengths or time of a packet sets it to NULL. */
 	uint32_t block_length; /* its length with its headers and trailer; 0 when block is NULL */
-	uint32_t reserved;
+	uint32_t added;        /* options that its block is to get: see struct weir_batch; 0: none */
 	uint64_t ticks;           /* the time as the record has it, in units of the interface's resolution, without offset */
 	struct weir_facts *facts; /* set by the decode stage; NULL before it */
 };
@@ -131,6 +131,13 @@ struct weir_batch {
 	struct esp_decision *esp; /* by packet: what decapsulation decided and nobody did yet (packet/esp.h); likewise */
 	struct flow_items *items; /* what the flow stage needs of the packets (src/flow/item.h); likewise */
 	struct weir_arena *arena; /* for stages that change bytes; emptied by weir_batch_reset */
+	/*
+	 * Options of packet blocks that a stage adds (which process a packet belongs to), already encoded, in native byte order and without opt_endofopt, in the arena. A
+	 * packet's `added` is the number of its options here from 1 on; a number that is not here means none. So packets share them. Writers of pcapng put them behind
+	 * those that the packet's block has, unless it has such already (weir/process.h).
+	 */
+	struct weir_bytes *added;
+	uint32_t added_count, added_room;
 	struct weir_block blocks[WEIR_BATCH_BLOCKS];
 	struct weir_packet packets[WEIR_BATCH_PACKETS];
 };
@@ -144,5 +151,15 @@ void weir_batch_reset(struct weir_batch *batch);
 
 /* Makes the batch hold buffer until its reset. 0, or WEIR_E_LIMIT when it already holds WEIR_BATCH_BUFFERS others. */
 int weir_batch_hold(struct weir_batch *batch, struct weir_buffer *buffer);
+
+/* Adds options to the batch's table, without copying them. Their number, for `added`, or 0: no memory. */
+uint32_t weir_batch_add_options(struct weir_batch *batch, struct weir_bytes options);
+
+/* The options added to a packet; empty: none. */
+static inline struct weir_bytes weir_packet_added(const struct weir_batch *batch, const struct weir_packet *packet)
+{
+	/* 0 - 1 is more than any count. */
+	return __builtin_expect(packet->added - 1 < batch->added_count, 0) ? batch->added[packet->added - 1] : (struct weir_bytes){NULL, 0};
+}
 
 #endif

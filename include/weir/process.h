@@ -4,6 +4,8 @@
 #ifndef WEIR_PROCESS_H
 #define WEIR_PROCESS_H
 
+#include <stdbool.h>
+
 #include <weir/bytes.h>
 
 #define WEIR_NO_USER UINT32_MAX
@@ -20,5 +22,20 @@ struct weir_process {
 	struct weir_bytes executable; /* path of its program, as seen from the root of its mount namespace */
 	struct weir_bytes user;       /* name of user_id */
 };
+
+struct weir_batch;
+struct weir_packet;
+
+/* The processes of this box that a packet belongs to, as far as they are known: pid 0: not known, or that end is not on the box that captured it. */
+struct weir_packet_processes {
+	struct weir_process source, destination;
+	struct weir_process either; /* one of the ends, and the file does not say which (other programs' files); only when the two above are not known */
+};
+
+/*
+ * What is known of a packet of a batch: from the options that the capture added, or from those of its block. False: nothing. Strings live as long as the batch. A
+ * packet that has no options costs a comparison.
+ */
+bool weir_packet_process(const struct weir_batch *batch, const struct weir_packet *packet, struct weir_packet_processes *processes);
 
 #endif

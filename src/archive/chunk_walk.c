@@ -97,7 +97,7 @@ int chunk_walk_next(struct chunk_walk *walk, struct weir_packet *packet)
 			packet->block = p;
 			packet->block_length = length;
 			packet->verdict = WEIR_KEEP;
-			packet->reserved = 0;
+			packet->added = 0;
 			packet->facts = NULL;
 			return 1;
 		}

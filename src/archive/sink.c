@@ -8,6 +8,7 @@
 
 #include "archive/recover.h"
 #include "core/clock.h"
+#include "file/option.h"
 #include "os/files.h"
 
 #define CHUNK_LEAST (64u << 10)
@@ -252,6 +253,19 @@ static void count_packet(struct archive_sink *sink, const struct weir_packet *pa
 	trailer->flags |= postings_add(sink->segment->postings, packet, facts, sink->slot->number);
 }
 
+/* Puts what the batch adds to a packet's options behind those that it has, into sink->joined. */
+static __attribute__((noinline)) int join_options(struct archive_sink *sink, const struct weir_interface *interface, const struct weir_batch *batch,
+                                                  const struct weir_packet *packet, struct weir_bytes options, struct weir_fault *fault)
+{
+	bool big = interface->big_endian;
+
+	if (shape_of(packet) == SHAPE_BLOCK)
+		options = pcapng_packet_options(packet->block, packet->block_length, big);
+	if (!process_options_join(&sink->joined, options, big, weir_packet_added(batch, packet), big))
+		return weir_fail(fault, WEIR_E_MEMORY, "no memory for the options of a packet");
+	return 0;
+}
+
 static int keep_packet(struct archive_sink *sink, const struct weir_batch *batch, const struct weir_packet *packet,
                        struct weir_fault *fault)
 {
@@ -259,10 +273,19 @@ static int keep_packet(struct archive_sink *sink, const struct weir_batch *batch
 		return weir_fail(fault, WEIR_E_FORMAT, "a packet of an interface that is not there");
 	const struct weir_interface *interface = batch->interfaces[packet->interface_id];
 	enum shape shape = shape_of(packet);
-	uint8_t options[RECORD_OPTIONS_MOST];
+	uint8_t made[RECORD_OPTIONS_MOST];
+	const uint8_t *options = made;
 	uint32_t options_length = 0;
 	if (packet->block && (packet->flags & WEIR_PACKET_PCAP_RECORD))
-		options_length = record_options(&sink->record_source, interface, packet, options);
+		options_length = record_options(&sink->record_source, interface, packet, made);
+	if (__builtin_expect(packet->added != 0, 0)) {
+		int error = join_options(sink, interface, batch, packet, (struct weir_bytes){made, options_length}, fault);
+		if (error)
+			return error;
+		options = sink->joined.bytes;
+		options_length = (uint32_t)sink->joined.length;
+		shape = SHAPE_RECORD;
+	}
 	size_t record = PACKET_OVERHEAD + (size_t)padded4(packet->captured) + options_length;
 	size_t bytes = shape == SHAPE_BLOCK && packet->block_length > record ? packet->block_length : record;
 	int result = room_for(sink, interface, packet->interface_id, bytes, packet->time_ns, fault);
@@ -524,6 +547,7 @@ static void sink_close(struct weir_sink *base)
 	free(sink->ordered);
 	free(sink->map);
 	free(sink->section_block);
+	free(sink->joined.bytes);
 	if (sink->lock_fd >= 0)
 		close(sink->lock_fd);
 	pthread_cond_destroy(&sink->room);

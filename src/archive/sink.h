@@ -25,6 +25,7 @@
 #include "core/xxh3.h"
 #include "archive/record.h"
 #include "archive/sealing.h"
+#include "file/process_option.h"
 #include "os/output.h"
 
 #define SLOT_TAIL 8192u /* and, sealed, SEALED_ALIGNMENT: room at a slot's end for statistics blocks, trailer and padding */
@@ -120,6 +121,7 @@ struct archive_sink {
 	uint64_t reserve; /* bytes of disk that are kept free to be able to close segments */
 
 	/* consume only */
+	struct joined_options joined; /* of the packet in hand, when its batch adds some */
 	struct slot *slot;
 	struct segment *segment;
 	uint64_t next_sequence;

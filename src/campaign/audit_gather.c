@@ -273,7 +273,7 @@ static int see_packet(struct gather_stage *stage, const struct weir_packet *pack
 	if (error || (audit_is_plain(&facts) && facts.layer_count == packet->facts->layer_count))
 		return error;
 	text_clear(&stage->json);
-	printer_add(stage->printer, packet, NULL, number, &stage->json);
+	printer_add(stage->printer, packet, NULL, NULL, number, &stage->json);
 	if (stage->json.failed)
 		return weir_fail(fault, WEIR_E_MEMORY, "no memory to look at a packet");
 	return audit_json_walk(&stage->json, see_text, stage->originals, fault);

@@ -120,7 +120,7 @@ static int search_fields(struct packets *p, struct audit_place *place, const str
 	if (audit_is_plain(&p->facts))
 		return 0;
 	text_clear(&p->json);
-	printer_add(p->printer, packet, NULL, place->packet, &p->json);
+	printer_add(p->printer, packet, NULL, NULL, place->packet, &p->json);
 	if (p->json.failed)
 		return weir_fail(fault, WEIR_E_MEMORY, "no memory to look at a packet");
 	place->what = "fields of a packet";

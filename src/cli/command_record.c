@@ -40,6 +40,7 @@ static const struct option table[] = {
 	RECORDER_OPTION("interface", 'i', OPTION_STRINGS, interfaces, "IF", "the interface to record; may be given again"),
 	RECORDER_OPTION("output", 'o', OPTION_STRING, campaign, "CAMPAIGN",
                     "the campaign folder; made when it is not there"),
+	RECORDER_OPTION("process", 0, OPTION_FLAG, process, NULL, "with each packet of this box the process that it belongs to"),
 	RECORDER_OPTIONS,
 	{0},
 };

@@ -32,12 +32,14 @@ static int run(const struct command *command, void *values, int argc, char **arg
 }
 
 static const struct option table[] = {
+	RECORDER_OPTION("no-process", 0, OPTION_FLAG, process_if_possible, NULL,
+                    "not which process of this box packets belong to", .no_flag = true),
 	RECORDER_OPTIONS,
 	{0},
 };
 
 /* Ring and buffer each for what may be a dozen interfaces, most of them quiet. */
-static const struct recorder_options defaults = {RECORDER_DEFAULTS(UINT64_C(64) << 20)};
+static const struct recorder_options defaults = {RECORDER_DEFAULTS(UINT64_C(64) << 20), .process_if_possible = true};
 
 const struct command up_command = {
 	.name = "up",

@@ -10,10 +10,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <weir/decode.h>
 #include <weir/file.h>
 #include <weir/filter.h>
 #include <weir/live.h>
 
+#include "box/process_stage.h"
 #include "cli/cli.h"
 #include "cli/seal_options.h"
 #include "cli/print_options.h"
@@ -23,7 +25,7 @@ extern char **environ;
 struct options {
 	const char *read, *interface;
 	uint64_t count, snaplen;
-	bool promiscuous, full;
+	bool promiscuous, full, process, no_process;
 	struct print_switches print;
 	struct option_list identity;
 };
@@ -68,6 +70,14 @@ static const struct option table[] = {
      .offset = offsetof(struct options, promiscuous),
      .no_flag = true,
      .help = "do not ask the interface for packets that are for others"},
+	{.name = "process",
+     .type = OPTION_FLAG,
+     .offset = offsetof(struct options, process),
+     .help = "the process of each packet of this box: as without it, but a fault when that can't be had"},
+	{.name = "no-process",
+     .type = OPTION_FLAG,
+     .offset = offsetof(struct options, no_process),
+     .help = "not which process a packet belongs to"},
 	PRINT_OPTION_ROWS(struct options, print),
 	IDENTITY_ROW(struct options, identity),
 	{0},
@@ -207,6 +217,7 @@ static int print(struct weir_pipeline *pipeline, const struct options *options, 
 
 	if (refused < 0)
 		return refused;
+	print_options.no_process = options->no_process;
 	print_options.snaplen = (uint32_t)(options->snaplen > UINT32_MAX ? UINT32_MAX : options->snaplen);
 	bool flush = options->print.line || options->interface || isatty(STDOUT_FILENO);
 	pipeline->sink = print_sink_new(&print_options, STDOUT_FILENO, options->count, flush);
@@ -259,22 +270,63 @@ static int open_interface(struct weir_pipeline *pipeline, const struct options *
 	return result;
 }
 
-static int watch(const struct options *options, int argc, char **argv, struct weir_fault *fault)
+/* Whose sockets they are. Before the capture, so that what it sees is not older. */
+static int open_owners(const struct command *command, const struct options *options, struct owners **owners, struct weir_fault *fault)
+{
+	const struct owners_options defaults_of_owners = {0};
+
+	if (!options->interface || options->no_process)
+		return 0;
+	int error = owners_open(&defaults_of_owners, owners, fault);
+	if (error) {
+		*owners = NULL;
+		return options->process ? error : 0;
+	}
+	if (options->process && owners_lack(*owners)[0])
+		warn(command, "%s", owners_lack(*owners));
+	return 0;
+}
+
+static int add_process(struct weir_pipeline *pipeline, struct owners *owners, struct weir_fault *fault)
+{
+	const struct process_lookup lookup = process_lookup_of(owners);
+
+	pipeline->stages[0] = weir_decode_stage_new();
+	if (!pipeline->stages[0])
+		return weir_fail(fault, WEIR_E_MEMORY, "no memory for a stage");
+	return process_stage_new(&lookup, &pipeline->stages[1], fault);
+}
+
+static int watch(const struct command *command, const struct options *options, int argc, char **argv, struct weir_fault *fault)
 {
 	struct weir_pipeline pipeline = {.threads = 1, .stop = stop_requested()};
 
 	if (!options->read == !options->interface)
 		return weir_fail(fault, WEIR_E_USAGE, "say what to watch: -i IF or -r FILE");
-	int result = options->interface ? open_interface(&pipeline, options, argc, argv, fault)
-	                                : weir_capture_open(options->read, seal_capture_options(), &pipeline.source, fault);
+	if (options->process && options->no_process)
+		return weir_fail(fault, WEIR_E_USAGE, "--process and --no-process exclude each other");
+	struct owners *owners = NULL;
+	int result = open_owners(command, options, &owners, fault);
 	if (result < 0)
 		return result;
-	if (argc > 0 && options->read)
+	result = options->interface ? open_interface(&pipeline, options, argc, argv, fault)
+	                            : weir_capture_open(options->read, seal_capture_options(), &pipeline.source, fault);
+	if (result < 0) {
+		if (owners)
+			owners_close(owners);
+		return result;
+	}
+	if (owners)
+		result = add_process(&pipeline, owners, fault);
+	if (result == 0 && argc > 0 && options->read)
 		result = open_filter(&pipeline, argc, argv, (uint16_t)weir_capture_header(pipeline.source)->linktype, fault);
 	if (result == 0)
 		result = options->full ? print_by_tshark(&pipeline, options->count, fault) : print(&pipeline, options, fault);
 	weir_stage_close(pipeline.stages[0]);
+	weir_stage_close(pipeline.stages[1]);
 	weir_source_close(pipeline.source);
+	if (owners)
+		owners_close(owners);
 	return result;
 }
 
@@ -286,7 +338,7 @@ static int run(const struct command *command, void *values, int argc, char **arg
 	catch_interrupts();
 	/* A reader that goes away shows as EPIPE, and ends the run quietly. */
 	signal(SIGPIPE, SIG_IGN);
-	if (watch(values, argc, argv, &fault) < 0)
+	if (watch(command, values, argc, argv, &fault) < 0)
 		return report(command, &fault);
 	return EXIT_FINE;
 }

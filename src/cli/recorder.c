@@ -152,6 +152,33 @@ static int add_stage(struct lane *lane, struct weir_stage *stage, struct weir_fa
 	return 0;
 }
 
+static int add_process_stage(struct recorder *recorder, struct lane *lane, struct weir_fault *fault)
+{
+	struct weir_stage *stage;
+	int error = process_stage_new(&recorder->lookup, &stage, fault);
+
+	return error ? error : add_stage(lane, stage, fault);
+}
+
+/* Whose sockets they are: asked for while we may still ask. 0 or the exit status. */
+static int open_owners(struct recorder *recorder)
+{
+	const struct recorder_options *options = recorder->options;
+	const struct owners_options owners = {0};
+	struct weir_fault fault;
+
+	if (!options->process && !options->process_if_possible)
+		return 0;
+	if (owners_open(&owners, &recorder->owners, &fault)) {
+		recorder->owners = NULL;
+		return options->process ? report(recorder->command, &fault) : 0;
+	}
+	recorder->lookup = process_lookup_of(recorder->owners);
+	if (options->process && owners_lack(recorder->owners)[0])
+		warn(recorder->command, "%s", owners_lack(recorder->owners));
+	return 0;
+}
+
 static int open_sinks(struct recorder *recorder, struct weir_fault *fault)
 {
 	for (size_t i = 0; i < recorder->lane_count; i++) {
@@ -167,6 +194,8 @@ static int open_sinks(struct recorder *recorder, struct weir_fault *fault)
 			status = add_stage(lane, limit_new(&recorder->wanted), fault);
 		if (!status)
 			status = add_stage(lane, weir_decode_stage_new(), fault);
+		if (!status && recorder->owners)
+			status = add_process_stage(recorder, lane, fault);
 		if (!status)
 			status = weir_archive_sink_open(recorder->campaign, &archive, &lane->sink, fault);
 		if (!status)
@@ -401,7 +430,10 @@ int recorder_run(const struct command *command, const struct recorder_options *o
 		return report(command, &fault);
 	}
 	catch_interrupts();
-	int exit_status = open_sources(&recorder, interfaces, count, skip_failing);
+	/* First, so that no connection is older than what is known of it that is not older than the recording. */
+	int exit_status = open_owners(&recorder);
+	if (exit_status == 0)
+		exit_status = open_sources(&recorder, interfaces, count, skip_failing);
 	if (exit_status == 0) {
 		recorder_follow_links(&recorder);
 		int status = record(&recorder, &user, &fault);
@@ -414,6 +446,8 @@ int recorder_run(const struct command *command, const struct recorder_options *o
 	for (size_t i = 0; i < recorder.lane_count; i++)
 		close_lane(&recorder.lanes[i]);
 	links_close(recorder.links);
+	if (recorder.owners)
+		owners_close(recorder.owners);
 	policies_free(&recorder.policies);
 	weir_campaign_close(recorder.campaign);
 	signing_key_free(recorder.signer);

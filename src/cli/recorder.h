@@ -13,6 +13,7 @@
 #include <weir/live.h>
 
 #include "box/links.h"
+#include "box/process_stage.h"
 #include "cli/cli.h"
 #include "cli/policy_options.h"
 #include "cli/seal_options.h"
@@ -36,6 +37,8 @@ struct recorder_options {
 	uint64_t buffer_bytes;
 	uint64_t workers;
 	bool promiscuous;
+	bool process;             /* packets with their process; a fault when that can't be had */
+	bool process_if_possible;
 	bool sandbox;
 	const char *backend;
 	const char *node;
@@ -47,7 +50,7 @@ struct recorder_options {
 	struct seal_switches seal;
 };
 
-#define LANE_STAGES 6 /* limit, decode, and of each policy what it keeps and what it gives up */
+#define LANE_STAGES 7 /* limit, decode, process, and of each policy what it keeps and what it gives up */
 
 /* One ring and where its packets go. */
 struct lane {
@@ -85,6 +88,8 @@ struct recorder {
 	struct weir_recipients *recipients; /* that were named; NULL: none */
 	struct weir_retention retention;
 	char node[256];
+	struct owners *owners; /* of sockets; NULL: packets come without their process */
+	struct process_lookup lookup;
 	struct lane *lanes;
 	size_t lane_count;
 	struct clock_watch clock;

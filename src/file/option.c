@@ -82,6 +82,10 @@ void pcapng_options_turn(uint8_t *options, size_t length, bool from_big, size_t 
 		/* Of a custom option only the PEN in front is known; other numbers only in their right size. */
 		if (value.length == size || (is_custom(code) && value.length >= 4))
 			turn_number(head + 4, size);
+		else if (size == PCAPNG_TWO_NUMBERS && value.length == 8) {
+			turn_number(head + 4, 4);
+			turn_number(head + 8, 4);
+		}
 		at = cursor.at;
 	}
 }
@@ -110,6 +114,8 @@ size_t pcapng_packet_option_wide(uint16_t code)
 	case PCAPNG_EPB_DROPCOUNT:
 	case PCAPNG_EPB_PACKETID:
 		return 8;
+	case PCAPNG_EPB_PROCESS:
+		return PCAPNG_TWO_NUMBERS;
 	default:
 		return 1;
 	}

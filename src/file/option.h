@@ -45,6 +45,7 @@ enum pcapng_option {
 	PCAPNG_EPB_DROPCOUNT = 4,
 	PCAPNG_EPB_PACKETID = 5,
 	PCAPNG_EPB_QUEUE = 6,
+	PCAPNG_EPB_PROCESS = 8, /* epb_processid_threadid: two numbers of four bytes */
 	PCAPNG_ISB_STARTTIME = 2,
 	PCAPNG_ISB_ENDTIME = 3,
 	PCAPNG_ISB_IFRECV = 4,
@@ -77,8 +78,9 @@ struct weir_bytes pcapng_option_ours(struct weir_bytes options, bool big, const 
 
 /*
  * Turns sound options from one byte order to the other, in place: codes, lengths and the values that are numbers. wide(code)
- * gives the size of the number that an option of such a block holds, 1 when it holds none.
+ * gives the size of the number that an option of such a block holds, 1 when it holds none, PCAPNG_TWO_NUMBERS of two of four bytes.
  */
+#define PCAPNG_TWO_NUMBERS 44
 void pcapng_options_turn(uint8_t *options, size_t length, bool from_big, size_t (*wide)(uint16_t code));
 size_t pcapng_interface_option_wide(uint16_t code);
 size_t pcapng_packet_option_wide(uint16_t code);

@@ -173,7 +173,7 @@ static inline __attribute__((always_inline)) void take(struct capture *capture, 
 	packet->verdict = WEIR_KEEP;
 	packet->block = at;
 	packet->block_length = capture->state.pcap.header + captured;
-	packet->reserved = 0;
+	packet->added = 0;
 	packet->ticks = ticks;
 	packet->facts = NULL;
 }

@@ -148,6 +148,8 @@ static int write_packet(struct writer *writer, const struct weir_interface *inte
 			writer->losses.packet_options += has_other_options(options, interface->big_endian);
 			original = original_record(shape, packet, options, interface->big_endian);
 		}
+	} else if (weir_packet_added(writer->batch, packet).length) {
+		writer->losses.packet_options++;
 	} else if (packet->block && packet->block_length == packet->captured + PCAP_MODIFIED_RECORD_BYTES) {
 		writer->losses.extra_fields += weir_load_native64(packet->block + PCAP_RECORD_BYTES) != 0;
 	}

@@ -155,8 +155,10 @@ int pcapng_write_packet(struct writer *writer, const struct weir_interface *inte
 {
 	uint8_t made[RECORD_OPTIONS_MOST];
 	struct weir_bytes options = {made, 0};
+	struct weir_bytes added = weir_packet_added(writer->batch, packet);
 	uint8_t *turned = NULL;
 	uint64_t ticks = packet->ticks;
+	bool from_big = big; /* byte order of the options */
 
 	int error = writer_flush_run(writer, fault);
 	if (error)
@@ -168,12 +170,18 @@ int pcapng_write_packet(struct writer *writer, const struct weir_interface *inte
 		options.length = record_options(writer, interface, packet, big, made);
 	} else {
 		options = pcapng_packet_options(packet->block, packet->block_length, interface->big_endian);
-		if (options.length) {
+		from_big = interface->big_endian;
+		if (options.length && !added.length) {
 			turned = turned_options(options, interface->big_endian, big);
 			if (!turned)
 				return weir_fail(fault, WEIR_E_MEMORY, "no memory for the options of a packet");
 			options.data = turned;
 		}
+	}
+	if (added.length) {
+		if (!process_options_join(&writer->joined, options, from_big, added, big))
+			return weir_fail(fault, WEIR_E_MEMORY, "no memory for the options of a packet");
+		options = (struct weir_bytes){writer->joined.bytes, writer->joined.length};
 	}
 	error = write_packet(writer, id, ticks, packet, options.data, options.length, big, fault);
 	free(turned);
@@ -252,7 +260,7 @@ static inline __attribute__((always_inline)) int mirror_packet(struct writer *wr
 		if (error)
 			return error;
 	}
-	if (packet->block && !(packet->flags & WEIR_PACKET_PCAP_RECORD))
+	if (packet->block && !(packet->flags & WEIR_PACKET_PCAP_RECORD) && !weir_packet_added(writer->batch, packet).length)
 		return writer_copy(writer, packet->block, packet->block_length, fault);
 	const struct weir_interface *interface = writer->interfaces[packet->interface_id];
 	return pcapng_write_packet(writer, interface, packet, interface->section_id, interface->big_endian, fault);

@@ -51,6 +51,7 @@ static int consume(struct weir_sink *sink, struct weir_batch *batch, struct weir
 	if (writer->failed)
 		return weir_fail_at(fault, (enum weir_error)writer->failed, writer->name, WEIR_NOWHERE, WEIR_NOWHERE,
 		                    "could not be written before");
+	writer->batch = batch;
 	writer->interfaces = batch->interfaces;
 	writer->interface_count = batch->interface_count;
 	writer->shaped = NULL;
@@ -98,6 +99,7 @@ static void close_writer(struct weir_sink *sink)
 	if (writer->format && writer->format->close)
 		writer->format->close(writer);
 	stream_writer_close(writer->out);
+	free(writer->joined.bytes);
 	free(writer->name);
 	free(writer);
 }

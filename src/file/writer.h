@@ -8,6 +8,7 @@
 
 #include "file/option.h"
 #include "file/pcap.h"
+#include "file/process_option.h"
 #include "file/stream.h"
 
 struct writer;
@@ -49,6 +50,8 @@ struct writer {
 	 */
 	const struct weir_interface *const *interfaces;
 	uint32_t interface_count;
+	const struct weir_batch *batch; /* in hand */
+	struct joined_options joined;   /* of the packet in hand, when its batch adds some */
 
 	/* The pcap shape of the interface that the last pcap record of this batch came from. */
 	const struct weir_interface *shaped;

@@ -14,7 +14,7 @@
 #define BLOCK_ROWS 512u
 #define BLOCK_TEXT (64u << 10) /* to begin with; a record whose strings are longer makes it grow */
 #define BLOCKS 32u
-#define STRINGS_MOST 8u /* columns that are views on strings */
+#define STRINGS_MOST 16u /* columns that are views on strings */
 
 struct block {
 	struct weir_flow *flows;

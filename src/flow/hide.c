@@ -66,6 +66,15 @@ static void hide_community_id(struct weir_flow *flow)
 	                  icmp ? (uint16_t)flow->icmp_code : flow->destination_port, 0, flow->community_id);
 }
 
+/* They name users and programs of the box that captured, which no technique makes harmless: as options of packets are, they are left out. */
+static void leave_out_processes(struct weir_flow *flow)
+{
+	const struct weir_bytes none = {NULL, 0};
+
+	flow->process_id = flow->reverse_process_id = WEIR_NO_VALUE;
+	flow->process_executable = flow->process_user = flow->reverse_process_executable = flow->reverse_process_user = none;
+}
+
 static bool hide_flow(struct hide_context *context, struct weir_flow *flow, struct weir_arena *arena)
 {
 	const struct weir_hider *hider = context->hider;
@@ -85,6 +94,7 @@ static bool hide_flow(struct hide_context *context, struct weir_flow *flow, stru
 	hide_direction(hider, &flow->reverse);
 	flow->duplicates = coarse(hider, flow->duplicates);
 	hide_community_id(flow);
+	leave_out_processes(flow);
 	return hide_names(context, arena, &flow->server_name) && hide_names(context, arena, &flow->vantages);
 }
 

@@ -171,7 +171,9 @@ static inline uint16_t vlan_of(const struct weir_facts *facts) { return facts->v
 static inline void take_common(struct flow_item *restrict item, struct weir_packet *restrict packet, bool high, uint8_t ttl, uint32_t ip_bytes, uint64_t hash)
 {
 	item->packet = packet;
-	item->bits = (uint8_t)(high | (packet->verdict == WEIR_DUPLICATE) << 2);
+	/* An Enhanced Packet Block without options is at most 35 bytes longer than what was captured; other records are no longer. */
+	bool options = (packet->block_length > packet->captured + 35) | (packet->added != 0);
+	item->bits = (uint8_t)(high | (packet->verdict == WEIR_DUPLICATE) << 2 | options << 6);
 	item->hash = hash;
 	item->time_ns = packet->time_ns;
 	item->wire_bytes = packet->length;
@@ -181,7 +183,7 @@ static inline void take_common(struct flow_item *restrict item, struct weir_pack
 	item->ttl = ttl;
 	item->tcp_flags = 0;
 }
-_Static_assert(FLOW_ITEM_HIGH == 1 && FLOW_ITEM_DUPLICATE == 1 << 2, "bits made of comparisons");
+_Static_assert(FLOW_ITEM_HIGH == 1 && FLOW_ITEM_DUPLICATE == 1 << 2 && FLOW_ITEM_PROCESS == 1 << 6, "bits made of comparisons");
 
 /* For one version of IP: both are made of this. */
 static inline void take_as(struct flow_item *restrict item, struct weir_packet *restrict packet, const struct weir_facts *restrict facts,

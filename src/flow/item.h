@@ -13,6 +13,7 @@ enum flow_item_bits {
 	FLOW_ITEM_DUPLICATE = 4,
 	FLOW_ITEM_FRAGMENT = 8,
 	FLOW_ITEM_LATER = 16,    /* a later fragment: no ports of its own */
+	FLOW_ITEM_PROCESS = 64,  /* its record has options, or its batch adds some: there may be processes among them */
 	FLOW_ITEM_ROUGH = 32,    /* TCP cut off inside ESP: the padding was not seen, payload_bytes is right to within FLOW_TCP_SLACK */
 };
 

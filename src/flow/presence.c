@@ -28,6 +28,10 @@ unsigned presence_of(const struct weir_flow *flow)
 		bits |= HAS_RTT;
 	if (flow->application.data || flow->category.data || flow->evidence.data || flow->server_name.data)
 		bits |= HAS_NAMES;
+	if (flow->process_id != WEIR_NO_VALUE || flow->process_executable.data || flow->process_user.data)
+		bits |= HAS_PROCESS;
+	if (flow->reverse_process_id != WEIR_NO_VALUE || flow->reverse_process_executable.data || flow->reverse_process_user.data)
+		bits |= HAS_REVERSE_PROCESS;
 	return bits;
 }
 
@@ -52,6 +56,12 @@ static unsigned needs(const struct weir_flow_column *column)
 	case offsetof(struct weir_flow, category):
 	case offsetof(struct weir_flow, evidence):
 	case offsetof(struct weir_flow, server_name): return HAS_NAMES;
+	case offsetof(struct weir_flow, process_id):
+	case offsetof(struct weir_flow, process_executable):
+	case offsetof(struct weir_flow, process_user): return HAS_PROCESS;
+	case offsetof(struct weir_flow, reverse_process_id):
+	case offsetof(struct weir_flow, reverse_process_executable):
+	case offsetof(struct weir_flow, reverse_process_user): return HAS_REVERSE_PROCESS;
 	case offsetof(struct weir_flow, forward.tcp_flags_initial):
 	case offsetof(struct weir_flow, reverse.tcp_flags_initial):
 	case offsetof(struct weir_flow, forward.tcp_flags):

@@ -20,7 +20,9 @@ enum {
 	HAS_OUTER_IPV6 = 1 << 10,
 	HAS_RTT = 1 << 11,
 	HAS_NAMES = 1 << 12,
-	PRESENCES = 1 << 13,
+	HAS_PROCESS = 1 << 13,
+	HAS_REVERSE_PROCESS = 1 << 14,
+	PRESENCES = 1 << 15,
 };
 
 unsigned presence_of(const struct weir_flow *flow);

@@ -414,6 +414,8 @@ static inline void count_item(struct flow_stage *stage, const struct flow_item *
 	}
 	if ((hot->state & FLOW_UNDECIDED) && (flow_item_has_payload(item->packet) || hot->directions[side].packets == 0))
 		flow_name_packet(stage, item->entry, item);
+	if (__builtin_expect(item->bits & FLOW_ITEM_PROCESS, 0) && (hot->state & FLOW_PROCESSES) != FLOW_PROCESSES)
+		flow_process_packet(stage, item);
 	bool over = (item->bits & FLOW_ITEM_TCP) && !flow_tcp_plain(hot, &hot->directions[side], item) && flow_tcp_step(hot, cold, item);
 	count_packet(hot, cold, item, side);
 	if (over) {
@@ -501,6 +503,7 @@ static int process(struct weir_stage *generic, struct weir_batch *batch, struct 
 	struct flow_stage *stage = (struct flow_stage *)generic;
 	int error = stage->options.items_taken ? 0 : flow_items_take(batch, fault);
 
+	stage->batch = batch;
 	if (!error)
 		error = flow_vantages_learn(&stage->vantages, batch, fault);
 	if (!error)
@@ -517,6 +520,7 @@ static void close_stage(struct weir_stage *generic)
 	flow_wheel_free(&stage->wheel);
 	flow_fragments_free(&stage->fragments);
 	flow_vantages_free(&stage->vantages);
+	flow_processes_free(&stage->processes);
 	free(stage->pending);
 	free(stage->text);
 	free(stage);

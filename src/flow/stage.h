@@ -7,6 +7,7 @@
 
 #include "flow/fragments.h"
 #include "flow/item.h"
+#include "flow/processes.h"
 #include "flow/table.h"
 #include "flow/vantages.h"
 #include "flow/wheel.h"
@@ -22,6 +23,8 @@ struct flow_stage {
 	struct flow_wheel wheel;
 	struct flow_fragments fragments;
 	struct flow_vantages vantages;
+	struct flow_processes processes;
+	const struct weir_batch *batch; /* in hand */
 	int64_t linger_ns;        /* that a finished TCP flow stays for what comes late */
 	int64_t back_ns;          /* a time before this sets the clock back */
 	uint64_t quiet_ns;        /* a flow that was silent for no longer than this is not over, whatever its state */
@@ -41,6 +44,10 @@ int flow_records_flush(struct flow_stage *stage, struct weir_fault *fault);
 /* The ends of an entry's flow, source first. */
 void flow_ends(const struct flow_hot *hot, struct weir_ip *source, struct weir_ip *destination, uint16_t *source_port,
                uint16_t *destination_port);
+
+/* processes.c: takes what a packet says of its processes, and puts what is known into a record. */
+void flow_process_packet(struct flow_stage *stage, const struct flow_item *item);
+void flow_process_record(struct flow_stage *stage, uint32_t entry, struct weir_flow *record);
 
 /* The flow's application (naming.c): shows the namer a packet; takes what it says into a record; forgets the flow. Without a namer: nothing. */
 void flow_name_packet(struct flow_stage *stage, uint32_t entry, const struct flow_item *item);

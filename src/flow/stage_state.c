@@ -7,7 +7,7 @@
 #include "flow/stage.h"
 
 #define SECTION "flow"
-#define VERSION 1
+#define VERSION 2
 
 struct table_header {
 	uint32_t capacity, touched, used, free, hand, reserved;
@@ -44,6 +44,8 @@ int flow_table_save(const struct flow_table *table, struct weir_state *state, st
 			error = weir_state_put(state, &table->cold[i], sizeof table->cold[i], fault);
 		if (!error && (table->hot[i].state & FLOW_TUNNELLED))
 			error = weir_state_put(state, &table->outer[i], sizeof table->outer[i], fault);
+		if (!error && (table->hot[i].state & FLOW_PROCESSES))
+			error = weir_state_put(state, &table->processes[i], sizeof table->processes[i], fault);
 	}
 	return error;
 }
@@ -98,6 +100,8 @@ static int load_entries(struct flow_table *table, struct weir_state *state, stru
 			error = weir_state_get(state, &table->cold[i], sizeof table->cold[i], fault);
 		if (!error && (table->hot[i].state & FLOW_TUNNELLED))
 			error = weir_state_get(state, &table->outer[i], sizeof table->outer[i], fault);
+		if (!error && (table->hot[i].state & FLOW_PROCESSES))
+			error = weir_state_get(state, &table->processes[i], sizeof table->processes[i], fault);
 		for (unsigned side = 0; side < 2; side++)
 			table->hot[i].directions[side].vantage %= FLOW_VANTAGES_MAX;
 	}
@@ -238,7 +242,9 @@ int flow_stage_save(struct weir_stage *generic, struct weir_state *state, struct
 		error = flow_wheel_save(&stage->wheel, state, fault);
 	if (!error)
 		error = flow_fragments_save(&stage->fragments, state, fault);
-	return error ? error : flow_vantages_save(&stage->vantages, state, fault);
+	if (!error)
+		error = flow_vantages_save(&stage->vantages, state, fault);
+	return error ? error : flow_processes_save(&stage->processes, state, fault);
 }
 
 int flow_stage_load(struct weir_stage *generic, struct weir_state *state, struct weir_fault *fault)
@@ -259,6 +265,8 @@ int flow_stage_load(struct weir_stage *generic, struct weir_state *state, struct
 		error = flow_fragments_load(&stage->fragments, state, fault);
 	if (!error)
 		error = flow_vantages_load(&stage->vantages, state, fault);
+	if (!error)
+		error = flow_processes_load(&stage->processes, state, fault);
 	if (error)
 		return error;
 	/* What was named before is not known to this namer when there is none. */

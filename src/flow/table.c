@@ -34,10 +34,11 @@ int flow_table_init(struct flow_table *table, uint64_t memory_bytes, struct weir
 	table->hot = os_pages_new(capacity * sizeof *table->hot, false);
 	table->cold = os_pages_new(capacity * sizeof *table->cold, false);
 	table->outer = os_pages_new(capacity * sizeof *table->outer, false);
+	table->processes = os_pages_new(capacity * sizeof *table->processes, false);
 	table->buckets = buckets_new(BUCKETS_FIRST);
 	table->bucket_mask = BUCKETS_FIRST - 1;
 	table->bucket_bytes = BUCKETS_FIRST * sizeof *table->buckets;
-	if (table->hot && table->cold && table->outer && table->buckets)
+	if (table->hot && table->cold && table->outer && table->processes && table->buckets)
 		return 0;
 	flow_table_free(table);
 	return weir_fail(fault, WEIR_E_MEMORY, "no memory for a table of %u flows", (unsigned)capacity);
@@ -48,10 +49,12 @@ void flow_table_free(struct flow_table *table)
 	os_pages_free(table->hot, table->capacity * sizeof *table->hot);
 	os_pages_free(table->cold, table->capacity * sizeof *table->cold);
 	os_pages_free(table->outer, table->capacity * sizeof *table->outer);
+	os_pages_free(table->processes, table->capacity * sizeof *table->processes);
 	os_pages_free(table->buckets, table->bucket_bytes);
 	table->hot = NULL;
 	table->cold = NULL;
 	table->outer = NULL;
+	table->processes = NULL;
 	table->buckets = NULL;
 }
 

@@ -56,7 +56,10 @@ enum flow_state {
 	FLOW_FIN_HIGH = 128,
 	FLOW_RTT = 256,            /* cold->rtt_ns holds the round-trip time */
 	FLOW_TUNNELLED = 512,      /* there are outer addresses */
+	FLOW_PROCESS_LOW = 1024,   /* the process of the lower end is known */
+	FLOW_PROCESS_HIGH = 2048,
 };
+#define FLOW_PROCESSES (FLOW_PROCESS_LOW | FLOW_PROCESS_HIGH)
 #define FLOW_FINS (FLOW_FIN_LOW | FLOW_FIN_HIGH)
 
 /* One direction: a cache line. */
@@ -115,6 +118,11 @@ struct flow_outer {
 	uint8_t low[16], high[16];
 };
 
+/* Which processes hold the ends, where that is known: numbers of the stage's (processes.h). Likewise. */
+struct flow_process {
+	uint32_t number[2];
+};
+
 _Static_assert(sizeof(struct flow_direction) == 64, "a direction is a cache line");
 _Static_assert(sizeof(struct flow_hot) == 192, "hot entries are three cache lines");
 _Static_assert(sizeof(struct flow_cold) == 128, "cold entries are two cache lines");
@@ -131,6 +139,7 @@ struct flow_table {
 	struct flow_hot *hot;
 	struct flow_cold *cold;
 	struct flow_outer *outer;
+	struct flow_process *processes;
 	struct flow_bucket *buckets;
 	size_t bucket_bytes;   /* as allocated */
 	uint64_t bucket_mask;  /* buckets - 1 */
@@ -148,7 +157,7 @@ void flow_table_free(struct flow_table *table);
 uint64_t flow_table_bytes(const struct flow_table *table); /* in use now */
 
 /* Bytes that one entry takes of the bound, timer and buckets included. */
-#define FLOW_ENTRY_BYTES (sizeof(struct flow_hot) + sizeof(struct flow_cold) + sizeof(struct flow_outer) + 32 + 8)
+#define FLOW_ENTRY_BYTES (sizeof(struct flow_hot) + sizeof(struct flow_cold) + sizeof(struct flow_outer) + sizeof(struct flow_process) + 32 + 8)
 
 static inline struct flow_bucket *flow_bucket(const struct flow_table *table, uint64_t hash)
 {

@@ -169,6 +169,7 @@ static bool packet_describe(struct af_packet *self, const struct tpacket3_hdr *h
 	packet->verdict = WEIR_KEEP;
 	packet->block = NULL;
 	packet->block_length = 0;
+	packet->added = 0;
 	packet->ticks = (uint64_t)packet->time_ns;
 	packet->facts = NULL;
 	if (__builtin_expect(self->cooked, 0)) {

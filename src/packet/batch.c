@@ -1,5 +1,6 @@
 /* Batches of packets: weir/packet.h. */
 #include <stdlib.h>
+#include <string.h>
 
 #include <weir/decode.h>
 #include <weir/packet.h>
@@ -50,7 +51,25 @@ void weir_batch_reset(struct weir_batch *batch)
 	batch->interfaces = NULL;
 	batch->first_number = 0;
 	batch->source_bytes = 0;
+	batch->added = NULL;
+	batch->added_count = batch->added_room = 0;
 	arena_reset(batch->arena);
+}
+
+uint32_t weir_batch_add_options(struct weir_batch *batch, struct weir_bytes options)
+{
+	if (batch->added_count == batch->added_room) {
+		uint32_t room = batch->added_room ? 4 * batch->added_room : 16;
+		struct weir_bytes *more = arena_take(batch->arena, room * sizeof *more);
+		if (!more)
+			return 0;
+		if (batch->added_count)
+			memcpy(more, batch->added, batch->added_count * sizeof *more);
+		batch->added = more;
+		batch->added_room = room;
+	}
+	batch->added[batch->added_count] = options;
+	return ++batch->added_count;
 }
 
 int weir_batch_hold(struct weir_batch *batch, struct weir_buffer *buffer)

@@ -37,6 +37,7 @@ enum print_time {
 struct print_options {
 	bool json;
 	bool numeric;    /* ports as numbers */
+	bool no_process; /* not the processes that a packet belongs to */
 	bool link;       /* -e: the link layer too */
 	bool quiet;      /* -q */
 	bool absolute;   /* -S: TCP sequence numbers as they are */

@@ -208,8 +208,41 @@ static void put_dump(const struct printer *printer, const struct weir_packet *pa
 		put_hex_dump(out, data, length, hex == PRINT_HEX_ASCII || hex == PRINT_HEX_ASCII_LINK);
 }
 
+static void put_process(const struct weir_process *process, struct text *out)
+{
+	if (process->name.length) {
+		put_visible(out, process->name.data, process->name.length);
+		put_char(out, ' ');
+	}
+	put_unsigned(out, process->pid);
+	if (process->user.length) {
+		put_char(out, ' ');
+		put_visible(out, process->user.data, process->user.length);
+	} else if (process->user_id != WEIR_NO_USER) {
+		put_char(out, ' ');
+		put_unsigned(out, process->user_id);
+	}
+}
+
+/* " [curl 1234 alice]", with both ends here " [curl 1234 alice > nginx 77 www-data]". */
+static void put_processes(const struct weir_packet_processes *processes, struct text *out)
+{
+	bool source = processes->source.pid != 0, destination = processes->destination.pid != 0;
+
+	put(out, " [");
+	if (source)
+		put_process(&processes->source, out);
+	if (source && destination)
+		put(out, " > ");
+	if (destination)
+		put_process(&processes->destination, out);
+	if (!source && !destination)
+		put_process(&processes->either, out);
+	put_char(out, ']');
+}
+
 static void put_line(struct printer *printer, const struct weir_packet *packet, const struct weir_facts *facts,
-                     struct text *out)
+                     const struct weir_packet_processes *processes, struct text *out)
 {
 	struct dissection d = {
 		.packet = packet,
@@ -228,6 +261,8 @@ static void put_line(struct printer *printer, const struct weir_packet *packet, 
 			put_hex_dump(out, packet->data, packet->captured, true);
 	}
 	dissect_text(&d, 0, out);
+	if (processes)
+		put_processes(processes, out);
 	put_dump(printer, packet, facts, out);
 	put_char(out, '\n');
 }
@@ -267,8 +302,27 @@ static void flag_fields(uint8_t flags, struct fields *f)
 	fields_end_array(f);
 }
 
+static void process_fields(const char *key, const struct weir_process *process, struct fields *f)
+{
+	if (!process->pid)
+		return;
+	fields_object(f, key);
+	field_unsigned(f, "pid", process->pid);
+	if (process->thread_id)
+		field_unsigned(f, "thread_id", process->thread_id);
+	if (process->name.length)
+		field_text(f, "name", process->name.data, process->name.length);
+	if (process->executable.length)
+		field_text(f, "executable", process->executable.data, process->executable.length);
+	if (process->user_id != WEIR_NO_USER)
+		field_unsigned(f, "user_id", process->user_id);
+	if (process->user.length)
+		field_text(f, "user", process->user.data, process->user.length);
+	fields_end_object(f);
+}
+
 static void put_json(struct printer *printer, const struct weir_packet *packet, const struct weir_facts *facts,
-                     const struct weir_interface *interface, uint64_t number, struct text *out)
+                     const struct weir_interface *interface, const struct weir_packet_processes *processes, uint64_t number, struct text *out)
 {
 	struct fields f = {.out = out};
 	uint32_t rest;
@@ -298,6 +352,13 @@ static void put_json(struct printer *printer, const struct weir_packet *packet, 
 	field_unsigned(&f, "length", packet->length);
 	comment_fields(packet, interface, &f);
 	flag_fields(facts->flags, &f);
+	if (processes) {
+		fields_object(&f, "process");
+		process_fields("source", &processes->source, &f);
+		process_fields("destination", &processes->destination, &f);
+		process_fields("either", &processes->either, &f);
+		fields_end_object(&f);
+	}
 	struct dissection d = {.packet = packet, .facts = facts, .options = &printer->options};
 	fields_array(&f, "layers");
 	dissect_fields(&d, &f);
@@ -307,7 +368,7 @@ static void put_json(struct printer *printer, const struct weir_packet *packet, 
 }
 
 void printer_add(struct printer *printer, const struct weir_packet *packet, const struct weir_interface *interface,
-                 uint64_t number, struct text *out)
+                 const struct weir_packet_processes *processes, uint64_t number, struct text *out)
 {
 	struct weir_packet cut;
 	struct weir_facts *facts = &printer->facts;
@@ -320,9 +381,9 @@ void printer_add(struct printer *printer, const struct weir_packet *packet, cons
 	weir_decode(packet, facts);
 	find_application(packet, facts);
 	if (printer->options.json)
-		put_json(printer, packet, facts, interface, number, out);
+		put_json(printer, packet, facts, interface, processes, number, out);
 	else
-		put_line(printer, packet, facts, out);
+		put_line(printer, packet, facts, processes, out);
 	if (!printer->begun)
 		printer->first_ns = packet->time_ns;
 	printer->previous_ns = packet->time_ns;
@@ -375,7 +436,9 @@ static int sink_consume(struct weir_sink *base, struct weir_batch *batch, struct
 			continue;
 		const struct weir_interface *interface =
 			packet->interface_id < batch->interface_count ? batch->interfaces[packet->interface_id] : NULL;
-		printer_add(sink->printer, packet, interface, batch->first_number + i, &sink->out);
+		struct weir_packet_processes processes;
+		bool known = !sink->printer->options.no_process && weir_packet_process(batch, packet, &processes);
+		printer_add(sink->printer, packet, interface, known ? &processes : NULL, batch->first_number + i, &sink->out);
 		sink->count++;
 		if (sink->out.length >= OUTPUT_BYTES || sink->out.failed)
 			result = write_out(sink, fault);

@@ -5,6 +5,7 @@
 #define PACKET_PRINT_H
 
 #include <weir/pipeline.h>
+#include <weir/process.h>
 
 #include "packet/dissect.h"
 
@@ -15,9 +16,12 @@ struct printer;
 struct printer *printer_new(const struct print_options *options);
 void printer_free(struct printer *printer);
 
-/* Adds one packet to out, with its line end. interface may be NULL; number: of the packet in its source, from 1. */
+/*
+ * Adds one packet to out, with its line end. interface may be NULL; processes: those that it belongs to, NULL: none is known; number: of the packet in its source,
+ * from 1.
+ */
 void printer_add(struct printer *printer, const struct weir_packet *packet, const struct weir_interface *interface,
-                 uint64_t number, struct text *out);
+                 const struct weir_packet_processes *processes, uint64_t number, struct text *out);
 
 /*
  * A sink that prints to a file descriptor, which stays the caller's. limit: so many packets at most, 0 = all. flush: write out after

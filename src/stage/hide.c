@@ -57,6 +57,7 @@ static int hide_one(struct hiding *h, struct weir_batch *batch, struct weir_pack
 	packet->captured = h->keep;
 	packet->block = NULL;
 	packet->block_length = 0;
+	packet->added = 0; /* it may name users and programs */
 	packet->time_ns = weir_hide_time(h->hider, packet->time_ns);
 	hide_facts(h->hider, packet, facts);
 	return 0;

@@ -11,6 +11,7 @@
 #define GONE 4096
 #define ALWAYS INT64_MIN
 #define STILL INT64_MAX
+#define HANDSHAKE_NS INT64_C(10000000000) /* before it comes out of a listening socket, a connection's handshake goes on, for at most so long */
 #define AFTER_TCP_NS 1000000000 /* after it has ended a TCP connection still gets the last segments; nobody gets its addresses anew so soon */
 
 enum { TCP_STATE_SYN_RECEIVED = 3, TCP_STATE_CLOSED = 7, TCP_STATE_LISTEN = 10 };
@@ -292,8 +293,17 @@ static void take_holder(struct socket_table *table, struct known_socket *socket,
 		return;
 	/* Whoever is the first seen to use a socket that was made before our eyes made it, unless it came out of a listening one. */
 	bool made = !socket->holder_count && !socket->accepted_from && socket->opened != ALWAYS;
+	/* What was accepted is its own who accepted it from its first segment on, now that it is known who that is. */
+	bool accepted = !socket->holder_count && event->kind == SOCKET_ACCEPTED;
+	/* Nor was what waited in it for anybody else than who takes the first datagram out of it, before anything was sent. */
+	bool first_taken = event->kind == SOCKET_USED && event->protocol != IPPROTO_TCP && event->packets_received == 1 && event->packets_sent == 0 &&
+	                   socket->opened != ALWAYS;
+	if (first_taken) {
+		drop_holders(socket);
+		made = true;
+	}
 	socket->only_held = false;
-	add_holder(socket, process, made ? socket->opened : time);
+	add_holder(socket, process, accepted ? ALWAYS : made ? socket->opened : time);
 }
 
 static void end_binding(struct known_socket *socket, int64_t time)
@@ -341,6 +351,8 @@ static void open_again(struct socket_table *table, struct known_socket *socket)
 
 static bool has_ports(uint8_t protocol) { return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE; }
 
+static void use_listening(struct socket_table *table, const struct socket_event *event, const struct owner_tuple *tuple, int64_t time);
+
 void socket_table_take(struct socket_table *table, const struct socket_event *event, int64_t offset)
 {
 	struct known_socket *socket = socket_of(table, event);
@@ -380,6 +392,8 @@ void socket_table_take(struct socket_table *table, const struct socket_event *ev
 	tuple.local_port = event->local_port;
 	tuple.remote_port = has_ports(event->protocol) ? event->remote_port : 0;
 	take_tuple(table, socket, &tuple, since, since == ALWAYS && old ? ALWAYS : time);
+	if (event->kind == SOCKET_ACCEPTED && event->pid)
+		use_listening(table, event, &tuple, time);
 }
 
 void socket_table_look_begin(struct socket_table *table)
@@ -406,17 +420,18 @@ void socket_table_look_end(struct socket_table *table, int64_t time)
 /* ---- finding ---- */
 
 struct choice {
-	int rank; /* 0: none yet, 1: it was there shortly before, 2: may be, 3: certain */
+	int rank; /* 0: none yet, 1: it was there shortly before, 2: it came out of a listening socket shortly after, 3: may be, 4: certain */
 	bool ambiguous;
 	const struct known_socket *socket;
 };
 
 static int rank_of(const struct binding *binding, int64_t time)
 {
+	/* SYN and SYN+ACK go to and fro before there is a socket. */
 	if (time < binding->since)
-		return 0;
+		return binding->socket->accepted_from && is_connected(&binding->tuple) && binding->since - time < HANDSHAKE_NS ? 2 : 0;
 	if (time < binding->until)
-		return time >= binding->certain ? 3 : 2;
+		return time >= binding->certain ? 4 : 3;
 	bool last_segments = binding->tuple.protocol == IPPROTO_TCP && is_connected(&binding->tuple) && time - binding->until < AFTER_TCP_NS;
 	return last_segments ? 1 : 0;
 }
@@ -486,6 +501,19 @@ static struct choice find_any_bound(const struct socket_table *table, const stru
 	for (int level = 3; level > 0 && !choice.rank; level--)
 		find_bound(table, tuple, time, level, &choice);
 	return choice;
+}
+
+/* Whoever accepts uses the listening socket. */
+static void use_listening(struct socket_table *table, const struct socket_event *event, const struct owner_tuple *tuple, int64_t time)
+{
+	struct choice choice = find_any_bound(table, tuple, time);
+	struct process_known *process;
+
+	if (!choice.rank || choice.ambiguous)
+		return;
+	process = process_table_find(table->processes, event->pid, event->user_id);
+	if (process)
+		add_holder((struct known_socket *)(uintptr_t)choice.socket, process, time);
 }
 
 bool socket_table_find(const struct socket_table *table, const struct owner_tuple *tuple, int64_t time, struct weir_process *process)

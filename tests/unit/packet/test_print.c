@@ -14,7 +14,7 @@ static const char *printed(const struct weir_packet *packet, const struct print_
 	struct text out = {0};
 
 	assert_non_null(printer);
-	printer_add(printer, packet, NULL, 1, &out);
+	printer_add(printer, packet, NULL, NULL, 1, &out);
 	assert_true(out.length < sizeof line);
 	memcpy(line, out.data, out.length + 1);
 	text_free(&out);
@@ -305,11 +305,11 @@ static void sequence_numbers_count_from_where_a_connection_began(void **state)
 	tcp(&b, 1000, 80);
 	bytes(&b, "x", 1);
 	struct weir_packet packet = finished(&b);
-	printer_add(printer, &packet, NULL, 1, &out);
+	printer_add(printer, &packet, NULL, NULL, 1, &out);
 	expect_part(out.data, "seq 1000:1001, ack 2000");
 	text_clear(&out);
 	weir_store_be32(b.data + 38, 1001);
-	printer_add(printer, &packet, NULL, 2, &out);
+	printer_add(printer, &packet, NULL, NULL, 2, &out);
 	expect_part(out.data, "seq 1:2, ack 1,");
 	text_free(&out);
 	printer_free(printer);
