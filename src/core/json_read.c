@@ -180,41 +180,22 @@ static bool hex_digits(const uint8_t *at, const uint8_t *end, uint32_t *value)
 	return true;
 }
 
-static void add_character(struct text *out, uint32_t c)
-{
-	if (c < 0x80) {
-		text_add_char(out, (char)c);
-	} else if (c < 0x800) {
-		text_add_char(out, (char)(0xc0 | c >> 6));
-		text_add_char(out, (char)(0x80 | (c & 0x3f)));
-	} else if (c < 0x10000) {
-		text_add_char(out, (char)(0xe0 | c >> 12));
-		text_add_char(out, (char)(0x80 | (c >> 6 & 0x3f)));
-		text_add_char(out, (char)(0x80 | (c & 0x3f)));
-	} else {
-		text_add_char(out, (char)(0xf0 | c >> 18));
-		text_add_char(out, (char)(0x80 | (c >> 12 & 0x3f)));
-		text_add_char(out, (char)(0x80 | (c >> 6 & 0x3f)));
-		text_add_char(out, (char)(0x80 | (c & 0x3f)));
-	}
-}
-
 /* \uXXXX, or two of them for what lies beyond 16 bits; at stands behind the 'u'. Returns where it ends. */
 static const uint8_t *add_escaped(const uint8_t *at, const uint8_t *end, struct text *out)
 {
 	uint32_t c, low;
 
 	if (!hex_digits(at, end, &c)) {
-		add_character(out, 0xfffd);
+		text_add_character(out, 0xfffd);
 		return at;
 	}
 	at += 4;
 	if (c >= 0xd800 && c < 0xdc00 && end - at >= 6 && at[0] == '\\' && at[1] == 'u' && hex_digits(at + 2, end, &low) &&
 	    low >= 0xdc00 && low < 0xe000) {
-		add_character(out, 0x10000 + ((c & 0x3ff) << 10 | (low & 0x3ff)));
+		text_add_character(out, 0x10000 + ((c & 0x3ff) << 10 | (low & 0x3ff)));
 		return at + 6;
 	}
-	add_character(out, c >= 0xd800 && c < 0xe000 ? 0xfffd : c);
+	text_add_character(out, c >= 0xd800 && c < 0xe000 ? 0xfffd : c);
 	return at;
 }
 
