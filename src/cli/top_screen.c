@@ -34,6 +34,7 @@ void screen_free(struct top_screen *screen)
 	printer_free(screen->printer);
 	text_free(&screen->text);
 	free(screen->order);
+	free((void *)screen->packet.data);
 }
 
 const struct top_view *screen_view(const struct top_screen *screen)

@@ -83,7 +83,7 @@ static void fit_columns(const struct top_view *view, int columns, int widths[sta
 		int used = -GAP, flexible = 0;
 		for (unsigned i = 0; i < count; i++) {
 			const struct top_column *column = &view->columns[i];
-			widths[i] = column->importance > importance ? 0 : column->width ? column->width : FLEXIBLE_LEAST;
+			widths[i] = column->importance > importance ? 0 : column->width ? column->width : column->least ? column->least : FLEXIBLE_LEAST;
 			used += widths[i] ? widths[i] + GAP : 0;
 			flexible += widths[i] && !column->width;
 		}

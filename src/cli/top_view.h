@@ -49,6 +49,7 @@ struct top_column {
 	bool right;         /* numbers */
 	bool ascending;     /* sorted so at first */
 	uint8_t importance; /* 0: always shown; higher ones are left out first when the screen is narrow */
+	uint8_t least;      /* of those without a width, so that it is worth while; 0: 16 */
 };
 
 #define TOP_COLUMNS_MOST 24
@@ -138,6 +139,7 @@ struct top_screen {
 	uint64_t endpoint_looked; /* top->looks when it grew last */
 	size_t rows_shown;         /* of the table, when it was drawn last: how far a page goes */
 	struct printer *printer;   /* of packets, a line each; NULL until it is needed */
+	struct top_packet packet;  /* that is looked into: a copy, since the ring goes on; its data is the screen's */
 };
 
 /* Keys as the terminal gives them: characters, and these. */

@@ -1,6 +1,7 @@
 /* The last packets, and one of them decoded: cli/top_view.h. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/top_view.h"
@@ -14,7 +15,7 @@ static const struct top_column columns[] = {
 	[K_TIME] = {"time", "time", 15, false, false, 0},
 	[K_INTERFACE] = {"interface", "interface", 9, false, true, 2},
 	[K_LENGTH] = {"length", "length", 6, true, false, 0},
-	[K_SUMMARY] = {"summary", "summary", 0, false, true, 0},
+	[K_SUMMARY] = {"summary", "summary", 0, false, true, 0, 45},
 	{0},
 };
 
@@ -75,8 +76,16 @@ static uint64_t identity(struct top_screen *screen, size_t row) { return packet_
 
 static bool enter(struct top_screen *screen, size_t row)
 {
-	struct top_subject subject = {.packet = packet_at(screen, row)->number};
+	const struct top_packet *packet = packet_at(screen, row);
+	struct top_subject subject = {.packet = packet->number};
+	uint8_t *bytes = malloc(packet->captured + 1);
 
+	if (!bytes)
+		return false;
+	memcpy(bytes, packet->data, packet->captured);
+	free((void *)screen->packet.data);
+	screen->packet = *packet;
+	screen->packet.data = bytes;
 	snprintf(subject.name, sizeof subject.name, "%" PRIu64, subject.packet);
 	return screen_enter(screen, &packet_view, &subject);
 }
@@ -98,14 +107,6 @@ const struct top_view packets_view = {
 };
 
 /* ---- one packet ---- */
-
-static const struct top_packet *subject_packet(struct top_screen *screen)
-{
-	for (size_t i = 0; i < rows(screen); i++)
-		if (packet_at(screen, i)->number == screen_subject(screen)->packet)
-			return packet_at(screen, i);
-	return NULL;
-}
 
 static void indent(struct text *out, unsigned depth)
 {
@@ -191,14 +192,10 @@ static void add_hex(struct text *out, const struct top_packet *packet)
 
 static void packet_text(struct top_screen *screen)
 {
-	const struct top_packet *packet = subject_packet(screen);
+	const struct top_packet *packet = &screen->packet;
 	const struct print_options options = {.json = true};
 	struct text json = {0};
 
-	if (!packet) {
-		text_add(&screen->text, "it is not among the last packets any more; freeze before you look at one\n");
-		return;
-	}
 	if (screen->hex) {
 		add_hex(&screen->text, packet);
 		return;
@@ -225,7 +222,6 @@ const struct top_view packet_view = {
 	.name = "packet",
 	.keys = "x bytes",
 	.lack = TOP_LACKS,
-	.wants_packets = true,
 	.text = packet_text,
 	.press = press,
 };

@@ -64,6 +64,7 @@ static bool host_enter(struct top_screen *screen, size_t row)
 	if (top_filter_set(screen->top, expression, NULL))
 		return false;
 	screen->by_flow = true;
+	snprintf(screen->message, sizeof screen->message, "its flows, by the filter: \\ takes it away again");
 	return true;
 }
 
