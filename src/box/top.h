@@ -17,6 +17,9 @@
 #define TOP_DROPS_MOST 256
 #define TOP_LACK_SIZE 240
 
+/* Looking at the endpoints may take this share of a core: where there are very many, they are looked at less often than the rest. */
+#define TOP_ENDPOINTS_SHARE 0.014
+
 /* What a process holds, of the endpoints that match the filter. */
 struct top_process {
 	uint32_t pid; /* 0: those whose process is not known */
@@ -70,6 +73,9 @@ struct top {
 	bool frozen;
 	bool wants_packets; /* somebody looks at them: copy them at each look */
 
+	double endpoints_cost_ns;  /* processor time of a look at them, on the average */
+	uint32_t endpoints_every;  /* so many looks they are looked at once; 1: at each */
+	uint32_t endpoints_wait;   /* looks until the next one at them */
 	const struct endpoint *const *endpoint; /* as they are, or were when frozen */
 	size_t endpoint_count;
 	struct top_process *process;
@@ -104,19 +110,25 @@ int top_freeze(struct top *top, bool frozen, struct weir_fault *fault);
 /* The name of a captured packet's or flow's interface. */
 void top_lane_name(const struct top *top, uint16_t lane, char name[static 64]);
 
-/* A pcap-filter expression for everything that has addresses; "" or NULL: everything. WEIR_E_FILTER: the one before stays. */
+/*
+ * An expression as box/endpoint_filter.h has it: pcap-filter for everything that has addresses, and terms of endpoints, which hold for their flows and packets
+ * too. "" or NULL: everything. WEIR_E_FILTER: the one before stays.
+ */
 int top_filter_set(struct top *top, const char *expression, struct weir_fault *fault);
 const char *top_filter_text(const struct top *top); /* "": none */
-bool top_endpoint_matches(const struct top *top, const struct endpoint *endpoint);
-bool top_flow_matches(const struct top *top, const struct top_flow *flow);
-bool top_packet_matches(const struct top *top, const struct top_packet *packet);
-bool top_drop_matches(const struct top *top, const struct drop *drop);
+bool top_endpoint_matches(struct top *top, const struct endpoint *endpoint);
+bool top_flow_matches(struct top *top, const struct top_flow *flow);
+bool top_packet_matches(struct top *top, const struct top_packet *packet);
+bool top_drop_matches(struct top *top, const struct drop *drop);
 
 /* The endpoint that a flow belongs to, by its addresses and ports; NULL: none that is there. */
 const struct endpoint *top_endpoint_of_flow(struct top *top, const struct top_flow *flow);
 
 /* Sums endpoints and flows that match; called by top_refresh (a new look: histories grow) and top_filter_set. 0 or WEIR_E_MEMORY. */
 int top_group(struct top *top, bool new_look, struct weir_fault *fault);
+
+/* At how many looks endpoints should be looked at once, when a look at them takes so long and looks are so far apart. */
+uint32_t top_endpoints_every(double cost_ns, double interval_ns);
 
 /* A value of a counter, and whether there is one. */
 double top_counter_rate(const struct top *top, const char *group, const char *instance, const char *name, bool *known);

@@ -4,5 +4,7 @@
 
 struct top_filter;
 void top_filter_free(struct top_filter *filter);
+/* The model looked again: what was found out about flows is over. */
+void top_filter_looked(struct top_filter *filter);
 
 #endif

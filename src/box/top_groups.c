@@ -5,6 +5,8 @@
 #include "box/top.h"
 #include "packet/flow_hash.h"
 
+enum { UDP = 17 };
+
 /* ---- processes ---- */
 
 static int by_pid(const void *a, const void *b)
@@ -245,7 +247,8 @@ static int make_tuples(struct top *top)
 		return -1;
 	for (size_t i = 0; i < top->endpoint_count; i++) {
 		const struct endpoint *e = top->endpoint[i];
-		if (!e->remote.version)
+		/* Without another end: those that wait for datagrams on an address of this box. */
+		if (!e->remote.version && (e->protocol != UDP || !e->local.version))
 			continue;
 		uint32_t at = (uint32_t)tuple_hash(e->protocol, &e->local, e->local_port, &e->remote, e->remote_port) & mask;
 		while (top->tuples[at])
@@ -261,20 +264,30 @@ static bool is_end(const struct weir_ip *ip, uint16_t port, const struct weir_ip
 	return port == other_port && memcmp(ip, other, sizeof *ip) == 0;
 }
 
-const struct endpoint *top_endpoint_of_flow(struct top *top, const struct top_flow *f)
+static const struct endpoint *find_tuple(const struct top *top, uint8_t protocol, const struct weir_ip *a, uint16_t a_port, const struct weir_ip *b,
+                                         uint16_t b_port)
 {
-	if (!top->tuples_made && make_tuples(top))
-		return NULL;
-	uint32_t at = (uint32_t)tuple_hash(f->protocol, &f->source, f->source_port, &f->destination, f->destination_port) & top->tuple_mask;
+	uint32_t at = (uint32_t)tuple_hash(protocol, a, a_port, b, b_port) & top->tuple_mask;
+
 	for (; top->tuples[at]; at = (at + 1) & top->tuple_mask) {
 		const struct endpoint *e = top->endpoint[top->tuples[at] - 1];
-		if (e->protocol != f->protocol)
+		if (e->protocol != protocol)
 			continue;
-		if ((is_end(&e->local, e->local_port, &f->source, f->source_port) &&
-		     is_end(&e->remote, e->remote_port, &f->destination, f->destination_port)) ||
-		    (is_end(&e->remote, e->remote_port, &f->source, f->source_port) &&
-		     is_end(&e->local, e->local_port, &f->destination, f->destination_port)))
+		if ((is_end(&e->local, e->local_port, a, a_port) && is_end(&e->remote, e->remote_port, b, b_port)) ||
+		    (is_end(&e->remote, e->remote_port, a, a_port) && is_end(&e->local, e->local_port, b, b_port)))
 			return e;
 	}
 	return NULL;
+}
+
+const struct endpoint *top_endpoint_of_flow(struct top *top, const struct top_flow *f)
+{
+	const struct weir_ip none = {.version = 0};
+
+	if (!top->tuples_made && make_tuples(top))
+		return NULL;
+	const struct endpoint *e = find_tuple(top, f->protocol, &f->source, f->source_port, &f->destination, f->destination_port);
+	if (!e)
+		e = find_tuple(top, f->protocol, &f->source, f->source_port, &none, 0);
+	return e ? e : find_tuple(top, f->protocol, &f->destination, f->destination_port, &none, 0);
 }

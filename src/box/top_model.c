@@ -133,17 +133,42 @@ static void look_at_recorders(struct top *top)
 		say_lack(top, TOP_LACK_RECORDER, refused.message);
 }
 
-/* Endpoints and drops are looked at even when frozen, since their events have to go somewhere. */
-static void look_at_events(struct top *top)
+uint32_t top_endpoints_every(double cost_ns, double interval_ns)
+{
+	double looks = interval_ns > 0 ? ceil(cost_ns / (interval_ns * TOP_ENDPOINTS_SHARE)) : 1;
+
+	return looks < 1 ? 1 : looks > 60 ? 60 : (uint32_t)looks;
+}
+
+/* Nearly all of it is the kernel's time, and this thread's. */
+static void look_at_endpoints(struct top *top, double seconds)
 {
 	struct weir_fault refused;
+	int64_t before = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 
-	if (top->endpoints && endpoints_refresh(top->endpoints, &refused))
+	if (top->endpoints_wait && --top->endpoints_wait)
+		return;
+	if (endpoints_refresh(top->endpoints, &refused))
 		say_lack(top, TOP_LACK_ENDPOINTS, refused.message);
-	if (top->endpoints && !top->frozen) {
+	if (!top->frozen) {
 		top->endpoint = endpoints_list(top->endpoints, &top->endpoint_count);
 		top->tuples_made = false;
 	}
+	double cost = (double)(clock_ns(CLOCK_THREAD_CPUTIME_ID) - before);
+	/* The first look reads all of /proc, and says nothing about the others. */
+	if (seconds > 0)
+		top->endpoints_cost_ns = top->endpoints_cost_ns > 0 ? 0.75 * top->endpoints_cost_ns + 0.25 * cost : cost;
+	top->endpoints_every = top_endpoints_every(top->endpoints_cost_ns, seconds * 1e9);
+	top->endpoints_wait = top->endpoints_every;
+}
+
+/* Endpoints and drops are looked at even when frozen, since their events have to go somewhere. */
+static void look_at_events(struct top *top, double seconds)
+{
+	struct weir_fault refused;
+
+	if (top->endpoints)
+		look_at_endpoints(top, seconds);
 	if (!top->drops)
 		return;
 	if (drops_refresh(top->drops, &refused))
@@ -170,9 +195,11 @@ int top_refresh(struct top *top, struct weir_fault *fault)
 		if (top->counters && counters_refresh(top->counters, &refused))
 			say_lack(top, TOP_LACK_COUNTERS, refused.message);
 	}
-	look_at_events(top);
+	look_at_events(top, seconds);
 	look_at_recorders(top);
 	int error = look_at_traffic(top, seconds, fault);
+	if (!top->frozen)
+		top_filter_looked(top->filter);
 	return error || top->frozen ? error : top_group(top, true, fault);
 }
 
@@ -201,6 +228,7 @@ int top_freeze(struct top *top, bool frozen, struct weir_fault *fault)
 		top->endpoint = list;
 	}
 	top->frozen = frozen;
+	top->endpoints_wait = 0;
 	return frozen ? 0 : top_refresh(top, fault);
 }
 

@@ -1,4 +1,5 @@
 /* What a person sees of the model, and what keys do to it: cli/top_view.h. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -130,10 +131,12 @@ static void draw_tabs(struct top_screen *screen, struct canvas *canvas)
 	}
 }
 
-/* "sampled 1 in 8 on eth0", "" when every packet is looked at. */
-static void capture_note(const struct top *top, char *out, size_t size)
+/* "sampled 1 in 8 on eth0", "" when everything is looked at. */
+static void shortcut_note(const struct top *top, char *out, size_t size)
 {
 	*out = 0;
+	if (top->endpoints_every > 1)
+		snprintf(out, size, "endpoints at every %" PRIu32 "th look", top->endpoints_every);
 	for (size_t i = 0; top->capture && i < top_capture_lanes(top->capture); i++) {
 		struct top_capture_lane lane;
 		top_capture_lane(top->capture, i, &lane);
@@ -141,7 +144,7 @@ static void capture_note(const struct top *top, char *out, size_t size)
 			snprintf(out, size, "capture on %s rests: %.0f packets/s", lane.interface, lane.rate);
 		else if (lane.fault[0])
 			snprintf(out, size, "no capture on %s: %s", lane.interface, lane.fault);
-		else if (lane.one_in > 1 && !*out)
+		else if (lane.one_in > 1)
 			snprintf(out, size, "sampled 1 in %u on %s", lane.one_in, lane.interface);
 	}
 }
@@ -164,7 +167,7 @@ static void draw_information(struct top_screen *screen, struct canvas *canvas)
 		const struct top_page *page = &screen->pages[screen->page];
 		at += canvas_format(canvas, 1, at, canvas->columns - at, STYLE_BOLD, "%s %s", page->view->name, page->subject.name) + 1;
 	}
-	capture_note(screen->top, note, sizeof note);
+	shortcut_note(screen->top, note, sizeof note);
 	if (*note && at < canvas->columns)
 		canvas_put_right(canvas, 1, at, canvas->columns - at, STYLE_WARNING, note);
 }

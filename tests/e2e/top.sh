@@ -24,7 +24,7 @@ wait_for 20 [ -s "$tmp/ready" ] || skip_all "no traffic: $(cat "$tmp/traffic.err
 
 # ---- without a terminal ----
 
-inside "$WEIR" record -i lo -q --for 1000 -o "$tmp/campaign" >"$tmp/record.out" 2>&1 &
+ip netns exec "$namespace" "$WEIR" record -i lo -q --for 1000 -o "$tmp/campaign" >"$tmp/record.out" 2>&1 &
 recorder=$!
 published() { ls "$tmp"/campaign/raw/*/.recorder-*.json; }
 wait_for 20 published
@@ -64,12 +64,15 @@ like "$out" 'interface .*recv' "interfaces are there"
 
 # ---- on a terminal ----
 
-terminal() { env LC_ALL=C.UTF-8 tmux -u -L "weir-$$" -f /dev/null "$@"; }
+terminals=0
+terminal() { env LC_ALL=C.UTF-8 tmux -u -L "weir-$terminals" -f /dev/null "$@"; }
 # Starts weir top in a terminal of 80×24, from a shell that is there before and afterwards.
 start() { # TERM ARGUMENTS...
 	local term=$1
 	shift
 	terminal kill-server 2>/dev/null
+	# A server that goes may still be there for a moment: the next one has another name.
+	terminals=$((terminals + 1))
 	terminal new-session -d -x 80 -y 24 "echo before; TERM=$term ip netns exec $namespace '$WEIR' top $*; echo ended \$?; read forever"
 	terminal set-option -g default-terminal "$term" >/dev/null
 	shows '1Overview'
