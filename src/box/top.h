@@ -15,7 +15,7 @@
 
 #define TOP_PROCESSES_MOST 4096
 #define TOP_DROPS_MOST 256
-#define TOP_LACK_SIZE 240
+#define TOP_LACK_SIZE 512
 
 /* Looking at the endpoints may take this share of a core: where there are very many, they are looked at less often than the rest. */
 #define TOP_ENDPOINTS_SHARE 0.014
@@ -48,6 +48,17 @@ struct top_application {
 	uint64_t bytes;
 };
 
+#define TOP_INSTANCE_GROUPS 2
+#define TOP_INSTANCES_MOST 512
+
+/* The instances of a group of counters (interfaces, disks), as of one look. Names live as long as the counters. */
+struct top_instances {
+	const char *group; /* NULL: unused */
+	const char *names[TOP_INSTANCES_MOST];
+	size_t count;
+	uint64_t looks;
+};
+
 enum top_lack { TOP_LACK_COUNTERS, TOP_LACK_ENDPOINTS, TOP_LACK_CAPTURE, TOP_LACK_DROPS, TOP_LACK_RECORDER, TOP_LACKS };
 
 struct top_options {
@@ -73,6 +84,7 @@ struct top {
 	bool frozen;
 	bool wants_packets; /* somebody looks at them: copy them at each look */
 
+	struct top_instances instances[TOP_INSTANCE_GROUPS];
 	double endpoints_cost_ns;  /* processor time of a look at them, on the average */
 	uint32_t endpoints_every;  /* so many looks they are looked at once; 1: at each */
 	uint32_t endpoints_wait;   /* looks until the next one at them */

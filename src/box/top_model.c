@@ -35,12 +35,21 @@ static int open_traffic(struct top *top, struct weir_fault *fault)
 	return 0;
 }
 
+/* Those that are shown; all, when the system lacks a group of them. */
+static int open_counters(struct top *top, struct weir_fault *fault)
+{
+	static const char *const groups[] = {"interface", "disk", "cpu", "memory", "pressure"};
+	int error = counters_open(groups, sizeof groups / sizeof *groups, &top->counters, fault);
+
+	return error == WEIR_E_NOT_FOUND ? counters_open(NULL, 0, &top->counters, fault) : error;
+}
+
 static void open_box(struct top *top)
 {
 	const struct endpoints_options endpoints = {0};
 	struct weir_fault refused;
 
-	if (counters_open(NULL, 0, &top->counters, &refused))
+	if (open_counters(top, &refused))
 		say_lack(top, TOP_LACK_COUNTERS, refused.message);
 	else
 		say_lack(top, TOP_LACK_COUNTERS, counters_lack(top->counters));

@@ -155,6 +155,29 @@ int canvas_format(struct canvas *canvas, int row, int column, int width, enum st
 	return canvas_put(canvas, row, column, width, style, text);
 }
 
+int canvas_wrap(struct canvas *canvas, int row, enum style style, const char *text)
+{
+	int rows = 0;
+
+	for (const char *line = text; *line; rows++) {
+		size_t length = strlen(line), most = (size_t)canvas->columns;
+		if (length > most) {
+			length = most;
+			while (length && line[length] != ' ')
+				length--;
+			/* One word longer than a line is cut in two. */
+			if (!length)
+				length = most;
+		}
+		if (row >= 0)
+			canvas_format(canvas, row + rows, 0, canvas->columns, style, "%.*s", (int)length, line);
+		line += length;
+		while (*line == ' ')
+			line++;
+	}
+	return rows;
+}
+
 void canvas_put_right(struct canvas *canvas, int row, int column, int width, enum style style, const char *text)
 {
 	struct text visible = {0};

@@ -47,6 +47,8 @@ void canvas_free(struct canvas *canvas);
 int canvas_put(struct canvas *canvas, int row, int column, int width, enum style style, const char *text);
 int canvas_format(struct canvas *canvas, int row, int column, int width, enum style style, const char *format, ...)
 	__attribute__((format(printf, 6, 7)));
+/* Text of several lines, broken at blanks. How many they are; row < 0: they are only counted. */
+int canvas_wrap(struct canvas *canvas, int row, enum style style, const char *text);
 /* At the right end of so many columns. */
 void canvas_put_right(struct canvas *canvas, int row, int column, int width, enum style style, const char *text);
 /* Gives columns another style and leaves what stands there. */

@@ -5,35 +5,42 @@
 #include "cli/top_view.h"
 #include "packet/flow_hash.h"
 
-const char *counter_instance(const struct top *top, const char *group, size_t row)
+/* The instances of a group, found once a look. */
+static const struct top_instances *instances_of(struct top *top, const char *group)
 {
-	size_t count = 0, found = 0;
+	size_t count = 0;
+	struct top_instances *found = NULL;
+
+	for (size_t i = 0; i < TOP_INSTANCE_GROUPS && !found; i++)
+		if (!top->instances[i].group || strcmp(top->instances[i].group, group) == 0)
+			found = &top->instances[i];
+	if (!found || (found->group && found->looks == top->looks))
+		return found;
+	found->group = group;
+	found->looks = top->looks;
+	found->count = 0;
 	const struct counter *list = top->counters ? counters_list(top->counters, &count) : NULL;
-	const char *before = NULL;
-
-	for (size_t i = 0; i < count; i++) {
-		if (!list[i].there || strcmp(list[i].group, group) != 0 || (before && strcmp(list[i].instance, before) == 0))
+	for (size_t i = 0; i < count && found->count < TOP_INSTANCES_MOST; i++) {
+		if (!list[i].there || strcmp(list[i].group, group) != 0)
 			continue;
-		before = list[i].instance;
-		if (found++ == row)
-			return before;
-	}
-	return NULL;
-}
-
-size_t counter_instances(const struct top *top, const char *group)
-{
-	size_t count = 0, found = 0;
-	const struct counter *list = top->counters ? counters_list(top->counters, &count) : NULL;
-	const char *before = NULL;
-
-	for (size_t i = 0; i < count; i++) {
-		if (!list[i].there || strcmp(list[i].group, group) != 0 || (before && strcmp(list[i].instance, before) == 0))
-			continue;
-		before = list[i].instance;
-		found++;
+		if (!found->count || strcmp(list[i].instance, found->names[found->count - 1]) != 0)
+			found->names[found->count++] = list[i].instance;
 	}
 	return found;
+}
+
+size_t counter_instances(struct top *top, const char *group)
+{
+	const struct top_instances *found = instances_of(top, group);
+
+	return found ? found->count : 0;
+}
+
+const char *counter_instance(struct top *top, const char *group, size_t row)
+{
+	const struct top_instances *found = instances_of(top, group);
+
+	return found && row < found->count ? found->names[row] : NULL;
 }
 
 uint64_t counter_identity(const char *instance)

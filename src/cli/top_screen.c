@@ -136,7 +136,7 @@ static void shortcut_note(const struct top *top, char *out, size_t size)
 {
 	*out = 0;
 	if (top->endpoints_every > 1)
-		snprintf(out, size, "endpoints at every %" PRIu32 "th look", top->endpoints_every);
+		snprintf(out, size, "endpoints 1 look in %" PRIu32, top->endpoints_every);
 	for (size_t i = 0; top->capture && i < top_capture_lanes(top->capture); i++) {
 		struct top_capture_lane lane;
 		top_capture_lane(top->capture, i, &lane);
@@ -244,8 +244,10 @@ void screen_draw(struct top_screen *screen, struct canvas *canvas)
 
 	draw_tabs(screen, canvas);
 	draw_information(screen, canvas);
-	if (view->lack != TOP_LACKS && screen->top->lack[view->lack][0] && end > row + 2)
-		canvas_put(canvas, --end, 0, canvas->columns, STYLE_WARNING, screen->top->lack[view->lack]);
+	if (view->lack != TOP_LACKS && end > row + 6) {
+		end -= canvas_wrap(canvas, -1, STYLE_WARNING, screen->top->lack[view->lack]);
+		canvas_wrap(canvas, end, STYLE_WARNING, screen->top->lack[view->lack]);
+	}
 	if (view->head && end > row)
 		row += view->head(screen, canvas, row, end - row);
 	screen->order_count = 0;

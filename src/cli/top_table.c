@@ -194,7 +194,7 @@ static int put_text_lines(struct canvas *canvas, const char *text, int row)
 	return row;
 }
 
-#define HEAD_ROWS 40
+#define HEAD_ROWS 60
 
 int screen_print(struct top_screen *screen, const struct top_view *view, int columns, FILE *out)
 {
@@ -208,16 +208,16 @@ int screen_print(struct top_screen *screen, const struct top_view *view, int col
 		error = screen_sort(screen, view, state->sort, state->descending);
 	if (view->text)
 		view->text(screen);
-	if (error || !canvas_size(&canvas, HEAD_ROWS + 2 + (int)screen->order_count + (int)count_lines(text_string(&screen->text)), columns))
+	if (error || !canvas_size(&canvas, HEAD_ROWS + 12 + (int)screen->order_count + (int)count_lines(text_string(&screen->text)), columns))
 		return WEIR_E_MEMORY;
 	if (view->head)
-		row += view->head(screen, &canvas, row, HEAD_ROWS);
+		row += view->head(screen, &canvas, row, HEAD_ROWS - 20);
 	if (view->columns)
 		row += screen_table(screen, &canvas, view, row, canvas.rows - row, state->sort, state->descending, 0, SIZE_MAX);
 	if (view->text)
 		row = put_text_lines(&canvas, text_string(&screen->text), row);
 	if (view->lack != TOP_LACKS && screen->top->lack[view->lack][0])
-		canvas_put(&canvas, row++, 0, columns, STYLE_WARNING, screen->top->lack[view->lack]);
+		row += canvas_wrap(&canvas, row, STYLE_WARNING, screen->top->lack[view->lack]);
 	error = print_canvas(&canvas, row, out);
 	canvas_free(&canvas);
 	return error;

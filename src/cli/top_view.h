@@ -191,8 +191,8 @@ uint64_t endpoint_identity(const struct endpoint *endpoint);
 const struct top_flow *flow_with_hash(const struct top *top, uint64_t hash);
 
 /* top_counters.c: instances of a group of counters in their order, a row each. */
-size_t counter_instances(const struct top *top, const char *group);
-const char *counter_instance(const struct top *top, const char *group, size_t row); /* NULL: there are fewer */
+size_t counter_instances(struct top *top, const char *group);
+const char *counter_instance(struct top *top, const char *group, size_t row); /* NULL: there are fewer */
 uint64_t counter_identity(const char *instance);
 /* A rate a second of a counter into a cell, or what it stands at. */
 void counter_rate_cell(const struct top *top, const char *group, const char *instance, const char *name, struct top_value *value);

@@ -70,7 +70,7 @@ static void size_cell(const struct top *top, const char *instance, const char *n
 
 static void cell(struct top_screen *screen, size_t row, unsigned column, struct top_value *value)
 {
-	const struct top *top = screen->top;
+	struct top *top = screen->top;
 	const char *instance = counter_instance(top, "interface", row);
 
 	if (!instance)

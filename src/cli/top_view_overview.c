@@ -43,28 +43,19 @@ static void share_rows(struct top_screen *screen, int height, int rows[static PA
 	}
 }
 
-/* One line a missing right, each once. */
-static int lack_lines(const struct top *top, struct canvas *canvas, int row, int end)
+/* What is missing and which right it takes, each once. Rows used; row < 0: they are only counted. */
+static int lack_lines(const struct top *top, struct canvas *canvas, int row)
 {
 	int used = 0;
 
-	for (int i = 0; i < TOP_LACKS && row + used < end; i++) {
+	for (int i = 0; i < TOP_LACKS; i++) {
 		bool told = i == TOP_LACK_RECORDER || !top->lack[i][0];
 		for (int k = 0; k < i; k++)
 			told |= strcmp(top->lack[i], top->lack[k]) == 0;
 		if (!told)
-			canvas_put(canvas, row + used++, 0, canvas->columns, STYLE_WARNING, top->lack[i]);
+			used += canvas_wrap(canvas, row < 0 ? row : row + used, STYLE_WARNING, top->lack[i]);
 	}
 	return used;
-}
-
-static int count_lacks(const struct top *top)
-{
-	int count = 0;
-
-	for (int i = 0; i < TOP_LACKS; i++)
-		count += i != TOP_LACK_RECORDER && top->lack[i][0];
-	return count;
 }
 
 /* What recordings do, in a line. */
@@ -98,7 +89,7 @@ static int recorder_line(struct top_screen *screen, struct canvas *canvas, int r
 
 static int head(struct top_screen *screen, struct canvas *canvas, int row, int height)
 {
-	int at = row + system_lines(screen, canvas, row), end = row + height - count_lacks(screen->top);
+	int at = row + system_lines(screen, canvas, row), end = row + height - lack_lines(screen->top, canvas, -1);
 	int rows[PARTS];
 
 	at += recorder_line(screen, canvas, at);
@@ -110,7 +101,7 @@ static int head(struct top_screen *screen, struct canvas *canvas, int row, int h
 		int part = rows[i] + 1 < end - at ? rows[i] + 1 : end - at;
 		at += screen_table(screen, canvas, view, at, part, view->sort, !view->columns[view->sort].ascending, 0, SIZE_MAX);
 	}
-	at += lack_lines(screen->top, canvas, at, row + height);
+	at += lack_lines(screen->top, canvas, at);
 	return at - row;
 }
 

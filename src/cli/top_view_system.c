@@ -33,7 +33,7 @@ static void wait_cell(const struct top *top, const char *disk, struct top_value 
 
 static void cell(struct top_screen *screen, size_t row, unsigned column, struct top_value *value)
 {
-	const struct top *top = screen->top;
+	struct top *top = screen->top;
 	const char *disk = counter_instance(top, "disk", row);
 	bool known;
 	double busy;
@@ -122,7 +122,7 @@ static int memory_line(struct top_screen *screen, struct canvas *canvas, int row
 /* The disk that most is written to: how much, how many wait, how long. */
 static int disk_line(struct top_screen *screen, struct canvas *canvas, int row)
 {
-	const struct top *top = screen->top;
+	struct top *top = screen->top;
 	double most = -1;
 	const char *busiest = NULL;
 	bool known;

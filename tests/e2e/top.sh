@@ -29,6 +29,7 @@ recorder=$!
 published() { ls "$tmp"/campaign/raw/*/.recorder-*.json; }
 wait_for 20 published
 
+export COLUMNS=200
 run inside "$WEIR" top --once --interval 300ms --campaign "$tmp/campaign"
 is "$status" 0 "--once prints what the screen shows, and ends"
 like "$out" 'HTTP +web' "applications are named"
@@ -65,6 +66,7 @@ like "$out" 'interface .*recv' "interfaces are there"
 # ---- on a terminal ----
 
 terminals=0
+unset COLUMNS
 terminal() { env LC_ALL=C.UTF-8 tmux -u -L "weir-$terminals" -f /dev/null "$@"; }
 # Starts weir top in a terminal of 80×24, from a shell that is there before and afterwards.
 start() { # TERM ARGUMENTS...
@@ -105,21 +107,21 @@ keys Down Enter
 sees 'flow (udp|tcp|icmp) 127.*' "Enter looks into a flow"
 keys Escape
 keys 4
-sees 'ev\\x1b\[31mil .* 30 ' "4 shows endpoints by process"
+sees 'ev\\x1b\[31mil .* 6[0-9] +60 ' "4 shows endpoints by process"
 keys g
-sees 'LISTEN' "g shows them one by one"
+sees 'BOUND' "g shows them one by one"
 keys /
 keys -l 'udp port 53'
 sees 'filter: udp port 53' "/ asks for a filter"
 keys Enter
 sees '^udp +127\.0\.0\.1:53' "which holds"
-unlike "$(screen)" 'LISTEN' "for everything else"
+unlike "$(screen)" 'ESTABLISHED' "for everything else"
 keys / C-u
 keys -l 'udp and and'
 keys Enter
-sees 'syntax error|parse' "one that is none is refused with the reason"
+sees 'nothing stands before|syntax error' "one that is none is refused with the reason"
 keys '\'
-sees 'LISTEN' "and taken away by \\"
+sees 'ESTABLISHED' "and taken away by \\"
 keys s
 keys s
 keys r
