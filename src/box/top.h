@@ -65,6 +65,7 @@ struct top_options {
 	struct top_capture_options capture;
 	struct top_traffic_options traffic;
 	bool no_capture;
+	bool unwanted[TOP_LACKS]; /* what is not even to be opened, since nobody looks at it */
 	const char *campaign; /* NULL: no recorder's state is looked for */
 };
 

@@ -17,6 +17,8 @@ static int open_traffic(struct top *top, struct weir_fault *fault)
 {
 	struct weir_fault refused;
 
+	if (top->options.unwanted[TOP_LACK_CAPTURE])
+		return 0;
 	if (top->options.no_capture) {
 		say_lack(top, TOP_LACK_CAPTURE, "packets are not captured (--no-capture)");
 		return 0;
@@ -49,15 +51,14 @@ static void open_box(struct top *top)
 	const struct endpoints_options endpoints = {0};
 	struct weir_fault refused;
 
-	if (open_counters(top, &refused))
-		say_lack(top, TOP_LACK_COUNTERS, refused.message);
-	else
-		say_lack(top, TOP_LACK_COUNTERS, counters_lack(top->counters));
-	if (endpoints_open(&endpoints, &top->endpoints, &refused))
-		say_lack(top, TOP_LACK_ENDPOINTS, refused.message);
-	else
-		say_lack(top, TOP_LACK_ENDPOINTS, endpoints_lack(top->endpoints));
-	if (drops_open(&top->drops, &refused))
+	const bool *unwanted = top->options.unwanted;
+
+	if (!unwanted[TOP_LACK_COUNTERS])
+		say_lack(top, TOP_LACK_COUNTERS, open_counters(top, &refused) ? refused.message : counters_lack(top->counters));
+	if (!unwanted[TOP_LACK_ENDPOINTS])
+		say_lack(top, TOP_LACK_ENDPOINTS,
+		         endpoints_open(&endpoints, &top->endpoints, &refused) ? refused.message : endpoints_lack(top->endpoints));
+	if (!unwanted[TOP_LACK_DROPS] && drops_open(&top->drops, &refused))
 		say_lack(top, TOP_LACK_DROPS, refused.message);
 }
 

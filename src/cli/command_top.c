@@ -203,7 +203,8 @@ static int run(const struct command *command, void *values, int argc, char **arg
 		warn(command, "--interval is at least 100ms");
 		return EXIT_WRONG_USE;
 	}
-	const struct top_options model = {
+	bool once = options->once || options->json || !terminal_is(stdout) || !terminal_is(stdin);
+	struct top_options model = {
 		.capture = {.interfaces = options->interfaces.items,
 		            .count = options->interfaces.count,
 		            .budget = (uint32_t)options->budget,
@@ -212,6 +213,9 @@ static int run(const struct command *command, void *values, int argc, char **arg
 		.no_capture = !options->capture,
 		.campaign = options->campaign ? options->campaign : access("campaign/raw", F_OK) == 0 ? "campaign" : NULL,
 	};
+	/* One who prints one view need not wait for all the others. Packets are shown with their processes. */
+	for (int i = 0; i < TOP_LACKS && once && view != &overview_view; i++)
+		model.unwanted[i] = view->lack != i && !(view->lack == TOP_LACK_CAPTURE && i == TOP_LACK_ENDPOINTS);
 	catch_interrupts();
 	if (top_open(&model, &top, &fault))
 		return report(command, &fault);
@@ -222,8 +226,7 @@ static int run(const struct command *command, void *values, int argc, char **arg
 	show_view(&screen, view);
 	int error = top_filter_set(top, options->filter, &fault);
 	if (!error)
-		error = options->once || options->json || !terminal_is(stdout) || !terminal_is(stdin) ? print_looks(&screen, options, &fault)
-		                                                                                       : show(&screen, options, &fault);
+		error = once ? print_looks(&screen, options, &fault) : show(&screen, options, &fault);
 	screen_free(&screen);
 	top_close(top);
 	return error ? report(command, &fault) : EXIT_FINE;
