@@ -214,7 +214,7 @@ static int run(const struct command *command, void *values, int argc, char **arg
 		.campaign = options->campaign ? options->campaign : access("campaign/raw", F_OK) == 0 ? "campaign" : NULL,
 	};
 	/* One who prints one view need not wait for all the others. Packets are shown with their processes. */
-	for (int i = 0; i < TOP_LACKS && once && view != &overview_view; i++)
+	for (enum top_lack i = 0; i < TOP_LACKS && once && view != &overview_view; i++)
 		model.unwanted[i] = view->lack != i && !(view->lack == TOP_LACK_CAPTURE && i == TOP_LACK_ENDPOINTS);
 	catch_interrupts();
 	if (top_open(&model, &top, &fault))
