@@ -4,7 +4,7 @@
 
 #include "cli/top_view.h"
 
-enum { S_DISK, S_WRITTEN, S_READ, S_WRITES, S_READS, S_QUEUE, S_WAIT, S_BUSY };
+enum { S_DISK, S_WRITTEN, S_READ, S_WRITES, S_READS, S_QUEUE, S_FLIGHT, S_WAIT, S_BUSY };
 
 static const struct top_column columns[] = {
 	[S_DISK] = {"disk", "disk", 0, false, true, 0},
@@ -12,7 +12,8 @@ static const struct top_column columns[] = {
 	[S_READ] = {"read B/s", "read_bytes_rate", 9, true, false, 0},
 	[S_WRITES] = {"writes/s", "writes_rate", 8, true, false, 0},
 	[S_READS] = {"reads/s", "reads_rate", 8, true, false, 0},
-	[S_QUEUE] = {"queued", "queue", 7, true, false, 0},
+	[S_QUEUE] = {"queued", "write_queue", 7, true, false, 0},
+	[S_FLIGHT] = {"in flight", "in_flight", 9, true, false, 1},
 	[S_WAIT] = {"write ms", "write_wait_seconds", 8, true, false, 0},
 	[S_BUSY] = {"busy", "busy_share", 5, true, false, 0},
 	{0},
@@ -31,6 +32,16 @@ static void wait_cell(const struct top *top, const char *disk, struct top_value 
 		value_number(value, time / writes / 1e9, "%.2f", time / writes / 1e6);
 }
 
+/* How many writes there were at once, on the average of the last interval: the time of all of them by the time that went by. */
+static void queue_cell(const struct top *top, const char *disk, struct top_value *value)
+{
+	bool known;
+	double length = top_counter_rate(top, "disk", disk, "write_time", &known) / 1e9;
+
+	if (known)
+		value_number(value, length, "%.2f", length);
+}
+
 static void cell(struct top_screen *screen, size_t row, unsigned column, struct top_value *value)
 {
 	struct top *top = screen->top;
@@ -46,7 +57,8 @@ static void cell(struct top_screen *screen, size_t row, unsigned column, struct 
 	case S_READ: counter_rate_cell(top, "disk", disk, "read_bytes", value); break;
 	case S_WRITES: counter_rate_cell(top, "disk", disk, "writes", value); break;
 	case S_READS: counter_rate_cell(top, "disk", disk, "reads", value); break;
-	case S_QUEUE: counter_value_cell(top, "disk", disk, "queue", value); break;
+	case S_QUEUE: queue_cell(top, disk, value); break;
+	case S_FLIGHT: counter_value_cell(top, "disk", disk, "in_flight", value); break;
 	case S_WAIT: wait_cell(top, disk, value); break;
 	case S_BUSY:
 		busy = top_counter_rate(top, "disk", disk, "busy_time", &known) / 1e9;
@@ -65,7 +77,7 @@ static int cpu_line(struct top_screen *screen, struct canvas *canvas, int row)
 {
 	static const struct {
 		const char *counter, *title;
-	} kinds[] = {{"user", "user"}, {"system", "system"}, {"soft_interrupts", "softirq"}, {"io_wait", "iowait"}, {"steal", "steal"}};
+	} kinds[] = {{"user", "user"}, {"system", "system"}, {"softirq", "softirq"}, {"iowait", "iowait"}, {"steal", "steal"}};
 	const struct top *top = screen->top;
 	bool known;
 	double idle = top_counter_rate(top, "cpu", "all", "idle", &known), all = idle, part[5];
@@ -109,7 +121,7 @@ static int memory_line(struct top_screen *screen, struct canvas *canvas, int row
 	for (int i = 0; i < 3; i++) {
 		char instance[16];
 		snprintf(instance, sizeof instance, "%s.some", kinds[i]);
-		double share = top_counter_value(top, "pressure", instance, "avg10", &known);
+		double share = 100 * top_counter_value(top, "pressure", instance, "avg10", &known);
 		if (!known)
 			continue;
 		if (at == begin)
@@ -140,7 +152,7 @@ static int disk_line(struct top_screen *screen, struct canvas *canvas, int row)
 		return 0;
 	struct top_value written = {.with_text = true}, queue = {.with_text = true}, wait = {.with_text = true};
 	counter_rate_cell(top, "disk", busiest, "written_bytes", &written);
-	counter_value_cell(top, "disk", busiest, "queue", &queue);
+	queue_cell(top, busiest, &queue);
 	wait_cell(top, busiest, &wait);
 	int at = canvas_put(canvas, row, 0, 8, STYLE_BOLD, "disk") + 1;
 	canvas_format(canvas, row, at, canvas->columns - at, STYLE_PLAIN, "%s  %s B/s written  %s queued  %s ms a write", busiest,
