@@ -666,13 +666,14 @@ SEC("iter/tcp")
 int look_at_tcp(struct bpf_iter__tcp *context)
 {
 	struct sock_common *common = context->sk_common;
-	struct socket_event event = {.kind = SOCKET_FIGURES, .time = bpf_ktime_get_ns(), .rtt_ns = SOCKET_NOT_KNOWN};
+	struct socket_event event = {.kind = SOCKET_FIGURES, .rtt_ns = SOCKET_NOT_KNOWN};
 
 	if (!common)
 		return 0;
 	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(common);
 	if (!tcp) {
 		/* Waiting for its end, or for the third segment of the handshake: no whole socket. */
+		event.time = bpf_ktime_get_ns();
 		put_short(&event, common);
 		bpf_seq_write(context->meta->seq, &event, sizeof event);
 		return 0;
@@ -680,18 +681,23 @@ int look_at_tcp(struct bpf_iter__tcp *context)
 	struct followed *followed = bpf_sk_storage_get(&sockets, tcp, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!followed)
 		return 0;
+	/* Most have done nothing since the last look: what tells that is read without a helper. */
+	__u8 state = common->skc_state;
+	__u64 figures = tcp->segs_out + tcp->segs_in + ((__u64)(tcp->rcv_nxt - tcp->copied_seq) << 32) + (tcp->write_seq - tcp->snd_una) + ((__u64)state << 56);
+	if (state == LISTEN)
+		figures += (__u64)BPF_CORE_READ((struct sock___sockets *)tcp, sk_ack_backlog) << 32;
+	figures ^= generation << 48 ^ 1;
+	if (figures == followed->figures)
+		return 0;
+	followed->figures = figures;
+	event.time = bpf_ktime_get_ns();
 	put_tcp_figures(&event, tcp);
-	event.state = BPF_CORE_READ(common, skc_state);
-	if (event.state == LISTEN) {
+	event.state = state;
+	if (state == LISTEN) {
 		struct sock___sockets *more = (void *)tcp;
 		event.receive_queue = BPF_CORE_READ(more, sk_ack_backlog);
 		event.send_queue = BPF_CORE_READ(more, sk_max_ack_backlog);
 	}
-	__u64 figures = event.packets_sent + event.packets_received + ((__u64)event.receive_queue << 32) + event.send_queue + event.rtt_ns +
-	                ((__u64)event.state << 56) ^ generation << 48 ^ 1;
-	if (figures == followed->figures)
-		return 0;
-	followed->figures = figures;
 	put_socket(&event, (struct sock *)tcp);
 	event.cookie = bpf_get_socket_cookie(tcp);
 	put_holder(&event, followed);

@@ -52,7 +52,9 @@ struct endpoint_event {
 
 struct endpoints_options {
 	bool without_bpf;
-	/* Called for every event, in order of time, within endpoints_refresh; NULL: nobody wants them. Also for those that lived between two looks, where eBPF sees them. */
+	/* Ask the kernel for the figures of every TCP connection at every look, whatever that costs. Else, where there are many, less often: every 4 s of 10,000. */
+	bool always_figures;
+	/* Called for every event, in the order in which the kernel told them (that of time to some microseconds), within endpoints_refresh; NULL: nobody wants them. Also for those that lived between two looks, where eBPF sees them. */
 	void (*event)(const struct endpoint_event *event, void *argument);
 	void *argument;
 };
@@ -62,6 +64,9 @@ void endpoints_close(struct endpoints *endpoints);
 
 /* A line for a person about what can't be shown and which right it takes; "": nothing is missing. */
 const char *endpoints_lack(const struct endpoints *endpoints);
+
+/* Events of the kernel that were lost for want of room: of those endpoints only is known what looking tells. 0 without eBPF. */
+uint64_t endpoints_lost(const struct endpoints *endpoints);
 
 /* Looks again. Afterwards the list is how things are. One dump of the sockets; /proc only for what is new. One thread. */
 int endpoints_refresh(struct endpoints *endpoints, struct weir_fault *fault);

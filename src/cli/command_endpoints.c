@@ -152,6 +152,7 @@ static bool wait_for_ns(int64_t ns)
 
 static int watch(struct endpoints *endpoints, struct shown *shown, struct weir_fault *fault)
 {
+	uint64_t lost_before = 0, lost;
 	bool more = true;
 	size_t count;
 
@@ -166,6 +167,10 @@ static int watch(struct endpoints *endpoints, struct shown *shown, struct weir_f
 		error = endpoints_refresh(endpoints, fault);
 		if (!error)
 			error = flush(shown, fault);
+		lost = endpoints_lost(endpoints);
+		if (lost != lost_before)
+			fprintf(stderr, "weir endpoints: %" PRIu64 " events of the kernel were lost: what lived shortly may be missing\n", lost - lost_before);
+		lost_before = lost;
 	}
 	return error;
 }
@@ -311,7 +316,7 @@ static int run(const struct command *command, void *values, int argc, char **arg
 	int error = expression ? endpoint_filter_new(expression, &shown.filter, &fault) : weir_fail(&fault, WEIR_E_MEMORY, "no memory for a filter");
 	free(expression);
 	if (!error) {
-		const struct endpoints_options how = {.without_bpf = options->without_bpf, .event = take_event, .argument = &shown};
+		const struct endpoints_options how = {.without_bpf = options->without_bpf, .always_figures = !options->watch, .event = take_event, .argument = &shown};
 		error = endpoints_open(&how, &endpoints, &fault);
 	}
 	if (!error) {

@@ -50,7 +50,7 @@ struct endpoint_table {
 	void (*event)(const struct endpoint_event *event, void *argument);
 	void *argument;
 	int64_t offset, now, looked_ns; /* from the events' clock; the time of this look and of the one before */
-	uint64_t look;
+	uint64_t look, waiting_look;
 };
 
 struct endpoint_table *endpoint_table_new(void (*event)(const struct endpoint_event *event, void *argument), void *argument)
@@ -294,7 +294,7 @@ static bool take_process(struct endpoint_table *table, struct entry *entry, cons
 	set_process(entry, process);
 	if (event->thread_id)
 		entry->endpoint.process.thread_id = event->thread_id;
-	return before && before != event->pid;
+	return before != event->pid;
 }
 
 static void went(struct endpoint_table *table, struct entry *entry, uint8_t before, int64_t time)
@@ -308,6 +308,11 @@ static void went(struct endpoint_table *table, struct entry *entry, uint8_t befo
 /* Found at this look, and no whole socket: only in the list. */
 static void take_waiting(struct endpoint_table *table, const struct socket_event *event)
 {
+	if (table->waiting_look != table->look) {
+		/* The first of this look: those of the one before are gone. */
+		table->waiting_look = table->look;
+		table->waiting_count = 0;
+	}
 	if (!make_room(&table->waiting, table->waiting_count, &table->waiting_room, sizeof *table->waiting))
 		return;
 	struct endpoint *endpoint = &table->waiting[table->waiting_count++];
@@ -386,7 +391,6 @@ void endpoint_table_begin(struct endpoint_table *table, int64_t offset)
 	table->offset = offset;
 	table->looked_ns = table->now;
 	table->now = clock_wall_ns();
-	table->waiting_count = 0;
 	table->details_left = DETAILS_A_LOOK;
 }
 
@@ -437,7 +441,9 @@ static void put_details(struct endpoint_table *table, struct endpoint *endpoint)
 	endpoint->container = details->container;
 }
 
-void endpoint_table_end(struct endpoint_table *table, bool everything)
+static bool is_tcp(const struct endpoint *endpoint) { return endpoint->protocol == IPPROTO_TCP && !endpoint->raw; }
+
+void endpoint_table_end(struct endpoint_table *table, bool tcp, bool everything)
 {
 	for (size_t i = 0; everything && i < table->count;) {
 		struct entry *entry = table->all[i];
@@ -449,10 +455,13 @@ void endpoint_table_end(struct endpoint_table *table, bool everything)
 		set_state(table, entry, ENDPOINT_CLOSED);
 		went(table, entry, before, table->now);
 	}
+	if (tcp && table->waiting_look != table->look)
+		table->waiting_count = 0;
 	table->list_count = 0;
 	for (size_t i = 0; i < table->count; i++) {
 		struct entry *entry = table->all[i];
-		put_rates(table, entry);
+		if (tcp || !is_tcp(&entry->endpoint))
+			put_rates(table, entry);
 		if (!entry->came || !make_room(&table->list, table->list_count, &table->list_room, sizeof *table->list))
 			continue;
 		put_details(table, &entry->endpoint);

@@ -18,8 +18,8 @@ struct process_table *endpoint_table_processes(struct endpoint_table *table);
 /* A look: first begin; then events since the last one, and whatever is found, of which SOCKET_FIGURES are those of now; then end, which makes the list. */
 void endpoint_table_begin(struct endpoint_table *table, int64_t offset);
 void endpoint_table_take(struct endpoint_table *table, const struct socket_event *event);
-/* everything: what was not heard of in this look is gone. */
-void endpoint_table_end(struct endpoint_table *table, bool everything);
+/* tcp: TCP's figures were asked for. everything: what was not heard of in this look is gone. */
+void endpoint_table_end(struct endpoint_table *table, bool tcp, bool everything);
 const struct endpoint *const *endpoint_table_list(const struct endpoint_table *table, size_t *count);
 
 #endif

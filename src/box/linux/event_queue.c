@@ -155,7 +155,7 @@ void event_queue_take(struct event_queue *queue, const struct socket_events_take
 	}
 }
 
-int event_queue_look(struct event_queue *queue, bool holders, const struct socket_events_taker *taker, struct weir_fault *fault)
+int event_queue_look(struct event_queue *queue, bool holders, bool tcp, const struct socket_events_taker *taker, struct weir_fault *fault)
 {
 	int error;
 
@@ -163,7 +163,7 @@ int event_queue_look(struct event_queue *queue, bool holders, const struct socke
 	queue->direct = taker;
 	error = holders ? socket_events_look(queue->events, fault) : 0;
 	if (!error)
-		error = socket_events_figures(queue->events, true, fault);
+		error = socket_events_figures(queue->events, tcp, fault);
 	queue->direct = NULL;
 	pthread_mutex_unlock(&queue->lock);
 	return error;

@@ -14,8 +14,8 @@ void event_queue_close(struct event_queue *queue);
 
 /* Tells everything that came since the last time. */
 void event_queue_take(struct event_queue *queue, const struct socket_events_taker *taker);
-/* Tells what is there: who has each socket open (holders), and figures that have changed. */
-int event_queue_look(struct event_queue *queue, bool holders, const struct socket_events_taker *taker, struct weir_fault *fault);
+/* Tells what is there: who has each socket open (holders), and figures that have changed, those of TCP only if asked. */
+int event_queue_look(struct event_queue *queue, bool holders, bool tcp, const struct socket_events_taker *taker, struct weir_fault *fault);
 /* After events were lost. */
 void event_queue_tell_again(struct event_queue *queue);
 uint64_t event_queue_lost(struct event_queue *queue);

@@ -41,7 +41,7 @@ static int64_t boot_time_ns(void)
 	return ((int64_t)real.tv_sec - boot.tv_sec) * 1000000000 + real.tv_nsec - boot.tv_nsec;
 }
 
-/* PID (NAME) STATE PARENT …: the name may hold anything, so the last bracket ends it. Field 20 is the threads, 22 when it began, in ticks (proc_pid_stat(5)). */
+/* PID (NAME) STATE PARENT …: the name may hold anything, so the last bracket ends it. Fields 20 and 22 are the threads and when it began, in ticks (proc_pid_stat(5)). */
 static bool parse_stat(char *text, struct os_process *process)
 {
 	char *open = strchr(text, '('), *close = strrchr(text, ')');
@@ -53,7 +53,7 @@ static bool parse_stat(char *text, struct os_process *process)
 		return false;
 	*close = '\0';
 	snprintf(process->name, sizeof process->name, "%s", open + 1);
-	if (sscanf(close + 1, " %*c %d %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %ld %*s %llu", &parent, &threads, &began) != 3)
+	if (sscanf(close + 1, " %*c %d %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %ld %*s %llu", &parent, &threads, &began) != 3)
 		return false;
 	long ticks = sysconf(_SC_CLK_TCK);
 	process->parent = parent > 0 ? (uint32_t)parent : 0;
