@@ -23,7 +23,7 @@ static __always_inline void tuple_of_socket(struct tuple *tuple, const struct so
 	if (family != FAMILY_INET && family != FAMILY_INET6)
 		return;
 	tuple->protocol = (__u8)protocol;
-	tuple->source_port = BPF_CORE_READ(sk, __sk_common.skc_num);
+	tuple->source_port = bpf_ntohs(BPF_CORE_READ((const struct inet_sock *)sk, inet_sport));
 	tuple->destination_port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
 	if (family == FAMILY_INET) {
 		__u32 address = BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr);

@@ -113,6 +113,11 @@ struct sock {
 	__u16 sk_protocol;
 };
 
+/* skc_num is given back before the last change of state; this one stays. */
+struct inet_sock {
+	__be16 inet_sport;
+};
+
 struct socket {
 	struct sock *sk;
 };

@@ -1,0 +1,294 @@
+/* Reading traces back: custom blocks among whatever a capture file holds. Schemas come from the file, bounded; nothing of it is believed. */
+#include <stdlib.h>
+#include <string.h>
+
+#include <weir/file.h>
+
+#include "box/trace.h"
+#include "box/trace_format.h"
+#include "core/arena.h"
+#include "file/pen.h"
+
+#define SCHEMAS_MOST ((size_t)16 << 20)
+#define NAMES_MOST 8192
+#define LOSSES_MOST 65536
+
+struct weir_trace_reader {
+	struct weir_source *source;
+	struct weir_batch *batch;
+	uint32_t next;    /* block of the batch */
+	uint32_t section; /* that the providers are of */
+	int result;       /* of the last fill */
+	struct weir_fault fault;
+	struct weir_arena *arena; /* what providers are made of */
+	struct weir_trace_provider *providers[TRACE_PROVIDERS_MOST];
+	struct weir_trace_loss *losses;
+	size_t loss_count, loss_room;
+};
+
+static int opened(int error, struct weir_trace_reader *made, struct weir_trace_reader **reader, struct weir_fault *fault)
+{
+	if (!error && (!(made->batch = weir_batch_new()) || !(made->arena = arena_new(SCHEMAS_MOST))))
+		error = weir_fail(fault, WEIR_E_MEMORY, "no memory to read a trace");
+	if (error) {
+		weir_trace_read_close(made);
+		return error;
+	}
+	made->result = 1;
+	weir_fault_clear(&made->fault);
+	*reader = made;
+	return 0;
+}
+
+int weir_trace_read_open(const char *path, const struct weir_identities *identities, struct weir_trace_reader **reader, struct weir_fault *fault)
+{
+	const struct weir_capture_options options = {.identities = identities};
+	struct weir_trace_reader *made = calloc(1, sizeof *made);
+
+	if (!made)
+		return weir_fail(fault, WEIR_E_MEMORY, "no memory to read a trace");
+	return opened(weir_capture_open(path, &options, &made->source, fault), made, reader, fault);
+}
+
+int weir_trace_read_open_memory(const void *data, size_t length, const char *name, struct weir_trace_reader **reader, struct weir_fault *fault)
+{
+	struct weir_trace_reader *made = calloc(1, sizeof *made);
+
+	if (!made)
+		return weir_fail(fault, WEIR_E_MEMORY, "no memory to read a trace");
+	return opened(weir_capture_open_memory(data, length, name, NULL, &made->source, fault), made, reader, fault);
+}
+
+void weir_trace_read_close(struct weir_trace_reader *reader)
+{
+	if (!reader)
+		return;
+	weir_batch_free(reader->batch);
+	weir_source_close(reader->source);
+	arena_free(reader->arena);
+	free(reader->losses);
+	free(reader);
+}
+
+/* ---- schemas ---- */
+
+static char *take_text(struct weir_trace_reader *reader, struct weir_cursor *cursor)
+{
+	size_t length = weir_take8(cursor);
+	const uint8_t *data = weir_take(cursor, length);
+	char *text = data ? arena_take(reader->arena, length + 1) : NULL;
+
+	if (!text) {
+		cursor->failed = true;
+		return NULL;
+	}
+	memcpy(text, data, length);
+	text[length] = '\0';
+	return text;
+}
+
+static struct weir_trace_name *take_names(struct weir_trace_reader *reader, struct weir_cursor *cursor, size_t count)
+{
+	if (count > NAMES_MOST || count > weir_cursor_left(cursor) / 5) {
+		cursor->failed = true;
+		return NULL;
+	}
+	struct weir_trace_name *names = arena_take(reader->arena, (count + 1) * sizeof *names);
+	if (!names) {
+		cursor->failed = true;
+		return NULL;
+	}
+	memset(names, 0, (count + 1) * sizeof *names);
+	for (size_t i = 0; i < count && !cursor->failed; i++) {
+		names[i].value = weir_take_le32(cursor);
+		names[i].name = take_text(reader, cursor);
+	}
+	return names;
+}
+
+/* `before`: the fields of the event type told before, `before_count` of them; may be NULL. */
+static struct weir_trace_field *take_fields(struct weir_trace_reader *reader, struct weir_cursor *cursor,
+                                            const struct weir_trace_field *before, size_t before_count, size_t *taken)
+{
+	size_t count = weir_take8(cursor);
+	struct weir_trace_field *fields = count <= TRACE_FIELDS_MOST ? arena_take(reader->arena, (count + 1) * sizeof *fields) : NULL;
+
+	if (!fields) {
+		cursor->failed = true;
+		return NULL;
+	}
+	memset(fields, 0, (count + 1) * sizeof *fields);
+	for (size_t i = 0; i < count && !cursor->failed; i++) {
+		fields[i].type = weir_take8(cursor);
+		fields[i].size = weir_take8(cursor);
+		fields[i].name = take_text(reader, cursor);
+		size_t names = weir_take_le16(cursor);
+		if (names == 0xffff)
+			fields[i].names = before && i < before_count ? before[i].names : NULL;
+		else if (names)
+			fields[i].names = take_names(reader, cursor, names);
+	}
+	*taken = count;
+	return fields;
+}
+
+static const struct weir_trace_keyword *take_keywords(struct weir_trace_reader *reader, struct weir_cursor *cursor)
+{
+	size_t count = weir_take8(cursor);
+	struct weir_trace_keyword *keywords = arena_take(reader->arena, (count + 1) * sizeof *keywords);
+
+	if (!keywords) {
+		cursor->failed = true;
+		return NULL;
+	}
+	memset(keywords, 0, (count + 1) * sizeof *keywords);
+	for (size_t i = 0; i < count && !cursor->failed; i++) {
+		keywords[i].bit = weir_take_le64(cursor);
+		keywords[i].name = take_text(reader, cursor);
+	}
+	return keywords;
+}
+
+static const struct weir_trace_event_type *take_events(struct weir_trace_reader *reader, struct weir_cursor *cursor)
+{
+	size_t count = weir_take8(cursor), field_count = 0;
+	struct weir_trace_event_type *events = arena_take(reader->arena, (count + 1) * sizeof *events);
+
+	if (!events) {
+		cursor->failed = true;
+		return NULL;
+	}
+	memset(events, 0, (count + 1) * sizeof *events);
+	for (size_t i = 0; i < count && !cursor->failed; i++) {
+		events[i].id = weir_take8(cursor);
+		events[i].version = weir_take8(cursor);
+		events[i].level = weir_take8(cursor);
+		events[i].keywords = weir_take_le64(cursor);
+		events[i].name = take_text(reader, cursor);
+		events[i].fields = take_fields(reader, cursor, i ? events[i - 1].fields : NULL, field_count, &field_count);
+		if (events[i].id == 0 || events[i].id > TRACE_EVENTS_MOST)
+			cursor->failed = true;
+	}
+	return events;
+}
+
+/* One that makes no sense is passed over, and so are its events. */
+static void take_provider(struct weir_trace_reader *reader, struct weir_cursor *cursor)
+{
+	struct weir_trace_provider *provider = arena_take(reader->arena, sizeof *provider);
+
+	if (!provider)
+		return;
+	provider->id = weir_take_le16(cursor);
+	provider->name = take_text(reader, cursor);
+	provider->meaning = take_text(reader, cursor);
+	provider->keywords = take_keywords(reader, cursor);
+	provider->events = take_events(reader, cursor);
+	if (!cursor->failed && provider->id < TRACE_PROVIDERS_MOST)
+		reader->providers[provider->id] = provider;
+}
+
+static int take_loss(struct weir_trace_reader *reader, struct weir_cursor *cursor, struct weir_fault *fault)
+{
+	struct weir_trace_loss loss = {0};
+	uint16_t id = weir_take_le16(cursor);
+
+	weir_take(cursor, 2);
+	loss.cpu = weir_take_le32(cursor);
+	weir_take(cursor, 8);
+	loss.sent = weir_take_le64(cursor);
+	loss.kept = weir_take_le64(cursor);
+	loss.lost = weir_take_le64(cursor);
+	loss.provider = id < TRACE_PROVIDERS_MOST ? reader->providers[id] : NULL;
+	if (cursor->failed || !loss.provider)
+		return 0;
+	for (size_t i = 0; i < reader->loss_count; i++) {
+		if (reader->losses[i].provider == loss.provider && reader->losses[i].cpu == loss.cpu) {
+			reader->losses[i] = loss;
+			return 0;
+		}
+	}
+	if (reader->loss_count == reader->loss_room) {
+		size_t room = reader->loss_room ? reader->loss_room * 2 : 64;
+		struct weir_trace_loss *grown = room <= LOSSES_MOST ? realloc(reader->losses, room * sizeof *grown) : NULL;
+		if (!grown)
+			return weir_fail(fault, WEIR_E_LIMIT, "the trace tells of too many losses");
+		reader->losses = grown;
+		reader->loss_room = room;
+	}
+	reader->losses[reader->loss_count++] = loss;
+	return 0;
+}
+
+/* ---- events ---- */
+
+static bool take_event(struct weir_trace_reader *reader, struct weir_cursor *cursor, struct weir_trace_event *event)
+{
+	uint16_t id = weir_take_le16(cursor);
+	unsigned type = weir_take8(cursor), version = weir_take8(cursor);
+
+	*event = (struct weir_trace_event){.provider = id < TRACE_PROVIDERS_MOST ? reader->providers[id] : NULL};
+	event->cpu = weir_take_le16(cursor);
+	event->flags = weir_take8(cursor);
+	weir_take(cursor, 1);
+	size_t length = weir_take_le32(cursor);
+	event->process_id = weir_take_le32(cursor);
+	event->thread_id = weir_take_le32(cursor);
+	event->time_ns = (int64_t)weir_take_le64(cursor);
+	event->user_ns = weir_take_le64(cursor);
+	event->kernel_ns = weir_take_le64(cursor);
+	event->activity = weir_take_le64(cursor);
+	const uint8_t *name = weir_take(cursor, sizeof event->name);
+	event->payload = (struct weir_bytes){weir_take(cursor, length), length};
+	if (cursor->failed || !event->provider)
+		return false;
+	memcpy(event->name, name, sizeof event->name);
+	event->type = trace_event_type(event->provider, type);
+	return event->type && event->type->version == version;
+}
+
+/* 1: it was an event. */
+static int take_block(struct weir_trace_reader *reader, const struct weir_block *block, struct weir_trace_event *event, struct weir_fault *fault)
+{
+	if (block->type != TRACE_BLOCK || block->length < TRACE_BLOCK_HEAD + 8 || weir_load32(block->data + 8, block->big_endian) != WEIR_PEN)
+		return 0;
+	/* Each section tells its own providers; one that was copied behind another may not rely on it. */
+	if (block->section != reader->section) {
+		memset(reader->providers, 0, sizeof reader->providers);
+		reader->section = block->section;
+	}
+	struct weir_cursor cursor = weir_cursor_over(block->data + TRACE_BLOCK_HEAD, block->length - TRACE_BLOCK_HEAD - 4);
+	const uint8_t *magic = weir_take(&cursor, 4);
+	if (memcmp(magic, TRACE_EVENT_MAGIC, 4) == 0)
+		return take_event(reader, &cursor, event);
+	if (memcmp(magic, TRACE_PROVIDER_MAGIC, 4) == 0)
+		take_provider(reader, &cursor);
+	else if (memcmp(magic, TRACE_LOSS_MAGIC, 4) == 0)
+		return take_loss(reader, &cursor, fault);
+	return 0;
+}
+
+int weir_trace_read(struct weir_trace_reader *reader, struct weir_trace_event *event, struct weir_fault *fault)
+{
+	for (;;) {
+		while (reader->next < reader->batch->block_count) {
+			int result = take_block(reader, &reader->batch->blocks[reader->next++], event, fault);
+			if (result)
+				return result;
+		}
+		if (reader->result <= 0) {
+			if (reader->result < 0 && fault)
+				*fault = reader->fault;
+			return reader->result;
+		}
+		weir_batch_reset(reader->batch);
+		reader->next = 0;
+		reader->result = reader->source->ops->fill(reader->source, reader->batch, &reader->fault);
+	}
+}
+
+const struct weir_trace_loss *weir_trace_read_losses(const struct weir_trace_reader *reader, size_t *count)
+{
+	*count = reader->loss_count;
+	return reader->losses;
+}
