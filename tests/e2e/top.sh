@@ -30,17 +30,17 @@ published() { ls "$tmp"/campaign/raw/*/.recorder-*.json; }
 wait_for 20 published
 
 export COLUMNS=200
-run inside "$WEIR" top --once --interval 300ms --campaign "$tmp/campaign"
+run inside "$WEIR" top --once --interval 150ms --campaign "$tmp/campaign"
 is "$status" 0 "--once prints what the screen shows, and ends"
 like "$out" 'HTTP +web' "applications are named"
 like "$out" 'udp +127\.0\.0\.1:[0-9]+ +127\.0\.0\.1:53' "flows are there"
 like "$out" 'recording .* lost' "how a recording goes is there"
 unlike "$out" $'\x1b' "no control characters get through"
-run inside "$WEIR" top --once --interval 300ms --view endpoints --filter 'tcp port 8080'
+run inside "$WEIR" top --once --interval 150ms --view endpoints --filter 'tcp port 8080'
 like "$out" 'tcp +127\.0\.0\.1:8080 .*(ESTABLISHED|LISTEN)' "endpoints are listed, filtered"
 unlike "$out" ':53 ' "only those"
 like "$out" 'ev\\x1b\[31mil' "with their process, however it is called"
-run inside "$WEIR" top --once --json --interval 300ms --campaign "$tmp/campaign"
+run inside "$WEIR" top --once --json --interval 150ms --campaign "$tmp/campaign"
 check "--json is JSON" jq -e '.interfaces.interfaces[0].interface == "lo" and .processes.processes[0].endpoints > 0 and (.flows.flows | length) > 0 and .recorder.recorder[0].received >= 0' <<<"$out"
 run inside "$WEIR" top --view no-such-view
 is "$status" 2 "a view that is not there"
@@ -48,7 +48,7 @@ run inside "$WEIR" top --once -i no-such-interface
 is "$status" 3 "an interface that is not there"
 run inside "$WEIR" top --once --filter 'tcp and and'
 is "$status" 2 "a filter that is none"
-like "$(inside "$WEIR" top --once --view recorder --campaign "$tmp/campaign" --interval 300ms)" 'lo +recording' "each ring of a recording has a row"
+like "$(inside "$WEIR" top --once --view recorder --campaign "$tmp/campaign" --interval 150ms)" 'lo +recording' "each ring of a recording has a row"
 kill -KILL "$recorder"
 wait "$recorder" 2>/dev/null
 recorder=
@@ -58,7 +58,7 @@ run "$WEIR" verify "$tmp/campaign"
 is "$status" 0 "what a recording told is no part of the campaign"
 is "$(published 2>/dev/null)" "" "and is gone when it ends, stale ones too"
 
-run inside setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all "$WEIR" top --once --interval 300ms
+run inside setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all "$WEIR" top --once --interval 150ms
 is "$status" 0 "without privileges it shows what it can"
 like "$out" '(CAP_NET_RAW|CAP_NET_ADMIN|CAP_BPF|root|right)' "and says which right the rest lacks"
 like "$out" 'interface .*recv' "interfaces are there"
