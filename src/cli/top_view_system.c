@@ -77,7 +77,7 @@ static int cpu_line(struct top_screen *screen, struct canvas *canvas, int row)
 {
 	static const struct {
 		const char *counter, *title;
-	} kinds[] = {{"user", "user"}, {"system", "system"}, {"softirq", "softirq"}, {"iowait", "iowait"}, {"steal", "steal"}};
+	} kinds[] = {{"user", "user"}, {"system", "sys"}, {"softirq", "soft"}, {"iowait", "iowait"}, {"steal", "steal"}};
 	const struct top *top = screen->top;
 	bool known;
 	double idle = top_counter_rate(top, "cpu", "all", "idle", &known), all = idle, part[5];
@@ -126,7 +126,7 @@ static int memory_line(struct top_screen *screen, struct canvas *canvas, int row
 			continue;
 		if (at == begin)
 			at += canvas_put(canvas, row, at, 10, STYLE_BOLD, "pressure") + 1;
-		at += canvas_format(canvas, row, at, canvas->columns - at, share > 10 ? STYLE_BAD : STYLE_PLAIN, "%s %.1f%%", kinds[i], share) + 1;
+		at += canvas_format(canvas, row, at, canvas->columns - at, share > 10 ? STYLE_BAD : STYLE_PLAIN, "%s %.0f%%", kinds[i], share) + 1;
 	}
 	return at > 0;
 }
