@@ -67,6 +67,7 @@ struct top_options {
 	bool no_capture;
 	bool unwanted[TOP_LACKS]; /* what is not even to be opened, since nobody looks at it */
 	const char *campaign; /* NULL: no recorder's state is looked for */
+	int64_t interval_ns;  /* how far looks are apart, as a rule; 0 = 1 s */
 };
 
 /* Where figures come from; NULL where there are none. Tests put their own lists into struct top instead. */

@@ -151,7 +151,7 @@ uint32_t top_endpoints_every(double cost_ns, double interval_ns)
 }
 
 /* Nearly all of it is the kernel's time, and this thread's. */
-static void look_at_endpoints(struct top *top, double seconds)
+static void look_at_endpoints(struct top *top, bool first)
 {
 	struct weir_fault refused;
 	int64_t before = clock_ns(CLOCK_THREAD_CPUTIME_ID);
@@ -166,19 +166,19 @@ static void look_at_endpoints(struct top *top, double seconds)
 	}
 	double cost = (double)(clock_ns(CLOCK_THREAD_CPUTIME_ID) - before);
 	/* The first look reads all of /proc, and says nothing about the others. */
-	if (seconds > 0)
+	if (!first)
 		top->endpoints_cost_ns = top->endpoints_cost_ns > 0 ? 0.75 * top->endpoints_cost_ns + 0.25 * cost : cost;
-	top->endpoints_every = top_endpoints_every(top->endpoints_cost_ns, seconds * 1e9);
+	top->endpoints_every = top_endpoints_every(top->endpoints_cost_ns, (double)(top->options.interval_ns ? top->options.interval_ns : NS_PER_SECOND));
 	top->endpoints_wait = top->endpoints_every;
 }
 
 /* Endpoints and drops are looked at even when frozen, since their events have to go somewhere. */
-static void look_at_events(struct top *top, double seconds)
+static void look_at_events(struct top *top, bool first)
 {
 	struct weir_fault refused;
 
 	if (top->endpoints)
-		look_at_endpoints(top, seconds);
+		look_at_endpoints(top, first);
 	if (!top->drops)
 		return;
 	if (drops_refresh(top->drops, &refused))
@@ -205,7 +205,7 @@ int top_refresh(struct top *top, struct weir_fault *fault)
 		if (top->counters && counters_refresh(top->counters, &refused))
 			say_lack(top, TOP_LACK_COUNTERS, refused.message);
 	}
-	look_at_events(top, seconds);
+	look_at_events(top, seconds <= 0);
 	look_at_recorders(top);
 	int error = look_at_traffic(top, seconds, fault);
 	if (!top->frozen)
@@ -239,7 +239,8 @@ int top_freeze(struct top *top, bool frozen, struct weir_fault *fault)
 	}
 	top->frozen = frozen;
 	top->endpoints_wait = 0;
-	return frozen ? 0 : top_refresh(top, fault);
+	/* Rates over less would tell nothing: then the next look comes soon. */
+	return frozen || clock_monotonic_ns() - top->looked_ns < NS_PER_SECOND / 4 ? 0 : top_refresh(top, fault);
 }
 
 void top_lane_name(const struct top *top, uint16_t lane, char name[static 64])

@@ -211,6 +211,7 @@ static int run(const struct command *command, void *values, int argc, char **arg
 		            .snaplen = (uint32_t)options->snaplen},
 		.traffic = {.snaplen = (uint32_t)options->snaplen},
 		.no_capture = !options->capture,
+		.interval_ns = options->interval_ns,
 		.campaign = options->campaign ? options->campaign : access("campaign/raw", F_OK) == 0 ? "campaign" : NULL,
 	};
 	/* One who prints one view need not wait for all the others. Packets are shown with their processes. */

@@ -142,6 +142,17 @@ static void as_little_is_sampled_as_the_budget_takes(void **state)
 	assert_int_equal(top_capture_one_in(1e30, 1), 1u << 20);
 }
 
+static void endpoints_are_looked_at_as_often_as_their_share_allows(void **state)
+{
+	assert_int_equal(top_endpoints_every(0, 1e9), 1);
+	assert_int_equal(top_endpoints_every(13.9e6, 1e9), 1);
+	assert_int_equal(top_endpoints_every(15e6, 1e9), 2);
+	assert_int_equal(top_endpoints_every(27e6, 1e9), 2);
+	assert_int_equal(top_endpoints_every(13.9e6, 1e8), 10);
+	assert_int_equal(top_endpoints_every(1e30, 1e9), 60);
+	assert_int_equal(top_endpoints_every(1e6, 0), 1);
+}
+
 /* ---- the model, with endpoints of the test's own ---- */
 
 #define MOST 6000
@@ -257,6 +268,7 @@ static void what_is_frozen_stays_as_it_was(void **state)
 	assert_int_equal(top_refresh(top, NULL), 0);
 	assert_int_equal(top->now_ns, shown);
 	assert_int_equal(top_freeze(top, false, NULL), 0);
+	assert_int_equal(top_refresh(top, NULL), 0);
 	assert_true(top->now_ns > shown && !top->frozen);
 	top_close(top);
 }
@@ -314,6 +326,7 @@ int main(void)
 		cmocka_unit_test(quiet_flows_are_forgotten),
 		cmocka_unit_test(memory_stays_within_its_bound_whatever_comes),
 		cmocka_unit_test(as_little_is_sampled_as_the_budget_takes),
+		cmocka_unit_test(endpoints_are_looked_at_as_often_as_their_share_allows),
 		cmocka_unit_test(endpoints_are_summed_by_process),
 		cmocka_unit_test(more_processes_than_fit_are_counted_with_the_unknown),
 		cmocka_unit_test(a_filter_that_is_none_leaves_the_one_before),
