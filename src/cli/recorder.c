@@ -320,6 +320,7 @@ static void supervise(struct recorder *recorder)
 		int64_t now = clock_monotonic_ns();
 		if (now - shown >= NS_PER_SECOND && !stopping) {
 			record_status(recorder, &before, now - shown);
+			record_publish(recorder, now - shown);
 			record_sum(recorder, &before);
 			shown = now;
 		}
@@ -332,6 +333,7 @@ static void supervise(struct recorder *recorder)
 	recorder_look(recorder, true);
 	recorder_look_at_links(recorder);
 	apply_retention(recorder, true);
+	record_publish_end(recorder);
 	record_status_clear(recorder);
 }
 
@@ -368,6 +370,7 @@ static int record(struct recorder *recorder, const struct os_user *user, struct 
 	if (recorder->options->sandbox && os_sandbox_enter(fault))
 		warn(recorder->command, "%s", weir_fault_text(fault, text, sizeof text));
 	recorder->started_ns = clock_monotonic_ns();
+	record_publish_begin(recorder);
 	status = start_lanes(recorder, fault);
 	if (status) {
 		stop_lanes(recorder);

@@ -76,6 +76,7 @@ struct lane {
 	uint64_t withheld, shed; /* packets that a policy forbids; that were given up under load, as a policy says */
 	struct weir_keep_statistics withheld_told[2]; /* by policy: what the ledger has of it */
 	int64_t withheld_ns;                       /* monotonic: when that was entered */
+	uint64_t published_packets, published_bytes; /* received and on the wire, when others were last told */
 };
 
 struct recorder {
@@ -100,7 +101,7 @@ struct recorder {
 	int64_t last_state_ns; /* monotonic, of the clock; 0: none yet */
 	uint64_t deleted;   /* segments, by retention */
 	uint64_t unentered; /* packets lost that are not in the ledger at the end */
-	bool ledger_failed, retention_failed, state_failed, state_unknown;
+	bool ledger_failed, retention_failed, state_failed, state_unknown, publish_failed;
 };
 
 /*
@@ -133,6 +134,14 @@ void record_sum(const struct recorder *recorder, struct record_sums *sums);
 void record_status(const struct recorder *recorder, const struct record_sums *before, int64_t elapsed_ns);
 void record_status_clear(const struct recorder *recorder);
 void record_summary(const struct recorder *recorder);
+
+/*
+ * record_publish.c: tells others how it goes (box/recorder_status.h), once a second; that it can't be written is told
+ * once. elapsed_ns: since the last time, for the rates.
+ */
+void record_publish_begin(struct recorder *recorder);
+void record_publish(struct recorder *recorder, int64_t elapsed_ns);
+void record_publish_end(struct recorder *recorder);
 
 /* Rows of the option tables of both commands. */
 #define RECORDER_OPTION(long_name, short_name, kind, field, meta, text, ...)                                           \

@@ -125,6 +125,25 @@ static size_t ascii_length(const unsigned char *s, size_t length)
 	return i;
 }
 
+void text_add_character(struct text *out, uint32_t c)
+{
+	if (c < 0x80) {
+		text_add_char(out, (char)c);
+	} else if (c < 0x800) {
+		text_add_char(out, (char)(0xc0 | c >> 6));
+		text_add_char(out, (char)(0x80 | (c & 0x3f)));
+	} else if (c < 0x10000) {
+		text_add_char(out, (char)(0xe0 | c >> 12));
+		text_add_char(out, (char)(0x80 | (c >> 6 & 0x3f)));
+		text_add_char(out, (char)(0x80 | (c & 0x3f)));
+	} else {
+		text_add_char(out, (char)(0xf0 | c >> 18));
+		text_add_char(out, (char)(0x80 | (c >> 12 & 0x3f)));
+		text_add_char(out, (char)(0x80 | (c >> 6 & 0x3f)));
+		text_add_char(out, (char)(0x80 | (c & 0x3f)));
+	}
+}
+
 void text_add_utf8(struct text *text, const void *data, size_t length)
 {
 	const unsigned char *s = data;

@@ -38,6 +38,9 @@ const char *text_string(const struct text *text); /* never NULL */
 /* The length of the UTF-8 character at data (RFC 3629), 0 when there is none; left is at least 1. */
 size_t utf8_length(const void *data, size_t left);
 
+/* A character (a Unicode code point) as UTF-8. */
+void text_add_character(struct text *text, uint32_t character);
+
 /* Text from outside: each byte that belongs to no UTF-8 character becomes U+FFFD. */
 void text_add_utf8(struct text *text, const void *data, size_t length);
 
