@@ -46,7 +46,7 @@ static void summary_cell(struct top_screen *screen, const struct top_packet *pac
 		screen->printer = printer_new(&options);
 	if (!screen->printer)
 		return;
-	printer_add(screen->printer, &plain, NULL, packet->number, &line);
+	printer_add(screen->printer, &plain, NULL, NULL, packet->number, &line);
 	value_bytes_text(value, (struct weir_bytes){(const uint8_t *)text_string(&line), strcspn(text_string(&line), "\n")});
 	text_free(&line);
 }
@@ -203,7 +203,7 @@ static void packet_text(struct top_screen *screen)
 	struct printer *printer = printer_new(&options);
 	if (printer) {
 		const struct weir_packet plain = whole(packet);
-		printer_add(printer, &plain, NULL, packet->number, &json);
+		printer_add(printer, &plain, NULL, NULL, packet->number, &json);
 		add_tree(&screen->text, text_string(&json), json.length, screen->ascii);
 	}
 	printer_free(printer);
