@@ -3,7 +3,7 @@
  * first moment on, however short it lives); else by looking at the sockets and at /proc again and again, which misses what is short.
  *
  * A socket is held by the process that used it last: made it, bound it, listened, connected, accepted, sent or received. A socket accepted by nobody yet is held by
- * who holds the listening one. Several processes that have it open do not matter, one that used it does; where that is not known and more than one has it, nobody is named.
+ * who holds the listening one; once somebody has accepted it, it was theirs from the handshake on, also for who asks about that time. Several processes that have it open do not matter, one that used it does; where that is not known and more than one has it, nobody is named.
  */
 #ifndef BOX_OWNERS_H
 #define BOX_OWNERS_H

@@ -79,4 +79,17 @@ is "$(sed -n 2p "$tmp/flows" | cut -d, -f1-3)" "$connections,root,$connections" 
 "$WEIR" flows "$tmp/many.pcapng" --json >"$tmp/flows.json"
 "$WEIR" convert "$tmp/many.pcapng" -w "$tmp/plain.pcap" 2>"$tmp/err"
 like "$(cat "$tmp/err")" "options" "pcap has no place for them, and that is told"
+
+# What goes to others has none of it.
+(umask 077 && echo "WEIR-KEY-1 $(printf "%064d" 7)" >"$tmp/key")
+"$WEIR" query "$tmp/odd" -w "$tmp/odd.pcapng" 2>/dev/null
+check "the file that is to be hidden names processes" grep -qa python "$tmp/odd.pcapng"
+run "$WEIR" anon "$tmp/odd.pcapng" --key "$tmp/key" -w "$tmp/hidden.pcapng"
+is "$status" 0 "packets with processes can be hidden"
+is "$(grep -caE "wPrc|python|root" "$tmp/hidden.pcapng")" 0 "… and no process, program or user is left"
+"$WEIR" watch -r "$tmp/hidden.pcapng" --json >"$tmp/hidden.json"
+is "$(jq -c 'select(has("process"))' "$tmp/hidden.json" | wc -l)" 0 "… nor does weir find one"
+printf '[policy.keep]\ndefault = "headers"\n' >"$tmp/headers.toml"
+"$WEIR" convert "$tmp/odd.pcapng" --policy "$tmp/headers.toml" -w "$tmp/headers.pcapng" 2>"$tmp/err" || cat "$tmp/err"
+is "$("$WEIR" info --json "$tmp/headers.pcapng" | jq '.[0].packets')" "$("$WEIR" info --json "$tmp/odd.pcapng" | jq '.[0].packets')" "a policy of headers takes such packets"
 done_testing
