@@ -57,7 +57,7 @@ is "$status" 3 "an interface that is not there is an error"
 like "$err" "no interface 'nothing'" "which names it"
 
 # ---- changes ----
-inside "$WEIR" links --watch --json >"$tmp/events" 2>"$tmp/watch.err" &
+ip netns exec "$space" "$WEIR" links --watch --json >"$tmp/events" 2>"$tmp/watch.err" &
 watching=$!
 happened() { # EVENT DETAIL INTERFACE: waits until it has been told
 	local i

@@ -8,7 +8,7 @@
 
 static struct link_event *room(struct links_store *store)
 {
-	if (store->first + store->waiting == store->event_capacity) {
+	if (store->first && store->first + store->waiting == store->event_capacity) {
 		memmove(store->events, store->events + store->first, store->waiting * sizeof *store->events);
 		store->first = 0;
 	}
