@@ -113,7 +113,7 @@ kill -INT "$watching"
 wait "$watching"
 is $? 0 "Ctrl-C ends it cleanly"
 watching=
-is "$(jq -r 'select(.interface == "four" or .interface == "three") | .event' "$tmp/events" | grep -c went)" 1 "each is told once"
+is "$(jq -r 'select(.interface == "four" or .interface == "three") | .event' "$tmp/events" | grep -cx went)" 1 "each is told once"
 
 # Without any right.
 if command -v setpriv >/dev/null; then
