@@ -82,6 +82,7 @@ enum weir_column_type {
 	WEIR_COLUMN_UNSIGNED, /* uint8_t, uint16_t, uint32_t or uint64_t by size */
 	WEIR_COLUMN_TIME,     /* int64_t ns since the epoch; WEIR_NO_TIME: null */
 	WEIR_COLUMN_DURATION, /* int64_t ns; WEIR_NO_TIME: null */
+	WEIR_COLUMN_DOUBLE,   /* double; NAN: null. No column of flows is one */
 	WEIR_COLUMN_IP,       /* struct weir_ip; version 0: null */
 	WEIR_COLUMN_MAC,      /* six bytes */
 	WEIR_COLUMN_STRING,   /* struct weir_bytes; data NULL: null */

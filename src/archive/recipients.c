@@ -63,6 +63,20 @@ int weir_campaign_recipients(const char *campaign, struct weir_recipients **reci
 	return error;
 }
 
+int recipients_gather(const char *campaign, const struct weir_recipients *named, struct weir_recipients **recipients,
+                      struct weir_fault *fault)
+{
+	int error = weir_campaign_recipients(campaign, recipients, fault);
+
+	for (size_t i = 0; !error && i < weir_recipients_count(named); i++)
+		error = weir_recipients_add(*recipients, weir_recipients_text(named, i), fault);
+	if (error || !weir_recipients_count(*recipients)) {
+		weir_recipients_free(*recipients);
+		*recipients = NULL;
+	}
+	return error;
+}
+
 /* Behind the array that begins at or behind `at`: brackets count where they stand in no string and no comment. */
 static const char *end_of_array(const char *at)
 {

@@ -11,4 +11,8 @@
 int recipients_change(const char *campaign, const char *const *names, size_t count, bool add,
                       struct weir_recipients **recipients, struct weir_fault *fault);
 
+/* Those of the campaign and those that were named (NULL: none), to be freed; NULL when there is nobody, so that nothing is sealed. 0 or an error. */
+int recipients_gather(const char *campaign, const struct weir_recipients *named, struct weir_recipients **recipients,
+                      struct weir_fault *fault);
+
 #endif

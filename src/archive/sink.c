@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "archive/recipients.h"
 #include "archive/recover.h"
 #include "core/clock.h"
 #include "file/option.h"
@@ -645,21 +646,6 @@ static int start_threads(struct archive_sink *sink, struct weir_fault *fault)
 	return error ? weir_fail_errno(fault, error, NULL, "cannot start a thread") : 0;
 }
 
-/* Those of the campaign, and those that were named. */
-static int gather_recipients(struct archive_sink *sink, struct weir_fault *fault)
-{
-	const struct weir_recipients *named = sink->options.recipients;
-	int error = weir_campaign_recipients(sink->campaign->path, &sink->recipients, fault);
-
-	for (size_t i = 0; !error && i < weir_recipients_count(named); i++)
-		error = weir_recipients_add(sink->recipients, weir_recipients_text(named, i), fault);
-	if (!error && !weir_recipients_count(sink->recipients)) {
-		weir_recipients_free(sink->recipients);
-		sink->recipients = NULL;
-	}
-	return error;
-}
-
 static const struct weir_sink_ops archive_sink_ops = {.name = "archive", .consume = sink_consume, .finish = sink_finish, .close = sink_close};
 
 static int open_vantage(struct archive_sink *sink, struct weir_fault *fault)
@@ -721,7 +707,7 @@ int weir_archive_sink_open(struct weir_campaign *campaign, const struct weir_arc
 	pthread_cond_init(&sink->ready, NULL);
 	pthread_cond_init(&sink->keep, &monotonic);
 	pthread_condattr_destroy(&monotonic);
-	error = gather_recipients(sink, fault);
+	error = recipients_gather(campaign->path, sink->options.recipients, &sink->recipients, fault);
 	set_defaults(sink);
 	if (!error)
 		error = open_vantage(sink, fault);

@@ -44,9 +44,10 @@ int audit_see_vocabulary(struct weir_originals *originals, struct weir_fault *fa
 	struct text text = {0}, groups = {0};
 	size_t count;
 	const struct weir_flow_column *columns = weir_flow_columns(&count);
+	const struct parquet_schema schema = parquet_flow_schema();
 
 	see_sheets(originals, &text);
-	parquet_footer_make(&text, &groups, 0, 0);
+	parquet_footer_make(&text, &schema, &groups, 0, 0);
 	see(originals, &text);
 	for (size_t i = 0; i < count; i++) {
 		text_add_format(&text, ",\"%s\":\"", columns[i].name);

@@ -41,6 +41,7 @@ static const struct option table[] = {
 	RECORDER_OPTION("output", 'o', OPTION_STRING, campaign, "CAMPAIGN",
                     "the campaign folder; made when it is not there"),
 	RECORDER_OPTION("process", 0, OPTION_FLAG, process, NULL, "with each packet of this box the process that it belongs to"),
+	RECORDER_OPTION("counters", 0, OPTION_FLAG, counters, NULL, "keep what the system counts, too, once a second, as Parquet"),
 	RECORDER_OPTIONS,
 	{0},
 };

@@ -34,12 +34,15 @@ static int run(const struct command *command, void *values, int argc, char **arg
 static const struct option table[] = {
 	RECORDER_OPTION("no-process", 0, OPTION_FLAG, process_if_possible, NULL,
                     "not which process of this box packets belong to", .no_flag = true),
+	RECORDER_OPTION("no-counters", 0, OPTION_FLAG, counters_if_possible, NULL,
+                    "not what the system counts, which is else kept once a second, as Parquet", .no_flag = true),
 	RECORDER_OPTIONS,
 	{0},
 };
 
 /* Ring and buffer each for what may be a dozen interfaces, most of them quiet. */
-static const struct recorder_options defaults = {RECORDER_DEFAULTS(UINT64_C(64) << 20), .process_if_possible = true};
+static const struct recorder_options defaults = {RECORDER_DEFAULTS(UINT64_C(64) << 20), .process_if_possible = true,
+                                                  .counters_if_possible = true};
 
 const struct command up_command = {
 	.name = "up",

@@ -317,6 +317,7 @@ static void supervise(struct recorder *recorder)
 		usleep(LOOK_MS * 1000);
 		recorder_look(recorder, false);
 		recorder_look_at_links(recorder);
+		recorder_look_at_counters(recorder);
 		int64_t now = clock_monotonic_ns();
 		if (now - shown >= NS_PER_SECOND && !stopping) {
 			record_status(recorder, &before, now - shown);
@@ -332,6 +333,7 @@ static void supervise(struct recorder *recorder)
 			pthread_join(recorder->lanes[i].thread, NULL);
 	recorder_look(recorder, true);
 	recorder_look_at_links(recorder);
+	recorder_end_counters(recorder);
 	apply_retention(recorder, true);
 	record_publish_end(recorder);
 	record_status_clear(recorder);
@@ -365,6 +367,8 @@ static int record(struct recorder *recorder, const struct os_user *user, struct 
 	}
 	if (status == 0)
 		status = open_sinks(recorder, fault);
+	if (status == 0)
+		status = recorder_begin_counters(recorder, fault);
 	if (status)
 		return status;
 	if (recorder->options->sandbox && os_sandbox_enter(fault))
@@ -436,6 +440,8 @@ int recorder_run(const struct command *command, const struct recorder_options *o
 	/* First, so that no connection is older than what is known of it that is not older than the recording. */
 	int exit_status = open_owners(&recorder);
 	if (exit_status == 0)
+		exit_status = recorder_open_counters(&recorder);
+	if (exit_status == 0)
 		exit_status = open_sources(&recorder, interfaces, count, skip_failing);
 	if (exit_status == 0) {
 		recorder_follow_links(&recorder);
@@ -449,6 +455,7 @@ int recorder_run(const struct command *command, const struct recorder_options *o
 	for (size_t i = 0; i < recorder.lane_count; i++)
 		close_lane(&recorder.lanes[i]);
 	links_close(recorder.links);
+	recorder_close_counters(&recorder);
 	if (recorder.owners)
 		owners_close(recorder.owners);
 	policies_free(&recorder.policies);

@@ -12,6 +12,7 @@
 #include <weir/archive.h>
 #include <weir/live.h>
 
+#include "box/counters.h"
 #include "box/links.h"
 #include "box/process_stage.h"
 #include "cli/cli.h"
@@ -39,6 +40,8 @@ struct recorder_options {
 	bool promiscuous;
 	bool process;             /* packets with their process; a fault when that can't be had */
 	bool process_if_possible;
+	bool counters;            /* what the system counts, kept beside the packets; a fault when that can't be had */
+	bool counters_if_possible;
 	bool sandbox;
 	const char *backend;
 	const char *node;
@@ -95,6 +98,11 @@ struct recorder {
 	size_t lane_count;
 	struct clock_watch clock;
 	struct links *links; /* their changes; NULL: the system does not tell */
+	struct counters *counters; /* NULL: they are not kept */
+	struct counters_keep *counters_keep;
+	struct weir_recipients *counters_recipients; /* for whom their files are sealed; NULL: they are not */
+	int64_t counters_next_ns;  /* monotonic: when to look; 0: now */
+	int counters_lock;         /* of their folder; -1: none */
 	_Atomic uint64_t wanted; /* packets still to be kept, with --count */
 	int64_t started_ns;      /* monotonic */
 	int64_t last_retention_ns;
@@ -124,6 +132,16 @@ void recorder_look(struct recorder *recorder, bool last);
 /* record_links.c: follows the interfaces that are recorded from now on, where the system tells of changes; and enters those that there were. */
 void recorder_follow_links(struct recorder *recorder);
 void recorder_look_at_links(struct recorder *recorder);
+
+/*
+ * record_counters.c: what the system counts, kept as Parquet (box/counters_keep.h) where the options say so. Opened while everything may be read (0 or the exit
+ * status), begun when the campaign is open, looked at once a second.
+ */
+int recorder_open_counters(struct recorder *recorder);
+int recorder_begin_counters(struct recorder *recorder, struct weir_fault *fault);
+void recorder_look_at_counters(struct recorder *recorder);
+void recorder_end_counters(struct recorder *recorder);
+void recorder_close_counters(struct recorder *recorder);
 
 /* record_status.c */
 struct record_sums {

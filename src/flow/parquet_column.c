@@ -8,6 +8,7 @@
 
 #define PAGE_ROWS 32768u                                 /* so a reader holds little of each column at a time */
 #define DICTIONARY_NUMBERS ((uint32_t)PARQUET_SLOTS / 4) /* more different numbers are better off as they are */
+#define DOUBLE_MOST UINT64_C(0x7ff0000000000000) /* the bits of infinity */
 #define BOUND_BYTES 256 /* a longer string is no good as a bound: what it was cut to would need to be rounded up */
 
 /* Of no rows. */
@@ -23,7 +24,7 @@ int parquet_column_new(struct parquet_column *column, const struct weir_flow_col
                        struct weir_fault *fault)
 {
 	column->column = of;
-	column->wide = parquet_type_of(of) == PARQUET_INT64;
+	column->wide = value_is_number(of) && of->size == 8;
 	column->turn = parquet_signed(of) ? UINT64_C(1) << 63 : 0;
 	column->numbers = malloc((size_t)rows * (column->wide ? 8 : 4));
 	column->present = value_optional(of) ? malloc(rows) : NULL;
@@ -31,7 +32,7 @@ int parquet_column_new(struct parquet_column *column, const struct weir_flow_col
 	empty(column);
 	if (!column->numbers || (value_optional(of) && !column->present) ||
 	    (of->type == WEIR_COLUMN_TEXT && !column->texts))
-		return weir_fail(fault, WEIR_E_MEMORY, "no memory for %u rows of flows", rows);
+		return weir_fail(fault, WEIR_E_MEMORY, "no memory for %u rows", rows);
 	return 0;
 }
 
@@ -45,19 +46,30 @@ void parquet_column_free(struct parquet_column *column)
 
 /* ---- taking values ---- */
 
-static void keep_presence(struct parquet_column *column, uint32_t row, const struct weir_flow *flows, size_t count)
+/* Records of any struct that the column table describes. */
+struct records {
+	const uint8_t *first;
+	size_t size;
+};
+
+static inline const void *record_at(const struct records *records, size_t number)
+{
+	return records->first + number * records->size;
+}
+
+static void keep_presence(struct parquet_column *column, uint32_t row, const struct records *records, size_t count)
 {
 	const struct weir_flow_column of = *column->column;
 
 	for (size_t i = 0; i < count; i++) {
-		bool there = value_present(&of, &flows[i]);
+		bool there = value_present(&of, record_at(records, i));
 		column->present[row + i] = there;
 		column->absent += !there;
 	}
 }
 
 /* For each of these sizes a loop of its own: what is asked of a column is asked once, not once a value. */
-static inline void keep_sized(struct parquet_column *column, uint32_t row, const struct weir_flow *flows, size_t count,
+static inline void keep_sized(struct parquet_column *column, uint32_t row, const struct records *records, size_t count,
                               uint8_t size)
 {
 	const struct weir_flow_column of = {.size = size, .offset = column->column->offset};
@@ -67,7 +79,7 @@ static inline void keep_sized(struct parquet_column *column, uint32_t row, const
 	uint32_t *narrow = column->wide ? NULL : (uint32_t *)column->numbers + row;
 
 	for (size_t i = 0; i < count; i++) {
-		uint64_t value = value_number(&of, &flows[i]);
+		uint64_t value = value_number(&of, record_at(records, i));
 		if (size == 8)
 			wide[i] = value;
 		else
@@ -82,34 +94,34 @@ static inline void keep_sized(struct parquet_column *column, uint32_t row, const
 	column->most = most;
 }
 
-static void keep_numbers(struct parquet_column *column, uint32_t row, const struct weir_flow *flows, size_t count)
+static void keep_numbers(struct parquet_column *column, uint32_t row, const struct records *records, size_t count)
 {
 	switch (column->column->size) {
 	case 1:
-		keep_sized(column, row, flows, count, 1);
+		keep_sized(column, row, records, count, 1);
 		break;
 	case 2:
-		keep_sized(column, row, flows, count, 2);
+		keep_sized(column, row, records, count, 2);
 		break;
 	case 4:
-		keep_sized(column, row, flows, count, 4);
+		keep_sized(column, row, records, count, 4);
 		break;
 	default:
-		keep_sized(column, row, flows, count, 8);
+		keep_sized(column, row, records, count, 8);
 	}
 }
 
 /* Community IDs are nearly all different: to look for each among a hundred thousand while flows are made would push all else out of the cache. */
-static void keep_texts(struct parquet_column *column, uint32_t row, const struct weir_flow *flows, size_t count)
+static void keep_texts(struct parquet_column *column, uint32_t row, const struct records *records, size_t count)
 {
 	const struct weir_flow_column *of = column->column;
 
 	for (size_t i = 0; i < count; i++)
-		memcpy(column->texts + (row + i) * of->size, value_member(of, &flows[i]), of->size);
+		memcpy(column->texts + (row + i) * of->size, value_member(of, record_at(records, i)), of->size);
 }
 
-/* Numbers the strings of `row` and the rows after it: those of flows, or (NULL) the texts that were kept. */
-static void number_strings(struct parquet_column *column, uint32_t row, const struct weir_flow *flows, size_t count)
+/* Numbers the strings of `row` and the rows after it: those of records, or (NULL) the texts that were kept. */
+static void number_strings(struct parquet_column *column, uint32_t row, const struct records *records, size_t count)
 {
 	const struct weir_flow_column of = *column->column;
 	uint32_t *to = (uint32_t *)column->numbers + row, rows[INTERN_AT_ONCE], numbers[INTERN_AT_ONCE];
@@ -118,10 +130,10 @@ static void number_strings(struct parquet_column *column, uint32_t row, const st
 
 	for (size_t i = 0; i < count; i++) {
 		if (!column->present || column->present[row + i]) {
-			const char *text = flows ? NULL : column->texts + (row + i) * of.size;
+			const char *text = records ? NULL : column->texts + (row + i) * of.size;
 			rows[some] = (uint32_t)i;
 			strings[some++] =
-				text ? (struct weir_bytes){(const uint8_t *)text, strnlen(text, of.size)} : value_bytes(&of, &flows[i]);
+				text ? (struct weir_bytes){(const uint8_t *)text, strnlen(text, of.size)} : value_bytes(&of, record_at(records, i));
 		}
 		if (some == INTERN_AT_ONCE || (some && i + 1 == count)) {
 			column->failed |= !intern_numbers(&column->strings, strings, some, numbers);
@@ -132,16 +144,18 @@ static void number_strings(struct parquet_column *column, uint32_t row, const st
 	}
 }
 
-void parquet_column_keep(struct parquet_column *column, uint32_t row, const struct weir_flow *flows, size_t count)
+void parquet_column_keep(struct parquet_column *column, uint32_t row, const void *first, size_t size, size_t count)
 {
+	const struct records of = {first, size}, *records = &of;
+
 	if (column->present)
-		keep_presence(column, row, flows, count);
+		keep_presence(column, row, records, count);
 	if (value_is_number(column->column))
-		keep_numbers(column, row, flows, count);
+		keep_numbers(column, row, records, count);
 	else if (column->texts)
-		keep_texts(column, row, flows, count);
+		keep_texts(column, row, records, count);
 	else
-		number_strings(column, row, flows, count);
+		number_strings(column, row, records, count);
 }
 
 /* ---- pages ---- */
@@ -155,7 +169,7 @@ static int write_page(struct parquet_output *output, struct parquet_chunk *chunk
 
 	text_clear(&output->packed);
 	if (output->page.failed || !text_reserve(&output->packed, bound))
-		return weir_fail(fault, WEIR_E_MEMORY, "no memory for a page of flows");
+		return weir_fail(fault, WEIR_E_MEMORY, "no memory for a page of a table");
 	size_t length = ZSTD_compressCCtx(output->zstd, output->packed.data, bound, output->page.data, raw, output->level);
 	if (ZSTD_isError(length))
 		return weir_fail(fault, WEIR_E_MEMORY, "zstd could not compress a page: %s", ZSTD_getErrorName(length));
@@ -174,7 +188,7 @@ static int write_page(struct parquet_output *output, struct parquet_chunk *chunk
 	thrift_end(&thrift);
 	thrift_end(&thrift);
 	if (output->header.failed)
-		return weir_fail(fault, WEIR_E_MEMORY, "no memory for a page of flows");
+		return weir_fail(fault, WEIR_E_MEMORY, "no memory for a page of a table");
 	chunk->compressed += output->header.length + length;
 	chunk->uncompressed += output->header.length + raw;
 	int error = stream_writer_write(output->out, output->header.data, output->header.length, fault);
@@ -448,7 +462,8 @@ static void number_bounds(const struct parquet_column *column, struct parquet_ch
 
 	put_plain_numbers(&chunk->least, &least, 1, column->wide);
 	put_plain_numbers(&chunk->most, &most, 1, column->wide);
-	chunk->bounds = true;
+	/* Of doubles the bits are in order where there is neither one below zero nor one that is no number. */
+	chunk->bounds = column->column->type != WEIR_COLUMN_DOUBLE || most <= DOUBLE_MOST;
 	chunk->failed |= chunk->least.failed || chunk->most.failed;
 }
 
@@ -461,7 +476,7 @@ int parquet_column_write(struct parquet_column *column, const uint32_t *order, u
 	if (column->texts)
 		number_strings(column, 0, NULL, rows);
 	if (column->failed)
-		return weir_fail(fault, WEIR_E_MEMORY, "no memory for the strings of %u flows", rows);
+		return weir_fail(fault, WEIR_E_MEMORY, "no memory for the strings of %u rows", rows);
 	struct text least = chunk->least, most = chunk->most;
 	text_clear(&least);
 	text_clear(&most);
@@ -480,7 +495,7 @@ int parquet_column_write(struct parquet_column *column, const uint32_t *order, u
 	if (!error)
 		error = write_data_pages(column, order, rows, entries, output, chunk, fault);
 	if (!error && chunk->failed)
-		error = weir_fail(fault, WEIR_E_MEMORY, "no memory for the bounds of %u flows", rows);
+		error = weir_fail(fault, WEIR_E_MEMORY, "no memory for the bounds of %u rows", rows);
 	if (!numbers && (chunk->least.length > BOUND_BYTES || chunk->most.length > BOUND_BYTES))
 		chunk->bounds = false;
 	empty(column);

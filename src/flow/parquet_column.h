@@ -53,8 +53,8 @@ struct parquet_chunk {
 int parquet_column_new(struct parquet_column *column, const struct weir_flow_column *of, uint32_t rows, struct weir_fault *fault);
 void parquet_column_free(struct parquet_column *column);
 
-/* Keeps the records' values as those of `row` and the rows after it. */
-void parquet_column_keep(struct parquet_column *column, uint32_t row, const struct weir_flow *flows, size_t count);
+/* Keeps the values of records, each `size` bytes behind the one before it, as those of `row` and the rows after it. */
+void parquet_column_keep(struct parquet_column *column, uint32_t row, const void *first, size_t size, size_t count);
 
 /* Writes the chunk, its rows in this order, and empties the column. chunk's texts are reused. */
 int parquet_column_write(struct parquet_column *column, const uint32_t *order, uint32_t rows, struct parquet_output *output,

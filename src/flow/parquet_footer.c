@@ -30,7 +30,8 @@ static int converted_type(const struct weir_flow_column *column)
 	switch (column->type) {
 	case WEIR_COLUMN_UNSIGNED:
 		return column->size == 1 ? PARQUET_UINT_8 : column->size == 2 ? PARQUET_UINT_16 : column->size == 4 ? PARQUET_UINT_32 : PARQUET_UINT_64;
-	case WEIR_COLUMN_TIME: return -1;
+	case WEIR_COLUMN_TIME:
+	case WEIR_COLUMN_DOUBLE: return -1;
 	case WEIR_COLUMN_DURATION: return PARQUET_INT_64;
 	default: return PARQUET_UTF8;
 	}
@@ -46,6 +47,10 @@ static void put_schema_element(struct thrift_writer *thrift, const struct weir_f
 	thrift_put_string(thrift, 4, column->name);
 	if (converted >= 0)
 		thrift_put_integer(thrift, 6, THRIFT_I32, converted);
+	if (column->type == WEIR_COLUMN_DOUBLE) {
+		thrift_end(thrift);
+		return;
+	}
 	thrift_begin(thrift, 10);
 	if (column->type == WEIR_COLUMN_TIME) {
 		put_logical_time(thrift);
@@ -59,15 +64,15 @@ static void put_schema_element(struct thrift_writer *thrift, const struct weir_f
 	thrift_end(thrift);
 }
 
-static void put_schema(struct thrift_writer *thrift, const struct weir_flow_column *columns, size_t count)
+static void put_schema(struct thrift_writer *thrift, const struct parquet_schema *schema)
 {
-	thrift_put_list(thrift, 2, THRIFT_STRUCT, count + 1);
+	thrift_put_list(thrift, 2, THRIFT_STRUCT, schema->column_count + 1);
 	thrift_begin(thrift, 0);
-	thrift_put_string(thrift, 4, "flows");
-	thrift_put_integer(thrift, 5, THRIFT_I32, (int64_t)count);
+	thrift_put_string(thrift, 4, schema->name);
+	thrift_put_integer(thrift, 5, THRIFT_I32, (int64_t)schema->column_count);
 	thrift_end(thrift);
-	for (size_t i = 0; i < count; i++)
-		put_schema_element(thrift, &columns[i]);
+	for (size_t i = 0; i < schema->column_count; i++)
+		put_schema_element(thrift, &schema->columns[i]);
 }
 
 static void put_statistics(struct thrift_writer *thrift, const struct parquet_chunk *chunk)
@@ -123,37 +128,33 @@ static void put_chunk(struct thrift_writer *thrift, const struct weir_flow_colum
 	thrift_end(thrift);
 }
 
-static void put_sorting(struct thrift_writer *thrift, const char *name)
+static void put_sorting(struct thrift_writer *thrift, uint16_t column)
 {
-	size_t count;
-	const struct weir_flow_column *columns = weir_flow_columns(&count);
-
 	thrift_begin(thrift, 0);
-	thrift_put_integer(thrift, 1, THRIFT_I32, weir_flow_column_named(name) - columns);
+	thrift_put_integer(thrift, 1, THRIFT_I32, column);
 	thrift_put_bool(thrift, 2, false); /* ascending */
 	thrift_put_bool(thrift, 3, false); /* nulls last */
 	thrift_end(thrift);
 }
 
-void parquet_footer_group(struct text *groups, const struct parquet_chunk *chunks, uint32_t rows, uint32_t number)
+void parquet_footer_group(struct text *groups, const struct parquet_schema *schema, const struct parquet_chunk *chunks, uint32_t rows, uint32_t number)
 {
 	struct thrift_writer thrift = thrift_into(groups);
-	size_t count;
-	const struct weir_flow_column *columns = weir_flow_columns(&count);
 	uint64_t compressed = 0, uncompressed = 0;
 
 	thrift_begin(&thrift, 0);
-	thrift_put_list(&thrift, 1, THRIFT_STRUCT, count);
-	for (size_t i = 0; i < count; i++) {
-		put_chunk(&thrift, &columns[i], &chunks[i]);
+	thrift_put_list(&thrift, 1, THRIFT_STRUCT, schema->column_count);
+	for (size_t i = 0; i < schema->column_count; i++) {
+		put_chunk(&thrift, &schema->columns[i], &chunks[i]);
 		compressed += chunks[i].compressed;
 		uncompressed += chunks[i].uncompressed;
 	}
 	thrift_put_integer(&thrift, 2, THRIFT_I64, (int64_t)uncompressed);
 	thrift_put_integer(&thrift, 3, THRIFT_I64, rows);
-	thrift_put_list(&thrift, 4, THRIFT_STRUCT, 2);
-	put_sorting(&thrift, "flow_start");
-	put_sorting(&thrift, "record");
+	if (schema->sorted_count)
+		thrift_put_list(&thrift, 4, THRIFT_STRUCT, schema->sorted_count);
+	for (size_t i = 0; i < schema->sorted_count; i++)
+		put_sorting(&thrift, schema->sorted[i]);
 	thrift_put_integer(&thrift, 5, THRIFT_I64, (int64_t)chunks[0].begin);
 	thrift_put_integer(&thrift, 6, THRIFT_I64, (int64_t)compressed);
 	if (number <= INT16_MAX)
@@ -161,15 +162,13 @@ void parquet_footer_group(struct text *groups, const struct parquet_chunk *chunk
 	thrift_end(&thrift);
 }
 
-void parquet_footer_make(struct text *out, const struct text *groups, uint32_t group_count, uint64_t rows)
+void parquet_footer_make(struct text *out, const struct parquet_schema *schema, const struct text *groups, uint32_t group_count, uint64_t rows)
 {
 	struct thrift_writer thrift = thrift_into(out);
 	uint8_t length[4];
-	size_t count;
-	const struct weir_flow_column *columns = weir_flow_columns(&count);
 
 	thrift_put_integer(&thrift, 1, THRIFT_I32, FORMAT_VERSION);
-	put_schema(&thrift, columns, count);
+	put_schema(&thrift, schema);
 	thrift_put_integer(&thrift, 3, THRIFT_I64, (int64_t)rows);
 	thrift_put_list(&thrift, 4, THRIFT_STRUCT, group_count);
 	text_add_bytes(out, text_string(groups), groups->length);
@@ -180,8 +179,8 @@ void parquet_footer_make(struct text *out, const struct text *groups, uint32_t g
 	thrift_end(&thrift);
 	thrift_put_string(&thrift, 6, "weir version " WEIR_VERSION);
 	/* The bounds in the statistics are in the order of each column's type. */
-	thrift_put_list(&thrift, 7, THRIFT_STRUCT, count);
-	for (size_t i = 0; i < count; i++) {
+	thrift_put_list(&thrift, 7, THRIFT_STRUCT, schema->column_count);
+	for (size_t i = 0; i < schema->column_count; i++) {
 		thrift_begin(&thrift, 0);
 		thrift_begin(&thrift, 1);
 		thrift_end(&thrift);

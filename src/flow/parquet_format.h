@@ -1,6 +1,6 @@
 /*
- * flow/parquet_format.h: numbers of the Parquet format (https://github.com/apache/parquet-format, parquet.thrift), and how a column of flows
- * is stored in it.
+ * flow/parquet_format.h: numbers of the Parquet format (https://github.com/apache/parquet-format, parquet.thrift), and how a column is
+ * stored in it.
  */
 #ifndef FLOW_PARQUET_FORMAT_H
 #define FLOW_PARQUET_FORMAT_H
@@ -50,15 +50,20 @@ enum parquet_codec { PARQUET_UNCOMPRESSED = 0, PARQUET_ZSTD = 6 };
 
 enum parquet_page { PARQUET_DATA_PAGE = 0, PARQUET_INDEX_PAGE = 1, PARQUET_DICTIONARY_PAGE = 2, PARQUET_DATA_PAGE_V2 = 3 };
 
-/* How a column of flows is stored. */
+/* How a column is stored. */
 static inline enum parquet_type parquet_type_of(const struct weir_flow_column *column)
 {
 	if (!value_is_number(column))
 		return PARQUET_BYTE_ARRAY;
+	if (column->type == WEIR_COLUMN_DOUBLE)
+		return PARQUET_DOUBLE;
 	return column->size == 8 ? PARQUET_INT64 : PARQUET_INT32;
 }
 
-/* Times and durations are ordered as signed numbers, the other ones as unsigned. */
-static inline bool parquet_signed(const struct weir_flow_column *column) { return column->type != WEIR_COLUMN_UNSIGNED; }
+/* Times and durations are ordered as signed numbers, the other ones as unsigned (the bits of doubles too: right where none is below zero). */
+static inline bool parquet_signed(const struct weir_flow_column *column)
+{
+	return column->type == WEIR_COLUMN_TIME || column->type == WEIR_COLUMN_DURATION;
+}
 
 #endif

@@ -1,5 +1,6 @@
 /* The text of columns' values, both ways: flow/value.h. */
 #include <arpa/inet.h>
+#include <string.h>
 
 #include "core/clock.h"
 #include "flow/value.h"
@@ -77,6 +78,12 @@ void value_put_number(struct text *out, const struct weir_flow_column *column, u
 {
 	if (column->type == WEIR_COLUMN_TIME) {
 		value_put_time(out, (int64_t)number);
+		return;
+	}
+	if (column->type == WEIR_COLUMN_DOUBLE) {
+		double value;
+		memcpy(&value, &number, sizeof value);
+		text_add_format(out, "%.17g", value);
 		return;
 	}
 	if (column->type == WEIR_COLUMN_DURATION && (int64_t)number < 0) {

@@ -1,22 +1,25 @@
 /*
- * flow/value.h: the values of a record's columns, by way of the column table: what every writer does with a column is made of these.
+ * flow/value.h: the values of a record's columns, by way of the column table: what every writer does with a column is made of these. The record is a
+ * struct weir_flow, or what else such a table describes (flow/parquet_table.h).
  */
 #ifndef FLOW_VALUE_H
 #define FLOW_VALUE_H
+
+#include <math.h>
 
 #include <weir/flow.h>
 
 #include "core/text.h"
 
-static inline const void *value_member(const struct weir_flow_column *column, const struct weir_flow *flow)
+static inline const void *value_member(const struct weir_flow_column *column, const void *record)
 {
-	return (const uint8_t *)flow + column->offset;
+	return (const uint8_t *)record + column->offset;
 }
 
-/* The number of an UNSIGNED, TIME or DURATION (these two as the 64 bits of an int64_t). */
-static inline uint64_t value_number(const struct weir_flow_column *column, const struct weir_flow *flow)
+/* The number of an UNSIGNED, TIME or DURATION (these two as the 64 bits of an int64_t), or of a DOUBLE its bits. */
+static inline uint64_t value_number(const struct weir_flow_column *column, const void *record)
 {
-	const void *member = value_member(column, flow);
+	const void *member = value_member(column, record);
 
 	switch (column->size) {
 	case 1: return *(const uint8_t *)member;
@@ -38,8 +41,8 @@ static inline void value_set_number(const struct weir_flow_column *column, struc
 	}
 }
 
-/* The type is one of numbers: UNSIGNED, TIME, DURATION. */
-static inline bool value_is_number(const struct weir_flow_column *column) { return column->type <= WEIR_COLUMN_DURATION; }
+/* The type is one of numbers: UNSIGNED, TIME, DURATION, DOUBLE. */
+static inline bool value_is_number(const struct weir_flow_column *column) { return column->type <= WEIR_COLUMN_DOUBLE; }
 
 /* Whether some record may have no value there. */
 static inline bool value_optional(const struct weir_flow_column *column)
@@ -47,16 +50,17 @@ static inline bool value_optional(const struct weir_flow_column *column)
 	return column->type != WEIR_COLUMN_UNSIGNED || column->no_value || column->present;
 }
 
-static inline bool value_present(const struct weir_flow_column *column, const struct weir_flow *flow)
+static inline bool value_present(const struct weir_flow_column *column, const void *record)
 {
-	const void *member = value_member(column, flow);
+	const void *member = value_member(column, record);
 
-	if (column->present && !*(const bool *)((const uint8_t *)flow + column->present))
+	if (column->present && !*(const bool *)((const uint8_t *)record + column->present))
 		return false;
 	switch (column->type) {
 	case WEIR_COLUMN_UNSIGNED: return !column->no_value || weir_load_native32(member) != WEIR_NO_VALUE;
 	case WEIR_COLUMN_TIME:
 	case WEIR_COLUMN_DURATION: return (int64_t)weir_load_native64(member) != WEIR_NO_TIME;
+	case WEIR_COLUMN_DOUBLE: return !isnan(*(const double *)member);
 	case WEIR_COLUMN_IP: return ((const struct weir_ip *)member)->version != 0;
 	case WEIR_COLUMN_STRING: return ((const struct weir_bytes *)member)->data != NULL;
 	case WEIR_COLUMN_TEXT: return *(const char *)member != '\0';
@@ -65,9 +69,9 @@ static inline bool value_present(const struct weir_flow_column *column, const st
 }
 
 /* The bytes that tell the values of a column that is no number apart. */
-static inline struct weir_bytes value_bytes(const struct weir_flow_column *column, const struct weir_flow *flow)
+static inline struct weir_bytes value_bytes(const struct weir_flow_column *column, const void *record)
 {
-	const void *member = value_member(column, flow);
+	const void *member = value_member(column, record);
 
 	switch (column->type) {
 	case WEIR_COLUMN_STRING: return *(const struct weir_bytes *)member;

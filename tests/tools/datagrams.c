@@ -51,6 +51,7 @@ static void print_column(const struct weir_flow *flow, const struct weir_flow_co
 		break;
 	case WEIR_COLUMN_TIME:
 	case WEIR_COLUMN_DURATION: printf("%" PRId64, (int64_t)weir_load_native64(member)); break;
+	case WEIR_COLUMN_DOUBLE: printf("%.17g", *(const double *)member); break;
 	case WEIR_COLUMN_IP: print_ip((const void *)member); break;
 	case WEIR_COLUMN_MAC: printf("\"%02x%02x%02x%02x%02x%02x\"", member[0], member[1], member[2], member[3], member[4], member[5]); break;
 	case WEIR_COLUMN_STRING:
