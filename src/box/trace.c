@@ -132,14 +132,40 @@ static void describe_thread(struct weir_trace_event *event)
 	}
 }
 
-int weir_trace_emit(struct weir_trace_session *session, uint16_t provider, uint8_t event, uint64_t activity, const void *payload,
-                    size_t length, struct weir_fault *fault)
+/* NULL: there is no such event, or its fields are too long. */
+static struct member *member_of(struct weir_trace_session *session, uint16_t provider, uint8_t event, size_t length, struct weir_fault *fault)
 {
 	struct member *member = provider < TRACE_PROVIDERS_MOST ? &session->members[provider] : NULL;
 
-	if (!member || !member->shown || event > TRACE_EVENTS_MOST || !member->types[event] || length > TRACE_PAYLOAD_MOST)
-		return weir_fail(fault, WEIR_E_USAGE, "the session has no provider %u with an event %u, or its fields are longer than %d bytes", provider, event,
-		                 TRACE_PAYLOAD_MOST);
+	if (member && member->shown && event <= TRACE_EVENTS_MOST && member->types[event] && length <= TRACE_PAYLOAD_MOST)
+		return member;
+	weir_fail(fault, WEIR_E_USAGE, "the session has no provider %u with an event %u, or its fields are longer than %d bytes", provider, event,
+	          TRACE_PAYLOAD_MOST);
+	return NULL;
+}
+
+static int emit(struct weir_trace_session *session, struct member *member, const struct weir_trace_event *event, struct weir_fault *fault)
+{
+	pthread_mutex_lock(&session->lock);
+	member->sent++;
+	int error = session->finished ? WEIR_E_USAGE : hand_on(session, event);
+	if (error)
+		member->lost++;
+	else
+		member->kept_here++;
+	pthread_mutex_unlock(&session->lock);
+	if (error && fault)
+		*fault = session->fault;
+	return error;
+}
+
+int weir_trace_emit(struct weir_trace_session *session, uint16_t provider, uint8_t event, uint64_t activity, const void *payload,
+                    size_t length, struct weir_fault *fault)
+{
+	struct member *member = member_of(session, provider, event, length, fault);
+
+	if (!member)
+		return WEIR_E_USAGE;
 	if (!(member->wanted >> event & 1))
 		return 0;
 	struct weir_trace_event made = {
@@ -154,17 +180,20 @@ int weir_trace_emit(struct weir_trace_session *session, uint16_t provider, uint8
 		made.flags = WEIR_TRACE_IN_INTERRUPT | WEIR_TRACE_NO_CPU_TIME;
 	else
 		describe_thread(&made);
-	pthread_mutex_lock(&session->lock);
-	member->sent++;
-	int error = session->finished ? WEIR_E_USAGE : hand_on(session, &made);
-	if (error)
-		member->lost++;
-	else
-		member->kept_here++;
-	pthread_mutex_unlock(&session->lock);
-	if (error && fault)
-		*fault = session->fault;
-	return error;
+	return emit(session, member, &made, fault);
+}
+
+int trace_emit_found(struct weir_trace_session *session, uint16_t provider, uint8_t id, struct weir_trace_event *event, struct weir_fault *fault)
+{
+	struct member *member = member_of(session, provider, id, event->payload.length, fault);
+
+	if (!member)
+		return WEIR_E_USAGE;
+	if (!(member->wanted >> id & 1) || (session->options.pid && event->process_id != session->options.pid))
+		return 0;
+	event->provider = member->shown;
+	event->type = member->types[id];
+	return emit(session, member, event, fault);
 }
 
 /* ---- opening ---- */
@@ -214,12 +243,17 @@ static int open_feeds(struct weir_trace_session *session, struct weir_fault *fau
 		if (!member->shown || !member->built_in || !member->built_in->open)
 			continue;
 		/* No process does it. */
-		if (session->options.pid) {
+		if (session->options.pid && !member->built_in->has_processes) {
 			member->shown = NULL;
 			continue;
 		}
-		if (member->built_in->open(&member->feed, &member->descriptor, fault) < 0) {
-			say(session, member->shown->name, fault->message);
+		struct weir_fault own;
+		weir_fault_clear(&own);
+		int error = member->built_in->open(&member->feed, &member->descriptor, &own);
+		if (own.message[0])
+			say(session, member->shown->name, own.message);
+		if (error < 0) {
+			*fault = own;
 			member->shown = NULL;
 		}
 	}
@@ -437,6 +471,9 @@ int weir_trace_finish(struct weir_trace_session *session, struct weir_fault *fau
 		if (trace_kernel_poll(session->kernel) < 0)
 			error = weir_fail(fault, WEIR_E_SYSTEM, "could not read the kernel's last events");
 	}
+	for (unsigned i = 0; i < TRACE_PROVIDERS_MOST; i++)
+		if (session->members[i].feed && session->members[i].built_in->stop)
+			session->members[i].built_in->stop(session->members[i].feed);
 	if (!error)
 		error = take_feeds(session, fault);
 	if (!error)

@@ -35,9 +35,14 @@ struct trace_provider {
 	size_t (*complete)(const struct kernel_names *names, uint8_t *payload, size_t length);
 	/* Fills in what of the schema only the running kernel knows. May be NULL. */
 	void (*learn)(const struct kernel_names *names);
-	/* A feed of its own: *descriptor becomes readable when take has something to emit. All or none are NULL. */
+	bool has_processes;     /* of a feed's: its events name processes, so that a session of one process can have it */
+	/*
+	 * A feed of its own: *descriptor becomes readable when take has something to emit. All or none are NULL, but stop may be. open that worked may leave a message
+	 * with code 0 in fault: what is missing all the same.
+	 */
 	int (*open)(void **feed, int *descriptor, struct weir_fault *fault);
 	int (*take)(void *feed, struct weir_trace_session *session, struct weir_fault *fault);
+	void (*stop)(void *feed);     /* nothing comes behind what take then gives */
 	uint64_t (*lost)(void *feed); /* so far */
 	void (*close)(void *feed);
 };
@@ -51,6 +56,11 @@ const struct trace_provider *trace_provider_named(const char *name);
 	{"destination", WEIR_TRACE_ADDRESS, 17, NULL}, {"source_port", WEIR_TRACE_UNSIGNED, 2, NULL}, {"destination_port", WEIR_TRACE_UNSIGNED, 2, NULL}
 extern const struct weir_trace_name trace_protocol_names[];
 
+/*
+ * For a feed's take: an event that happened before, with its time, process, activity, flags and payload in *event; provider and type are set here. Of a session of one
+ * process those of others are passed over.
+ */
+int trace_emit_found(struct weir_trace_session *session, uint16_t provider, uint8_t id, struct weir_trace_event *event, struct weir_fault *fault);
 
 /* Whether the options of a session want events of this type. */
 bool trace_wants(const struct weir_trace_options *options, const struct weir_trace_provider *provider, const struct weir_trace_event_type *type);

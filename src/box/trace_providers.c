@@ -4,7 +4,8 @@
 #include "box/trace.h"
 
 extern const struct trace_provider trace_tcp_provider, trace_udp_provider, trace_sched_provider, trace_disk_provider,
-	trace_process_provider, trace_drop_provider, trace_link_provider, trace_weir_provider;
+	trace_process_provider, trace_drop_provider, trace_link_provider, trace_weir_provider,
+	trace_dns_provider, trace_http_provider;
 
 const struct trace_provider *const trace_providers[] = {
 	&trace_tcp_provider,
@@ -15,6 +16,8 @@ const struct trace_provider *const trace_providers[] = {
 	&trace_drop_provider,
 	&trace_link_provider,
 	&trace_weir_provider,
+	&trace_dns_provider,
+	&trace_http_provider,
 	NULL,
 };
 

@@ -125,6 +125,11 @@ struct weir_bytes application_hello_name(struct weir_bytes handshake, bool *whol
 bool application_look_tls(struct sighting *sighting);
 bool application_look_http(struct sighting *sighting);
 
+/* ---- HTTP ---- */
+
+/* The host that a request names, without its port; empty: none, or not one that a host can have. A view. */
+struct weir_bytes application_http_host(struct weir_bytes request);
+
 /* ---- DNS ---- */
 
 struct dns_question {

@@ -153,6 +153,12 @@ static struct weir_bytes find_host(struct weir_bytes request, bool *ended)
 	return none;
 }
 
+struct weir_bytes application_http_host(struct weir_bytes request)
+{
+	bool ended;
+	return find_host(request, &ended);
+}
+
 bool application_look_http(struct sighting *s)
 {
 	bool ended;

@@ -1,5 +1,6 @@
 /* The first line of an HTTP/1 request or answer (RFC 9112), and the banner of SSH (RFC 4253, section 4.2). */
 #include "packet/dissect.h"
+#include "packet/dissect_http.h"
 
 static const char *const methods[] = {
 	"GET",
@@ -102,33 +103,76 @@ static void http_text(const struct dissection *d, struct text *out)
 	put_line(d, "HTTP", "http", out);
 }
 
+static struct weir_bytes part(struct weir_bytes bytes, size_t from, size_t to)
+{
+	return (struct weir_bytes){bytes.data + from, to > from ? to - from : 0};
+}
+
+static void read_request(struct weir_bytes line, size_t method, struct http_line *out)
+{
+	size_t end = line.length;
+
+	out->method = part(line, 0, method);
+	while (end > method && line.data[end - 1] != ' ')
+		end--;
+	if (end > method + 1) {
+		out->target = part(line, method + 1, end - 1);
+		out->version = part(line, end, line.length);
+	} else {
+		out->target = part(line, method + 1, line.length);
+	}
+}
+
+/* HTTP/1.1 200 OK */
+static void read_answer(struct weir_bytes line, struct http_line *out)
+{
+	out->version = part(line, 0, line.length < 8 ? line.length : 8);
+	if (line.length < 12)
+		return;
+	out->status_text = part(line, 9, 12);
+	const uint8_t *digits = out->status_text.data;
+	if (digits[0] >= '1' && digits[0] <= '9' && digits[1] >= '0' && digits[1] <= '9' && digits[2] >= '0' && digits[2] <= '9')
+		out->status = (digits[0] - '0') * 100u + (digits[1] - '0') * 10u + (digits[2] - '0');
+	if (line.length > 13)
+		out->reason = part(line, 13, line.length);
+}
+
+bool http_line_read(struct weir_bytes payload, struct http_line *out)
+{
+	struct weir_bytes line = {payload.data, 0};
+	size_t method = method_length(payload);
+
+	*out = (struct http_line){.method = {payload.data, 0}};
+	if (!looks_like_http(payload))
+		return false;
+	/* Up to the line's end, whatever bytes are in it. */
+	while (line.length < payload.length && payload.data[line.length] != '\r' && payload.data[line.length] != '\n')
+		line.length++;
+	if (method)
+		read_request(line, method, out);
+	else
+		read_answer(line, out);
+	return true;
+}
+
 static void http_fields(const struct dissection *d, struct fields *f)
 {
-	size_t length = 0, method = method_length(d->bytes);
-	const uint8_t *p = d->bytes.data;
+	struct http_line line;
 
-	/* Up to the line's end, whatever bytes are in it. */
-	while (length < d->bytes.length && p[length] != '\r' && p[length] != '\n')
-		length++;
-	if (method) {
-		field_text(f, "method", p, method);
-		size_t end = length;
-		while (end > method && p[end - 1] != ' ')
-			end--;
-		if (end > method + 1) {
-			field_text(f, "target", p + method + 1, end - method - 2);
-			field_text(f, "version", p + end, length - end);
-		} else {
-			field_text(f, "target", p + method + 1, length > method ? length - method - 1 : 0);
-		}
+	if (!http_line_read(d->bytes, &line))
+		return;
+	if (line.method.length) {
+		field_text(f, "method", line.method.data, line.method.length);
+		field_text(f, "target", line.target.data, line.target.length);
+		if (line.version.data)
+			field_text(f, "version", line.version.data, line.version.length);
 		return;
 	}
-	/* HTTP/1.1 200 OK */
-	field_text(f, "version", p, length < 8 ? length : 8);
-	if (length >= 12)
-		field_text(f, "status", p + 9, 3);
-	if (length > 13)
-		field_text(f, "reason", p + 13, length - 13);
+	field_text(f, "version", line.version.data, line.version.length);
+	if (line.status_text.length)
+		field_text(f, "status", line.status_text.data, line.status_text.length);
+	if (line.reason.length)
+		field_text(f, "reason", line.reason.data, line.reason.length);
 }
 
 bool looks_like_http(struct weir_bytes payload)
