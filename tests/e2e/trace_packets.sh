@@ -21,7 +21,7 @@ grep -q '"lack":"' "$tmp/list" && skip_all "packets or their processes can't be 
 trace() {
 	local name=$1 i
 	shift
-	inside "$WEIR" trace --json -p weir,dns,http "$@" >"$tmp/$name.json" 2>"$tmp/$name.err" &
+	ip netns exec "$space" "$WEIR" trace --json -p weir,dns,http "$@" >"$tmp/$name.json" 2>"$tmp/$name.err" &
 	tracer=$!
 	for i in $(seq 300); do
 		grep -q '"event":"start"' "$tmp/$name.json" && return
@@ -79,7 +79,7 @@ for i in range(15):
 c.request('GET', '/' + 'a' * 1000); c.getresponse().read()
 print(os.getpid())
 EOP
-inside python3 "$tmp/server.py" >"$tmp/server" 2>"$tmp/server.err" &
+ip netns exec "$space" python3 "$tmp/server.py" >"$tmp/server" 2>"$tmp/server.err" &
 server=$!
 for i in $(seq 200); do
 	[ -s "$tmp/server" ] && break
