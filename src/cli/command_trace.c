@@ -384,7 +384,7 @@ const struct command trace_command = {
 	.summary = "events of the system: connections, datagrams, drops, processes, disks, context switches",
 	.usage = "",
 	.description = "Prints events as they happen, a line or a JSON object each, or writes them into a pcapng file with -w, which Wireshark and weir take beside\n"
-				   "captures; -r prints events of such a file. Without -p all providers but the costly ones (sched) are asked. Events are filtered in the\n"
+				   "captures; -r prints events of such a file. Without -p all providers but the costly ones (sched, dns, http) are asked. Events are filtered in the\n"
 				   "kernel; those that are lost are counted, and told at the end and in the file.",
 	.options = table,
 	.options_size = sizeof(struct options),
