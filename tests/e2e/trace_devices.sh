@@ -2,7 +2,7 @@
 # Requests to a disk are counted as /proc/diskstats counts them, on a loop device of our own; changes of links, addresses and routes as they were made.
 . "$(dirname "$0")/lib.sh"
 need_namespaces
-need_command jq losetup
+need_command jq losetup lsblk
 
 space=weir-trace-links-$unique
 tracer=
