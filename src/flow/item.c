@@ -213,6 +213,7 @@ static inline __attribute__((always_inline)) bool take_opened(struct flow_item *
 	uint32_t at = facts->payload, end = esp_payload_end(decision, network), trailer = esp_trailer(decision), layer = facts->layer_count;
 	uint32_t offset = network->offset, ip_bytes = decision->end - offset;
 	const uint8_t *data = packet->data, *p = data + at, *source = data + network->source, *destination = data + network->destination;
+	/* Who decided has seen that 20 bytes of the payload are there (decapsulate.c, read_usual). */
 	bool tcp = protocol == FLOW_PROTOCOL_TCP, rough = packet->captured < packet->length;
 	uint32_t header = tcp ? (uint32_t)(p[12] >> 4) * 4 : 8, headers = at - offset + header + trailer;
 	uint16_t source_port = weir_load_be16(p), destination_port = weir_load_be16(p + 2);
