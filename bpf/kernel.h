@@ -10,16 +10,7 @@
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
-struct list_head {
-	struct list_head *next, *prev;
-};
-
-struct ns_common {
-	unsigned int inum;
-};
-
 struct net {
-	struct ns_common ns;
 	__u64 net_cookie;
 };
 
@@ -29,10 +20,6 @@ typedef struct {
 
 struct in6_addr_kernel {
 	__u8 bytes[16];
-};
-
-struct hlist_node {
-	struct hlist_node *next, **pprev;
 };
 
 struct sock_common {
