@@ -237,16 +237,6 @@ const struct link_neighbour *links_neighbours(const struct links *links, size_t 
 }
 
 int links_descriptor(const struct links *links) { return -1; }
-static int look_at_routes(struct links *links, int64_t now_ns, struct weir_fault *fault)
-{
-	links_store_begin(&links->store);
-	int failed = dump(links, RTM_GETROUTE, now_ns);
-	if (failed)
-		return weir_fail_errno(fault, failed, NULL, "could not ask the kernel for its routes");
-	links_store_end_routes(&links->store, now_ns);
-	return 0;
-}
-
 int links_next(struct links *links, struct link_event *event, struct weir_fault *fault) { return 0; }
 
 #endif
