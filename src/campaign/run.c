@@ -195,7 +195,7 @@ static int do_part(struct run *run, bool *last, struct weir_fault *fault)
 		error = run_source_open(run, &source, fault);
 	if (!error)
 		error = run_pipeline(run, source, sink, fault);
-	if (is_damage(error)) {
+	if (is_damage(error) && source) {
 		enter_end(run, fault);
 		error = 0;
 	}
@@ -203,7 +203,7 @@ static int do_part(struct run *run, bool *last, struct weir_fault *fault)
 		error = weir_fail(fault, WEIR_E_INTERRUPTED, "interrupted: the same command goes on where it was");
 	if (!error && run->failed_to_enter)
 		error = weir_fail(fault, WEIR_E_MEMORY, "no memory for the list of damages");
-	*last = !error && run_source_is_last(run, source);
+	*last = !error && run_source_is_last(run, source); /* without an error there is one */
 	weir_source_close(source);
 	weir_sink_close(sink);
 	if (!error && *last && run->flow)
@@ -607,6 +607,8 @@ static int prepare(struct run *run, bool *resumed, struct weir_fault *fault)
 	}
 	if (!error)
 		error = run_plan_make(&asked, run->campaign, &run->plan, fault);
+	if (!error && !run->campaign)
+		error = run_files_check(run, fault);
 	if (!error)
 		error = gather_recipients(run, options->campaign, fault);
 	run->plan.sealed = run->recipients != NULL;

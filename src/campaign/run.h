@@ -205,6 +205,11 @@ int run_interfaces_save(struct run *run, struct weir_state *state, struct weir_f
 int run_interfaces_load(struct run *run, struct weir_state *state, struct weir_fault *fault);
 void run_interfaces_free(struct run *run);
 
+/*
+ * Of files: whether each can be opened as what a run reads. What is no capture at all is not damage of one: it is told before there is a folder, and not in the manifest of a run of nothing.
+ */
+int run_files_check(const struct run *run, struct weir_fault *fault);
+
 /* Of files: reads over what whole parts have had. */
 int run_files_skip(struct run *run, struct weir_fault *fault);
 

@@ -111,6 +111,21 @@ static int open_piece(struct run *run, struct weir_source **source, struct weir_
 	return 0;
 }
 
+int run_files_check(const struct run *run, struct weir_fault *fault)
+{
+	const struct weir_capture_options options = {.identities = run->options->identities};
+	bool mends = run->plan.stages & WEIR_RUN_REPAIR;
+	int error = 0;
+
+	for (size_t i = 0; !error && i < run->plan.input_count; i++) {
+		const char *path = run->plan.inputs[i].path;
+		struct weir_source *source = NULL;
+		error = mends ? weir_repair_open(path, &options, NULL, NULL, &source, fault) : weir_capture_open(path, &options, &source, fault);
+		weir_source_close(source);
+	}
+	return error;
+}
+
 int run_files_skip(struct run *run, struct weir_fault *fault)
 {
 	struct weir_batch *batch = weir_batch_new();

@@ -142,4 +142,8 @@ for threads in 2 5; do
 done
 run "$WEIR" process /dev/null -o "$tmp/none"
 is "$status" 2 "what is no file is refused"
+echo 'no capture' >"$tmp/words.txt"
+run "$WEIR" process "$file" "$tmp/words.txt" -o "$tmp/none"
+is "$status $(ls "$tmp/none" 2>/dev/null | wc -l)" "1 0" "what is no capture is refused before there is a folder"
+like "$err" "words.txt: offset 0: is neither pcap nor pcapng" "and named"
 done_testing
