@@ -96,6 +96,8 @@ struct weir_capture_writer_options {
 	const struct weir_recipients *recipients; /* seal it for them; NULL: it is not sealed, and WEIR_E_USAGE when its name ends in .age */
 	size_t sealed_header;              /* of what the header of a sealed file is made to take a multiple, so that recipients can be added; 0: as it comes */
 	int level;                         /* of the compression; 0 = its default */
+	unsigned threads;                  /* that compress (zstd) beside the caller's; 0 = as many as there are processors. The file is the
+	                                      same for any number */
 	bool merge;                        /* the packets come from several sources: interfaces are gathered into one section, and
 	                                      blocks that are not packets are left out; otherwise blocks and sections are mirrored */
 	bool filtered;                     /* packets may be missing: section lengths are written as not known */

@@ -163,7 +163,7 @@ static int open_flows(struct run *run, struct weir_fault *fault)
 
 static int open_packets(struct run *run, struct weir_fault *fault)
 {
-	struct weir_capture_writer_options writing = {.format = WEIR_FORMAT_PCAPNG, .compression = WEIR_COMPRESSION_ZSTD, .level = 1, .merge = true,
+	struct weir_capture_writer_options writing = {.format = WEIR_FORMAT_PCAPNG, .compression = WEIR_COMPRESSION_ZSTD, .level = 1, .threads = (unsigned)run->threads, .merge = true,
 	                                              .recipients = run->recipients, .sealed_header = SEALED_HEADER, .sealed_sha256 = run->sealed_sha256};
 	char name[64], path[PATH_MAX];
 

@@ -30,7 +30,11 @@ struct codec {
 	int (*decode)(void *decoder, struct codec_io *io, bool *whole, struct weir_fault *fault);
 	void (*decoder_free)(void *decoder);
 
-	int (*encoder_new)(int level, void **encoder, struct weir_fault *fault);
+	/*
+	 * threads: how many compress beside the caller, where the codec can and there is enough to compress; 0: as many as there are processors. What comes out is the
+	 * same for any number.
+	 */
+	int (*encoder_new)(int level, unsigned threads, void **encoder, struct weir_fault *fault);
 	/* Encodes; with finish set also ends the frame, and *done says when all of it has been put out. */
 	int (*encode)(void *encoder, struct codec_io *io, bool finish, bool *done, struct weir_fault *fault);
 	void (*encoder_free)(void *encoder);

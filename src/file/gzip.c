@@ -87,7 +87,7 @@ static void decoder_free(void *decoder)
 	free(gzip);
 }
 
-static int encoder_new(int level, void **encoder, struct weir_fault *fault)
+static int encoder_new(int level, unsigned threads, void **encoder, struct weir_fault *fault)
 {
 	if (level < 0 || level > 9)
 		return weir_fail(fault, WEIR_E_USAGE, "gzip has levels 1 to 9, not %d", level);

@@ -60,7 +60,7 @@ static void encoder_free(void *encoder)
 	free(lz4);
 }
 
-static int encoder_new(int level, void **encoder, struct weir_fault *fault)
+static int encoder_new(int level, unsigned threads, void **encoder, struct weir_fault *fault)
 {
 	if (level < -65536 || level > LZ4F_compressionLevel_max())
 		return weir_fail(fault, WEIR_E_USAGE, "lz4 has levels up to %d, not %d", LZ4F_compressionLevel_max(), level);

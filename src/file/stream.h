@@ -66,9 +66,16 @@ struct stream_writer;
 int stream_writer_open(const char *path, enum weir_compression compression, int level, struct stream_writer **writer,
                        struct weir_fault *fault);
 
-/* The same, sealed for recipients (NULL: not), who may be forgotten when it returns. multiple: of what the header is made to take a multiple; 0: as it comes. */
-int stream_writer_open_sealed(const char *path, enum weir_compression compression, int level, const struct weir_recipients *recipients,
-                              size_t multiple, struct stream_writer **writer, struct weir_fault *fault);
+struct stream_writing {
+	enum weir_compression compression;
+	int level;        /* 0: the codec's usual one */
+	unsigned threads; /* see codec.h; 0: as many as there are processors */
+	const struct weir_recipients *recipients; /* seal it for them, who may be forgotten when it is open; NULL: it is not sealed */
+	size_t multiple;  /* of what the header of a sealed one is made to take a multiple; 0: as it comes */
+};
+
+/* The same with all that can be said. */
+int stream_writer_open_as(const char *path, const struct stream_writing *writing, struct stream_writer **writer, struct weir_fault *fault);
 int stream_writer_write(struct stream_writer *writer, const void *data, size_t length, struct weir_fault *fault);
 
 /*

@@ -159,13 +159,14 @@ static int open_target(struct stream_writer *writer, struct weir_fault *fault)
 int stream_writer_open(const char *path, enum weir_compression compression, int level, struct stream_writer **writer,
                        struct weir_fault *fault)
 {
-	return stream_writer_open_sealed(path, compression, level, NULL, 0, writer, fault);
+	const struct stream_writing writing = {.compression = compression, .level = level};
+
+	return stream_writer_open_as(path, &writing, writer, fault);
 }
 
-int stream_writer_open_sealed(const char *path, enum weir_compression compression, int level, const struct weir_recipients *recipients,
-                              size_t multiple, struct stream_writer **writer, struct weir_fault *fault)
+int stream_writer_open_as(const char *path, const struct stream_writing *writing, struct stream_writer **writer, struct weir_fault *fault)
 {
-	const struct codec *codec = codec_find(compression);
+	const struct codec *codec = codec_find(writing->compression);
 	int error = 0;
 
 	if (codec && !codec->encoder_new)
@@ -181,11 +182,11 @@ int stream_writer_open_sealed(const char *path, enum weir_compression compressio
 	if (!opened->name || !opened->buffer || (codec && !opened->packed))
 		error = weir_fail(fault, WEIR_E_MEMORY, "no memory to write %s", path);
 	if (!error && codec)
-		error = codec->encoder_new(level, &opened->encoder, fault);
+		error = codec->encoder_new(writing->level, writing->threads, &opened->encoder, fault);
 	if (!error)
 		error = open_target(opened, fault);
-	if (!error && recipients)
-		error = sealed_writer_new(recipients, multiple, write_disk, opened, &opened->sealed, fault);
+	if (!error && writing->recipients)
+		error = sealed_writer_new(writing->recipients, writing->multiple, write_disk, opened, &opened->sealed, fault);
 	if (error) {
 		stream_writer_close(opened);
 		return error;
@@ -196,10 +197,9 @@ int stream_writer_open_sealed(const char *path, enum weir_compression compressio
 
 int stream_writer_finish(struct stream_writer *writer, struct weir_fault *fault)
 {
-	int error = flush(writer, fault);
+	int error = writer->codec ? compress(writer, writer->buffer, writer->used, true, fault) : flush(writer, fault);
 
-	if (!error && writer->codec)
-		error = compress(writer, writer->buffer, 0, true, fault);
+	writer->used = 0;
 	if (!error && writer->sealed)
 		error = sealed_writer_finish(writer->sealed, fault);
 	if (!error && writer->owned) {

@@ -136,6 +136,20 @@ static void choose(struct writer *writer, const char *path)
 		writer->format = writer->options.merge ? &pcapng_merger : &pcapng_writer;
 }
 
+static int open_stream(struct writer *writer, const char *path, struct weir_fault *fault)
+{
+	const struct weir_capture_writer_options *options = &writer->options;
+	const struct stream_writing writing = {
+		.compression = options->compression,
+		.level = options->level,
+		.threads = options->threads,
+		.recipients = options->recipients,
+		.multiple = options->sealed_header,
+	};
+
+	return stream_writer_open_as(path, &writing, &writer->out, fault);
+}
+
 int weir_capture_writer_open(const char *path, const struct weir_capture_writer_options *options, struct weir_sink **sink,
                              struct weir_fault *fault)
 {
@@ -158,8 +172,7 @@ int weir_capture_writer_open(const char *path, const struct weir_capture_writer_
 	writer->name = strdup(path);
 	int error = writer->name ? 0 : weir_fail(fault, WEIR_E_MEMORY, "no memory to write %s", path);
 	if (!error)
-		error = stream_writer_open_sealed(path, writer->options.compression, writer->options.level, writer->options.recipients,
-		                                  writer->options.sealed_header, &writer->out, fault);
+		error = open_stream(writer, path, fault);
 	if (!error && writer->options.recipients && writer->options.sealed_sha256)
 		error = stream_writer_hash(writer->out, writer->options.sealed_sha256, fault);
 	if (error) {

@@ -37,10 +37,10 @@ int parquet_table_open(struct parquet_table *table, const char *path, const stru
 	if (table->room > ROWS_MOST)
 		table->room = ROWS_MOST;
 	table->output.level = options && options->level ? options->level : LEVEL_USUAL;
+	const struct stream_writing writing = {.recipients = options ? options->recipients : NULL, .multiple = options ? options->sealed_header : 0};
 	int error = allocate(table, path, fault);
 	if (!error)
-		error = stream_writer_open_sealed(path, WEIR_COMPRESSION_NONE, 0, options ? options->recipients : NULL,
-		                                  options ? options->sealed_header : 0, &table->output.out, fault);
+		error = stream_writer_open_as(path, &writing, &table->output.out, fault);
 	if (!error && options && options->recipients && options->sealed_sha256)
 		error = stream_writer_hash(table->output.out, options->sealed_sha256, fault);
 	return error ? error : stream_writer_write(table->output.out, PARQUET_MAGIC, 4, fault);

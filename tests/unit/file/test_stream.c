@@ -40,13 +40,14 @@ static int teardown(void **state)
 	return rmdir(folder);
 }
 
-static void write_file(enum weir_compression compression, int level, const uint8_t *data, size_t length)
+static void write_with(enum weir_compression compression, int level, unsigned threads, const uint8_t *data, size_t length)
 {
+	const struct stream_writing writing = {.compression = compression, .level = level, .threads = threads};
 	struct stream_writer *writer;
 	struct weir_fault fault;
 
 	weir_fault_clear(&fault);
-	assert_int_equal(stream_writer_open(path, compression, level, &writer, &fault), 0);
+	assert_int_equal(stream_writer_open_as(path, &writing, &writer, &fault), 0);
 	for (size_t at = 0, piece = 1; at < length; at += piece, piece = piece * 3 % 100003) {
 		if (piece > length - at)
 			piece = length - at;
@@ -62,6 +63,11 @@ static void write_file(enum weir_compression compression, int level, const uint8
 	assert_int_equal(stream_writer_position(writer), length);
 	assert_int_equal(stream_writer_finish(writer, &fault), 0);
 	stream_writer_close(writer);
+}
+
+static void write_file(enum weir_compression compression, int level, const uint8_t *data, size_t length)
+{
+	write_with(compression, level, 0, data, length);
 }
 
 static size_t load(uint8_t **data)
@@ -316,6 +322,25 @@ static void the_mode_and_the_link_of_a_replaced_file_stay(void **state)
 	assert_int_equal(unlink(link), 0);
 }
 
+/* Also of less than a thread is started for, and of no job's whole size. */
+static void the_number_of_threads_does_not_show(void **state)
+{
+	static const size_t lengths[] = {0, 1000, (2u << 20) + 1, LENGTH};
+
+	for (size_t i = 0; i < 4; i++) {
+		uint8_t *one, *more;
+		write_with(WEIR_COMPRESSION_ZSTD, 1, 1, content, lengths[i]);
+		size_t length = load(&one);
+		for (unsigned threads = 2; threads < 8; threads += 3) {
+			write_with(WEIR_COMPRESSION_ZSTD, 1, threads, content, lengths[i]);
+			assert_int_equal(load(&more), length);
+			assert_memory_equal(one, more, length);
+			free(more);
+		}
+		free(one);
+	}
+}
+
 static void a_full_disk_is_told(void **state)
 {
 	struct stream_writer *writer;
@@ -342,6 +367,7 @@ int main(void)
 		cmocka_unit_test(formats_that_are_not_read_are_named),
 		cmocka_unit_test(a_file_appears_when_it_is_whole),
 		cmocka_unit_test(the_mode_and_the_link_of_a_replaced_file_stay),
+		cmocka_unit_test(the_number_of_threads_does_not_show),
 		cmocka_unit_test(a_full_disk_is_told),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
