@@ -21,9 +21,9 @@ static void every_bit_and_the_length_count(void **state)
 {
 	uint8_t bytes[SHORT_HASH_MOST] = {0};
 	uint64_t before = 0;
-	struct xxh3_key key;
+	struct short_hash_key key;
 
-	xxh3_key_set(&key, 12345);
+	short_hash_key_set(&key, 12345);
 	for (uint32_t length = SHORT_HASH_LEAST; length <= SHORT_HASH_MOST; length++) {
 		uint64_t hash = hash_of(bytes, length, &key);
 		assert_true(hash != before);
@@ -39,9 +39,9 @@ static void every_bit_and_the_length_count(void **state)
 static void what_changes_places_is_not_the_same(void **state)
 {
 	uint8_t bytes[SHORT_HASH_MOST], turned[SHORT_HASH_MOST];
-	struct xxh3_key key;
+	struct short_hash_key key;
 
-	xxh3_key_set(&key, 0);
+	short_hash_key_set(&key, 0);
 	for (uint32_t i = 0; i < SHORT_HASH_MOST; i++)
 		bytes[i] = (uint8_t)(i * 7 + i / 16);
 	uint64_t hash = hash_of(bytes, SHORT_HASH_MOST, &key);
@@ -60,8 +60,8 @@ static void who_does_not_know_the_key_does_not_know_the_hash(void **state)
 	uint64_t before = 0;
 
 	for (uint64_t seed = 0; seed < 64; seed++) {
-		struct xxh3_key key;
-		xxh3_key_set(&key, seed);
+		struct short_hash_key key;
+		short_hash_key_set(&key, seed);
 		uint64_t hash = hash_of(bytes, 100, &key);
 		assert_true(hash != before);
 		before = hash;
