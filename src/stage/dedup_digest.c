@@ -51,15 +51,12 @@ static __attribute__((noinline)) uint64_t digest_of_unusual_path(const struct we
 /* Of a packet with an IP header. */
 static inline uint64_t digest_of_path(const struct weir_packet *packet, const struct weir_facts *facts)
 {
-	uint32_t source = facts->link_source, destination = facts->link_destination, network = facts->networks[0].offset;
-
-	/* The addresses stand before the IP header, so that eight bytes can be read; and one VLAN id at most. */
-	if (__builtin_expect(source == 0 || source >= network || destination >= network || facts->vlan_count > 1, 0))
+	/* An Ethernet header, which is here whole then, and one VLAN id at most. */
+	if (__builtin_expect(facts->link_source != 6 || facts->link_destination != 0 || facts->vlan_count > 1, 0))
 		return digest_of_unusual_path(packet, facts);
 	/* Whether there is a VLAN id can't be foretold where ports carry packets with it and without: no branch. */
 	uint32_t vlan = (facts->vlans[0] | 0x1000u) & (0u - facts->vlan_count);
-	return digest_of_pair(weir_load_le64(packet->data + source) << 16 | vlan, weir_load_le64(packet->data + destination)
-	                                                                              << 16);
+	return digest_of_pair(weir_load_le64(packet->data + 6) << 16 | vlan, weir_load_le64(packet->data) << 16);
 }
 
 static uint64_t digest_of_vlans(const struct weir_facts *facts)
@@ -93,39 +90,25 @@ static inline __attribute__((always_inline)) void digest_identify(const struct d
                                                                   struct weir_facts *facts, uint64_t identity)
 {
 	facts->identity = identity;
-	facts->path = 0;
-	if (__builtin_expect(identity == 0, 0))
+	if (__builtin_expect(identity == 0, 0)) {
+		facts->path = 0;
 		return;
+	}
 	facts->path = ((uint32_t)(digest_of_path(packet, facts) >> 32) & ~255u) | facts->networks[0].hops;
 	if (__builtin_expect(stage->narrow, 0))
 		facts->identity = digest_narrow(stage, packet, identity);
-}
-
-#define AHEAD 4 /* packets whose bytes are fetched before they are hashed */
-
-static inline void digest_fetch(const struct weir_batch *batch, uint32_t i)
-{
-	if (i + AHEAD >= batch->count)
-		return;
-	const struct weir_packet *packet = &batch->packets[i + AHEAD];
-	__builtin_prefetch(packet->data);
-	__builtin_prefetch(packet->data + 64);
-	__builtin_prefetch(packet->data + 128);
-	__builtin_prefetch(packet->facts, 1); /* of no facts: nothing happens */
-	if (packet->facts)
-		__builtin_prefetch(&packet->facts->link_source);
 }
 
 /* The loop, for each width that the short hash is made in. */
 #define DIGEST_PROCESS(name, hash, identify)                                                                           \
 	static int name(struct digest_stage *stage, struct weir_batch *batch)                                              \
 	{                                                                                                                  \
-		for (uint32_t i = 0; i < batch->count; i++) {                                                                  \
-			const struct weir_packet *packet = &batch->packets[i];                                                     \
+		const struct weir_packet *end = batch->packets + batch->count;                                                 \
+                                                                                                                       \
+		for (const struct weir_packet *packet = batch->packets; packet < end; packet++) {                              \
 			struct weir_facts *facts = packet->facts;                                                                  \
 			uint32_t length = packet->captured;                                                                        \
                                                                                                                        \
-			digest_fetch(batch, i);                                                                                    \
 			if (packet->verdict != WEIR_KEEP || !facts)                                                                \
 				continue;                                                                                              \
 			if (stage->exact) {                                                                                        \
@@ -143,7 +126,6 @@ static inline void digest_fetch(const struct weir_batch *batch, uint32_t i)
 DIGEST_PROCESS(digest_process_any, short_hash, packet_identity_keyed)
 #ifdef SHORT_HASH_WIDE
 SHORT_HASH_256 DIGEST_PROCESS(digest_process_256, short_hash_256, packet_identity_256)
-SHORT_HASH_512 DIGEST_PROCESS(digest_process_512, short_hash_512, packet_identity_256)
 #endif
 
 	static int digest_process(struct weir_stage *base, struct weir_batch *batch, struct weir_fault *fault)
@@ -157,8 +139,6 @@ SHORT_HASH_512 DIGEST_PROCESS(digest_process_512, short_hash_512, packet_identit
 static int (*digest_widest(void))(struct digest_stage *stage, struct weir_batch *batch)
 {
 #ifdef SHORT_HASH_WIDE
-	if (__builtin_cpu_supports("avx512f"))
-		return digest_process_512;
 	if (__builtin_cpu_supports("avx2"))
 		return digest_process_256;
 #endif
