@@ -98,17 +98,18 @@ static inline __attribute__((always_inline)) void dedup_near_ahead(const struct 
 
 static void dedup_near(struct dedup_stage *stage, struct weir_batch *batch)
 {
-	uint32_t ahead = batch->count > NEAR_FACTS ? batch->count - NEAR_FACTS : 0;
+	struct weir_packet *end = batch->packets + batch->count;
+	uint64_t number = batch->first_number, compared = 0;
 
-	for (uint32_t i = 0; i < batch->count; i++) {
-		struct weir_packet *packet = &batch->packets[i];
-		if (i < ahead)
+	for (struct weir_packet *packet = batch->packets; packet < end; packet++, number++) {
+		if (end - packet > NEAR_FACTS)
 			dedup_near_ahead(stage, packet);
 		if (packet->verdict != WEIR_KEEP || !packet->facts)
 			continue;
-		stage->statistics.packets++;
-		dedup_packet(stage, packet, batch->first_number + i, true);
+		compared++;
+		dedup_packet(stage, packet, number, true);
 	}
+	stage->statistics.packets += compared;
 }
 
 /*
