@@ -34,18 +34,29 @@ static inline uint64_t digest_of_pair(uint64_t source, uint64_t destination)
 	return short_hash_fold(source ^ UINT64_C(0x9e3779b97f4a7c15), destination ^ UINT64_C(0xc2b2ae3d27d4eb4f));
 }
 
-/* Over MAC addresses, if there are any, and VLAN ids. */
+/* 0: there are none. */
+static uint64_t digest_of_addresses(const struct weir_packet *packet, const struct weir_facts *facts)
+{
+	if (facts->link_source == 0 && facts->link_destination == 0)
+		return 0;
+	return digest_of_pair(digest_of_address(packet, facts->link_source),
+	                      digest_of_address(packet, facts->link_destination));
+}
+
+/* 0: there are none. */
+static uint64_t digest_of_vlans(const struct weir_facts *facts)
+{
+	uint64_t hash = facts->vlan_count;
+
+	for (unsigned i = 0; i < facts->vlan_count; i++)
+		hash = digest_mix(hash, facts->vlans[i]);
+	return hash;
+}
+
 static __attribute__((noinline)) uint64_t digest_of_unusual_path(const struct weir_packet *packet,
                                                                  const struct weir_facts *facts)
 {
-	uint64_t hash = 0;
-
-	if (facts->link_source || facts->link_destination)
-		hash = digest_of_pair(digest_of_address(packet, facts->link_source),
-		                      digest_of_address(packet, facts->link_destination));
-	for (unsigned i = 0; i < facts->vlan_count; i++)
-		hash = digest_mix(hash, facts->vlans[i] + UINT64_C(1));
-	return hash;
+	return digest_of_addresses(packet, facts) + digest_of_vlans(facts);
 }
 
 /* Of a packet with an IP header. */
@@ -59,15 +70,6 @@ static inline uint64_t digest_of_path(const struct weir_packet *packet, const st
 	return digest_of_pair(weir_load_le64(packet->data + 6) << 16 | vlan, weir_load_le64(packet->data) << 16);
 }
 
-static uint64_t digest_of_vlans(const struct weir_facts *facts)
-{
-	uint64_t hash = facts->vlan_count;
-
-	for (unsigned i = 0; i < facts->vlan_count; i++)
-		hash = digest_mix(hash, facts->vlans[i]);
-	return hash;
-}
-
 /* The identity with what may not differ. Only the bits of the first rung: what the others are compared with stays as it is. */
 static __attribute__((noinline)) uint64_t digest_narrow(const struct digest_stage *stage,
                                                         const struct weir_packet *packet, uint64_t identity)
@@ -76,10 +78,7 @@ static __attribute__((noinline)) uint64_t digest_narrow(const struct digest_stag
 	uint64_t hash = stage->longer.seed;
 
 	hash = stage->with_ttl ? digest_mix(hash, 0x100u | facts->networks[0].hops) : hash;
-	if (stage->with_mac) {
-		hash = digest_mix(hash, digest_of_address(packet, facts->link_source));
-		hash = digest_mix(hash, digest_of_address(packet, facts->link_destination));
-	}
+	hash = stage->with_mac ? digest_mix(hash, digest_of_addresses(packet, facts)) : hash;
 	hash = stage->with_vlan ? digest_mix(hash, digest_of_vlans(facts)) : hash;
 	identity ^= digest_mix(hash, 1) >> IDENTITY_LOW_BITS << IDENTITY_LOW_BITS;
 	return identity ? identity : UINT64_C(1) << IDENTITY_LOW_BITS;
