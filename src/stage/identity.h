@@ -42,12 +42,11 @@ struct identity_kept {
 };
 extern const struct identity_kept identity_kept[2];
 
-/* A datagram of which nothing is unusual: it and what was captured of it is at least as long as both rungs, or it is that much shorter. */
+/* A datagram that is as long as the first rung at least, and captured as far as its end or the second rung's. */
 struct identity_place {
 	const uint8_t *at;
-	uint32_t six; /* 1: IPv6 */
-	uint32_t
-		full; /* where the second rung ends: IDENTITY_IPV4_RUNG, for IPv6 IDENTITY_IPV6_RUNG, … IDENTITY_FULL_RUNG */
+	uint32_t six;  /* 1: IPv6 */
+	uint32_t full; /* where the second rung ends: as far as the first at least, at IDENTITY_FULL_RUNG at most */
 };
 
 /* Decoding has looked at the header's length and at the datagram's. */
