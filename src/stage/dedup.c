@@ -81,28 +81,35 @@ static inline __attribute__((always_inline)) void dedup_packet(struct dedup_stag
 }
 
 /*
- * As weir process has it: a small window of each interface, and routed duplicates in a table that the caches hold. Blocks that the nearest cache holds, each gone through
- * twice: to find the packets that are compared and have the heads fetched that they lead to; to compare, in a loop that is made for it.
+ * As weir process has it: a small window of each interface, and routed duplicates in a table that the caches hold. A loop that is made for it, which has facts and heads fetched
+ * so many packets before they are needed.
  */
-#define BLOCK 32
+#define NEAR_FACTS 32
+#define NEAR_HEADS 16
 
-static void dedup_near(struct dedup_stage *stage, struct weir_batch *batch, uint32_t from, uint32_t to)
+static inline __attribute__((always_inline)) void dedup_near_ahead(const struct dedup_stage *stage,
+                                                                   const struct weir_packet *packet)
 {
-	struct weir_packet *waiting[BLOCK];
-	uint32_t count = 0;
+	__builtin_prefetch(packet[NEAR_FACTS].facts); /* of no facts: nothing happens */
+	/* Whatever stands in them, it leads to a head. */
+	if (packet[NEAR_HEADS].facts)
+		dedup_routed_prefetch_head(&stage->routed, packet[NEAR_HEADS].facts->identity);
+}
 
-	for (uint32_t i = from; i < to; i++) {
-		struct weir_packet *packet = &batch->packets[i];
-		if (i + BLOCK < batch->count)
-			__builtin_prefetch(packet[BLOCK].facts); /* of no facts: nothing happens */
+static void dedup_near(struct dedup_stage *stage, struct weir_batch *batch)
+{
+	struct weir_packet *end = batch->packets + batch->count;
+	uint64_t number = batch->first_number, compared = 0;
+
+	for (struct weir_packet *packet = batch->packets; packet < end; packet++, number++) {
+		if (end - packet > NEAR_FACTS)
+			dedup_near_ahead(stage, packet);
 		if (packet->verdict != WEIR_KEEP || !packet->facts)
 			continue;
-		dedup_routed_prefetch_head(&stage->routed, packet->facts->identity);
-		waiting[count++] = packet;
+		compared++;
+		dedup_packet(stage, packet, number, true);
 	}
-	for (uint32_t i = 0; i < count; i++)
-		dedup_packet(stage, waiting[i], batch->first_number + (uint64_t)(waiting[i] - batch->packets), true);
-	stage->statistics.packets += count;
+	stage->statistics.packets += compared;
 }
 
 /*
@@ -156,8 +163,7 @@ static int dedup_process(struct weir_stage *base, struct weir_batch *batch, stru
 	if (!stage->exact.recent.ports || !stage->compare_routed || stage->routed.mask >= LARGE)
 		dedup_far(stage, batch);
 	else
-		for (uint32_t from = 0; from < batch->count; from += BLOCK)
-			dedup_near(stage, batch, from, batch->count - from < BLOCK ? batch->count : from + BLOCK);
+		dedup_near(stage, batch);
 	return 0;
 }
 
@@ -207,7 +213,7 @@ static int dedup_save(struct weir_stage *base, struct weir_state *state, struct 
 	struct dedup_saved saved;
 
 	dedup_describe(stage, &saved);
-	int error = weir_state_section(state, "dedup", 2, fault);
+	int error = weir_state_section(state, "dedup", 3, fault);
 	error = error ? error : weir_state_put(state, &saved, sizeof saved, fault);
 	error = error ? error : dedup_pairs_save(&stage->pairs, state, fault);
 	error = error ? error : dedup_exact_save(&stage->exact, state, fault);
@@ -220,7 +226,7 @@ static int dedup_load(struct weir_stage *base, struct weir_state *state, struct 
 	struct dedup_saved saved, wanted;
 
 	dedup_describe(stage, &wanted);
-	int error = weir_state_section(state, "dedup", 2, fault);
+	int error = weir_state_section(state, "dedup", 3, fault);
 	error = error ? error : weir_state_get(state, &saved, sizeof saved, fault);
 	if (error)
 		return error;

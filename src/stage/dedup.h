@@ -55,8 +55,9 @@ struct recent_entry {
 
 struct recent_port {
 	uint32_t halves[RECENT_MOST];
-	uint32_t next, count; /* the place of the next packet; places in use */
+	uint64_t seen; /* packets so far: the place of the next one is its remainder */
 	struct recent_entry entries[RECENT_MOST];
+	uint64_t unused[3]; /* to three lines, so that a port is found by a shift */
 };
 
 struct dedup_recent {
@@ -71,9 +72,22 @@ void dedup_recent_close(struct dedup_recent *recent);
 int dedup_recent_save(const struct dedup_recent *recent, struct weir_state *state, struct weir_fault *fault);
 int dedup_recent_load(struct dedup_recent *recent, struct weir_state *state, struct weir_fault *fault);
 
-/* The newest entry of this digest, of one that has half of it; NULL when there is none. */
+/* The newest entry of this digest that is not too far back, of one that has half of it; NULL when there is none. */
 const struct exact_entry *dedup_recent_find(struct dedup_recent *recent, const struct recent_port *port,
                                             uint64_t digest, const struct weir_packet *packet);
+
+static inline bool dedup_recent_has_half(const struct recent_port *port, uint32_t half)
+{
+	typedef uint32_t quarters __attribute__((vector_size(16)));
+	typedef uint64_t halves __attribute__((vector_size(16)));
+	_Static_assert(sizeof port->halves == 2 * sizeof(quarters), "two vectors");
+	quarters all = {half, half, half, half}, first, second;
+
+	memcpy(&first, port->halves, sizeof first);
+	memcpy(&second, port->halves + 4, sizeof second);
+	halves same = (halves)((first == all) | (second == all));
+	return (same[0] | same[1]) != 0;
+}
 
 /* As dedup_exact_enter. */
 static inline const struct exact_entry *dedup_recent_enter(struct dedup_recent *recent, uint64_t digest,
@@ -81,17 +95,13 @@ static inline const struct exact_entry *dedup_recent_enter(struct dedup_recent *
 {
 	struct recent_port *port = &recent->ports[packet->interface_id & recent->mask];
 	const struct exact_entry *match = NULL;
-	uint32_t half = (uint32_t)digest, place = port->next;
-	unsigned same = 0;
+	uint64_t place = port->seen % RECENT_MOST;
 
-	for (unsigned i = 0; i < RECENT_MOST; i++)
-		same |= port->halves[i] == half;
-	if (__builtin_expect(same, 0))
+	if (__builtin_expect(dedup_recent_has_half(port, (uint32_t)digest), 0))
 		match = dedup_recent_find(recent, port, digest, packet);
-	port->halves[place] = half;
+	port->halves[place] = (uint32_t)digest;
 	port->entries[place] = (struct recent_entry){.digest = digest, .time_ns = packet->time_ns};
-	port->next = place + 1 < recent->before ? place + 1 : 0;
-	port->count += port->count < recent->before;
+	port->seen++;
 	return match;
 }
 
@@ -164,7 +174,7 @@ struct instance {
 	uint32_t number; /* the low 40 bits of the number of its first packet */
 	uint8_t number_high;
 	uint8_t count;
-	struct sighting sightings[SIGHTINGS_MOST];
+	struct sighting sightings[SIGHTINGS_MOST]; /* those behind the first `count` were not written */
 };
 _Static_assert(sizeof(struct instance) == 64, "an instance is a cache line");
 
@@ -214,14 +224,18 @@ const struct instance *dedup_routed_join(struct dedup_routed *routed, uint32_t n
 /* Makes room for another instance in a table that is not full, or whose oldest may still be joined: grows it, or forgets that for want of memory. */
 void dedup_routed_make_room(struct dedup_routed *routed);
 
-/* Enters the instance with this number into its chain as the newest. */
-static inline void dedup_routed_link(struct dedup_routed *routed, struct instance *instance, uint32_t number)
+static inline struct instance_head *dedup_routed_head(const struct dedup_routed *routed, uint64_t identity)
 {
-	struct instance_head *head = &routed->heads[instance->identity >> routed->head_shift];
+	return &routed->heads[identity >> routed->head_shift];
+}
 
+/* Enters the instance with this number, of this kind, into its chain as the newest. */
+static inline void dedup_routed_link(const struct dedup_routed *routed, struct instance_head *head, uint32_t kind,
+                                     struct instance *instance, uint32_t number)
+{
 	instance->next = head->number;
 	/* What only older instances had that are not there any more goes with them. Whether they are could not be foretold: no branch. */
-	head->kinds = (head->kinds & (0u - dedup_routed_has(routed, head->number))) | dedup_routed_kind(instance->identity);
+	head->kinds = (head->kinds & (0u - dedup_routed_has(routed, head->number))) | kind;
 	head->number = number;
 }
 
@@ -236,27 +250,30 @@ static inline bool dedup_routed_oldest_is_near(const struct dedup_routed *routed
 	return away + routed_ns <= 2 * routed_ns;
 }
 
-/* Begins an instance with the packet. */
+/* Begins an instance with the packet. Only what a first sighting has is written: to blank the others as well took a tenth of the stage's instructions. */
 static inline void dedup_routed_begin(struct dedup_routed *routed, const struct weir_packet *packet,
-                                      const struct weir_facts *facts, uint64_t number)
+                                      const struct weir_facts *facts, uint64_t number, struct instance_head *head,
+                                      uint32_t kind)
 {
-	if (__builtin_expect(routed->filled <= routed->mask || dedup_routed_oldest_is_near(routed, packet->time_ns), 0))
+	if (__builtin_expect(routed->filled <= routed->mask || dedup_routed_oldest_is_near(routed, packet->time_ns), 0)) {
 		dedup_routed_make_room(routed);
-	struct instance *instance = dedup_routed_at(routed, routed->now);
-	__builtin_prefetch(dedup_routed_at(routed, routed->now + ROUTED_AHEAD), 1);
-	*instance = (struct instance){
-		.identity = facts->identity,
-		.first_ns = packet->time_ns,
-		.interface_id = packet->interface_id,
-		.number = (uint32_t)number,
-		.number_high = (uint8_t)(number >> 32),
-		.count = 1,
-		.sightings = {{.vantage = (uint16_t)packet->interface_id,
-	                   .path = (uint16_t)(facts->path >> 8),
-	                   .ttl = (uint8_t)facts->path}},
-	};
-	dedup_routed_link(routed, instance, routed->now);
-	routed->now++;
+		head = dedup_routed_head(routed, facts->identity); /* there may be others now */
+	}
+	uint32_t now = routed->now;
+	struct instance *instance = dedup_routed_at(routed, now);
+	__builtin_prefetch(dedup_routed_at(routed, now + ROUTED_AHEAD), 1);
+	instance->identity = facts->identity;
+	instance->first_ns = packet->time_ns;
+	instance->interface_id = packet->interface_id;
+	instance->last = 0;
+	instance->number = (uint32_t)number;
+	instance->number_high = (uint8_t)(number >> 32);
+	instance->count = 1;
+	instance->sightings[0] = (struct sighting){.vantage = (uint16_t)packet->interface_id,
+	                                           .path = (uint16_t)(facts->path >> 8),
+	                                           .ttl = (uint8_t)facts->path};
+	dedup_routed_link(routed, head, kind, instance, now);
+	routed->now = now + 1;
 }
 
 /* Joins the instance that the packet agrees with. NULL: there is none; then, if it begins one, it does. */
@@ -264,13 +281,14 @@ static inline const struct instance *dedup_routed_enter(struct dedup_routed *rou
                                                         uint64_t number, bool begins)
 {
 	const struct weir_facts *facts = packet->facts;
-	const struct instance_head *head = &routed->heads[facts->identity >> routed->head_shift];
+	struct instance_head *head = dedup_routed_head(routed, facts->identity);
+	uint32_t kind = dedup_routed_kind(facts->identity);
 	const struct instance *instance = NULL;
 
-	if (__builtin_expect(head->kinds & dedup_routed_kind(facts->identity), 0))
+	if (__builtin_expect(head->kinds & kind, 0))
 		instance = dedup_routed_join(routed, head->number, packet);
 	if (!instance && begins)
-		dedup_routed_begin(routed, packet, facts, number);
+		dedup_routed_begin(routed, packet, facts, number, head, kind);
 	return instance;
 }
 

@@ -5,13 +5,16 @@
 #include "stage/dedup.h"
 #include "stage/identity.h"
 
-#define AHEAD 4 /* packets whose bytes are fetched before they are hashed */
-
 struct digest_stage {
 	struct weir_stage base;
-	struct xxh3_key key;
-	bool exact, routed, each_interface;
+	bool exact, routed;
 	bool with_ttl, with_mac, with_vlan; /* which of them become part of the identity */
+	bool narrow;                        /* one of them does */
+	uint64_t of_interface;              /* what makes digests of interfaces different; 0: they are not */
+	int (*process)(struct digest_stage *stage, struct weir_batch *batch);
+	struct identity_key identity;
+	struct short_hash_key key;
+	struct xxh3_key longer; /* for what the short hash is not for */
 };
 
 static inline uint64_t digest_mix(uint64_t hash, uint64_t value)
@@ -20,24 +23,28 @@ static inline uint64_t digest_mix(uint64_t hash, uint64_t value)
 	return hash ^ hash >> 32;
 }
 
-static inline uint64_t digest_of_address(const struct weir_packet *packet, uint32_t offset)
+/* Six bytes of eight: there is an IP header behind them, so that only what is no packet has less. */
+static uint64_t digest_of_address(const struct weir_packet *packet, uint32_t offset)
 {
-	/* Six bytes of eight: there is an IP header behind them, so that only what is no packet has less. */
-	if (offset > packet->captured || packet->captured - offset < 8)
-		return 0;
-	return weir_load_le64(packet->data + offset) << 16;
+	return offset + UINT64_C(8) <= packet->captured ? weir_load_le64(packet->data + offset) << 16 : 0;
 }
 
-static inline uint64_t digest_of_addresses(const struct weir_packet *packet, const struct weir_facts *facts)
+static inline uint64_t digest_of_pair(uint64_t source, uint64_t destination)
 {
-	if (facts->link_source == 0 && facts->link_destination == 0)
-		return 0;
-	return short_hash_fold(digest_of_address(packet, facts->link_source) ^ UINT64_C(0x9e3779b97f4a7c15),
-	                       digest_of_address(packet, facts->link_destination) ^ UINT64_C(0xc2b2ae3d27d4eb4f));
+	return short_hash_fold(source ^ UINT64_C(0x9e3779b97f4a7c15), destination ^ UINT64_C(0xc2b2ae3d27d4eb4f));
 }
 
 /* 0: there are none. */
-static inline uint64_t digest_of_vlans(const struct weir_facts *facts)
+static uint64_t digest_of_addresses(const struct weir_packet *packet, const struct weir_facts *facts)
+{
+	if (facts->link_source == 0 && facts->link_destination == 0)
+		return 0;
+	return digest_of_pair(digest_of_address(packet, facts->link_source),
+	                      digest_of_address(packet, facts->link_destination));
+}
+
+/* 0: there are none. */
+static uint64_t digest_of_vlans(const struct weir_facts *facts)
 {
 	uint64_t hash = facts->vlan_count;
 
@@ -46,70 +53,95 @@ static inline uint64_t digest_of_vlans(const struct weir_facts *facts)
 	return hash;
 }
 
-/* The identity with what may not differ. Only the bits of the first rung: what the others are compared with stays as it is. */
-static __attribute__((noinline)) uint64_t digest_narrow(const struct digest_stage *stage, uint64_t identity,
-                                                        uint8_t ttl, uint64_t addresses, uint64_t vlans)
+static __attribute__((noinline)) uint64_t digest_of_unusual_path(const struct weir_packet *packet,
+                                                                 const struct weir_facts *facts)
 {
-	uint64_t hash = stage->key.seed;
+	return digest_of_addresses(packet, facts) + digest_of_vlans(facts);
+}
 
-	hash = stage->with_ttl ? digest_mix(hash, 0x100u | ttl) : hash;
-	hash = stage->with_mac ? digest_mix(hash, addresses) : hash;
-	hash = stage->with_vlan ? digest_mix(hash, vlans) : hash;
+/* Of a packet with an IP header. */
+static inline uint64_t digest_of_path(const struct weir_packet *packet, const struct weir_facts *facts)
+{
+	/* An Ethernet header, which is here whole then, and one VLAN id at most. */
+	if (__builtin_expect(facts->link_source != 6 || facts->link_destination != 0 || facts->vlan_count > 1, 0))
+		return digest_of_unusual_path(packet, facts);
+	/* Whether there is a VLAN id can't be foretold where ports carry packets with it and without: no branch. */
+	uint32_t vlan = (facts->vlans[0] | 0x1000u) & (0u - facts->vlan_count);
+	return digest_of_pair(weir_load_le64(packet->data + 6) << 16 | vlan, weir_load_le64(packet->data) << 16);
+}
+
+/* The identity with what may not differ. Only the bits of the first rung: what the others are compared with stays as it is. */
+static __attribute__((noinline)) uint64_t digest_narrow(const struct digest_stage *stage,
+                                                        const struct weir_packet *packet, uint64_t identity)
+{
+	const struct weir_facts *facts = packet->facts;
+	uint64_t hash = stage->longer.seed;
+
+	hash = stage->with_ttl ? digest_mix(hash, 0x100u | facts->networks[0].hops) : hash;
+	hash = stage->with_mac ? digest_mix(hash, digest_of_addresses(packet, facts)) : hash;
+	hash = stage->with_vlan ? digest_mix(hash, digest_of_vlans(facts)) : hash;
 	identity ^= digest_mix(hash, 1) >> IDENTITY_LOW_BITS << IDENTITY_LOW_BITS;
 	return identity ? identity : UINT64_C(1) << IDENTITY_LOW_BITS;
 }
 
-static inline void digest_identify(const struct digest_stage *stage, const struct weir_packet *packet,
-                                   struct weir_facts *facts)
+static inline __attribute__((always_inline)) void digest_identify(const struct digest_stage *stage,
+                                                                  const struct weir_packet *packet,
+                                                                  struct weir_facts *facts, uint64_t identity)
 {
-	uint64_t identity = packet_identity_seeded(packet, facts, stage->key.seed);
-
 	facts->identity = identity;
-	facts->path = 0;
-	if (identity == 0)
+	if (__builtin_expect(identity == 0, 0)) {
+		facts->path = 0;
 		return;
-	uint64_t addresses = digest_of_addresses(packet, facts), vlans = digest_of_vlans(facts);
-	uint8_t ttl = facts->networks[0].hops;
-	facts->path = ((uint32_t)((addresses + vlans) >> 32) & ~255u) | ttl;
-	if (stage->with_ttl || stage->with_mac || stage->with_vlan)
-		facts->identity = digest_narrow(stage, identity, ttl, addresses, vlans);
+	}
+	facts->path = ((uint32_t)(digest_of_path(packet, facts) >> 32) & ~255u) | facts->networks[0].hops;
+	if (__builtin_expect(stage->narrow, 0))
+		facts->identity = digest_narrow(stage, packet, identity);
 }
 
-static inline uint64_t digest_of_bytes(const struct digest_stage *stage, const struct weir_packet *packet)
-{
-	uint32_t length = packet->captured;
+/* The loop, for each width that the short hash is made in. */
+#define DIGEST_PROCESS(name, hash, identify)                                                                           \
+	static int name(struct digest_stage *stage, struct weir_batch *batch)                                              \
+	{                                                                                                                  \
+		const struct weir_packet *end = batch->packets + batch->count;                                                 \
+                                                                                                                       \
+		for (const struct weir_packet *packet = batch->packets; packet < end; packet++) {                              \
+			struct weir_facts *facts = packet->facts;                                                                  \
+			uint32_t length = packet->captured;                                                                        \
+                                                                                                                       \
+			if (packet->verdict != WEIR_KEEP || !facts)                                                                \
+				continue;                                                                                              \
+			if (stage->exact) {                                                                                        \
+				uint64_t digest = __builtin_expect(length - SHORT_HASH_LEAST <= SHORT_HASH_MOST - SHORT_HASH_LEAST, 1) \
+				                      ? hash(packet->data, length, &stage->key)                                        \
+				                      : xxh3_keyed(packet->data, length, &stage->longer);                              \
+				facts->digest = digest ^ (packet->interface_id + UINT64_C(1)) * stage->of_interface;                   \
+			}                                                                                                          \
+			if (stage->routed)                                                                                         \
+				digest_identify(stage, packet, facts, identify(packet, facts, &stage->identity));                      \
+		}                                                                                                              \
+		return 0;                                                                                                      \
+	}
 
-	if (__builtin_expect(length >= SHORT_HASH_LEAST && length <= SHORT_HASH_MOST, 1))
-		return short_hash(packet->data, length, &stage->key);
-	return xxh3_keyed(packet->data, length, &stage->key);
-}
+DIGEST_PROCESS(digest_process_any, short_hash, packet_identity_keyed)
+#ifdef SHORT_HASH_WIDE
+SHORT_HASH_256 DIGEST_PROCESS(digest_process_256, short_hash_256, packet_identity_256)
+#endif
 
-static int digest_process(struct weir_stage *base, struct weir_batch *batch, struct weir_fault *fault)
+	static int digest_process(struct weir_stage *base, struct weir_batch *batch, struct weir_fault *fault)
 {
 	struct digest_stage *stage = (struct digest_stage *)base;
 
-	for (uint32_t i = 0; i < batch->count; i++) {
-		struct weir_packet *packet = &batch->packets[i];
-		if (i + AHEAD < batch->count) {
-			const uint8_t *data = batch->packets[i + AHEAD].data;
-			__builtin_prefetch(data);
-			__builtin_prefetch(data + 64);
-			__builtin_prefetch(data + 128);
-			if (stage->routed && batch->packets[i + AHEAD].facts) {
-				__builtin_prefetch(batch->packets[i + AHEAD].facts, 1);
-				__builtin_prefetch(&batch->packets[i + AHEAD].facts->link_source);
-			}
-		}
-		if (packet->verdict != WEIR_KEEP || !packet->facts)
-			continue;
-		if (stage->exact)
-			packet->facts->digest =
-				digest_of_bytes(stage, packet) ^
-				(stage->each_interface ? (packet->interface_id + UINT64_C(1)) * UINT64_C(0x9e3779b97f4a7c15) : 0);
-		if (stage->routed)
-			digest_identify(stage, packet, packet->facts);
-	}
-	return 0;
+	(void)fault;
+	return stage->process(stage, batch);
+}
+
+static int (*digest_widest(void))(struct digest_stage *stage, struct weir_batch *batch)
+{
+#ifdef SHORT_HASH_WIDE
+	if (__builtin_cpu_supports("avx2"))
+		return digest_process_256;
+#endif
+	return digest_process_any;
 }
 
 static void digest_close(struct weir_stage *stage) { free(stage); }
@@ -123,19 +155,23 @@ static const struct weir_stage_ops digest_stage = {
 
 struct weir_stage *dedup_digest_stage_new(const struct weir_dedup_options *options)
 {
-	struct digest_stage *stage = malloc(sizeof *stage);
+	struct digest_stage *stage = aligned_alloc(_Alignof(struct digest_stage), sizeof *stage);
 
 	if (!stage)
 		return NULL;
 	*stage = (struct digest_stage){
 		.base.ops = &digest_stage,
+		.process = digest_widest(),
 		.exact = options->window || options->window_ns,
 		.routed = options->routed_ns != 0,
-		.each_interface = options->each_interface,
+		.of_interface = options->each_interface ? UINT64_C(0x9e3779b97f4a7c15) : 0,
 		.with_ttl = !options->ignore_ttl,
 		.with_mac = !options->ignore_mac,
 		.with_vlan = !options->ignore_vlan,
 	};
-	xxh3_key_set(&stage->key, options->seed);
+	stage->narrow = stage->with_ttl || stage->with_mac || stage->with_vlan;
+	identity_key_set(&stage->identity, options->seed);
+	short_hash_key_set(&stage->key, options->seed);
+	xxh3_key_set(&stage->longer, options->seed);
 	return &stage->base;
 }

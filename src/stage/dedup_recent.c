@@ -30,9 +30,8 @@ void dedup_recent_close(struct dedup_recent *recent) { free(recent->ports); }
 const struct exact_entry *dedup_recent_find(struct dedup_recent *recent, const struct recent_port *port,
                                             uint64_t digest, const struct weir_packet *packet)
 {
-	for (uint32_t back = 1; back <= port->count; back++) {
-		const struct recent_entry *entry =
-			&port->entries[port->next >= back ? port->next - back : port->next + recent->before - back];
+	for (uint64_t back = 1; back <= recent->before && back <= port->seen; back++) {
+		const struct recent_entry *entry = &port->entries[(port->seen - back) % RECENT_MOST];
 		if (entry->digest != digest)
 			continue;
 		recent->found =
@@ -48,7 +47,7 @@ int dedup_recent_save(const struct dedup_recent *recent, struct weir_state *stat
 {
 	uint64_t used = (uint64_t)recent->mask + 1;
 
-	while (used > 0 && recent->ports[used - 1].count == 0)
+	while (used > 0 && recent->ports[used - 1].seen == 0)
 		used--;
 	int error = weir_state_put(state, &used, sizeof used, fault);
 	return error ? error : weir_state_put(state, recent->ports, used * sizeof *recent->ports, fault);
@@ -63,9 +62,5 @@ int dedup_recent_load(struct dedup_recent *recent, struct weir_state *state, str
 		return error;
 	if (used > (uint64_t)recent->mask + 1)
 		return weir_fail(fault, WEIR_E_FORMAT, "the state has more interfaces than there is memory for");
-	error = weir_state_get(state, recent->ports, used * sizeof *recent->ports, fault);
-	for (uint64_t i = 0; i < used && !error; i++)
-		if (recent->ports[i].count > recent->before || recent->ports[i].next >= recent->before)
-			error = weir_fail(fault, WEIR_E_FORMAT, "the state has more packets than the window of duplicates");
-	return error;
+	return weir_state_get(state, recent->ports, used * sizeof *recent->ports, fault);
 }

@@ -45,6 +45,12 @@ void dedup_routed_close(struct dedup_routed *routed)
 	free(routed->heads);
 }
 
+static void routed_link(struct dedup_routed *routed, struct instance *instance, uint32_t number)
+{
+	dedup_routed_link(routed, dedup_routed_head(routed, instance->identity), dedup_routed_kind(instance->identity),
+	                  instance, number);
+}
+
 static inline struct sighting routed_sighting(const struct weir_packet *packet, const struct weir_facts *facts)
 {
 	return (struct sighting){.vantage = (uint16_t)packet->interface_id,
@@ -119,7 +125,7 @@ static void routed_grow(struct dedup_routed *routed)
 	memset(routed->heads, 0, ((size_t)had << HEADS_BITS) * sizeof *routed->heads);
 	routed_size(routed, routed->bits + 1);
 	for (uint32_t i = had; i > 0; i--)
-		dedup_routed_link(routed, dedup_routed_at(routed, routed->now - i), routed->now - i);
+		routed_link(routed, dedup_routed_at(routed, routed->now - i), routed->now - i);
 }
 
 void dedup_routed_make_room(struct dedup_routed *routed)
@@ -143,8 +149,11 @@ int dedup_routed_save(const struct dedup_routed *routed, struct weir_state *stat
 	uint64_t head[3] = {routed->bits, routed->filled, routed->forgotten};
 
 	int error = weir_state_put(state, head, sizeof head, fault);
-	for (uint32_t i = routed->filled; i > 0 && !error; i--)
-		error = weir_state_put(state, dedup_routed_at(routed, routed->now - i), sizeof(struct instance), fault);
+	for (uint32_t i = routed->filled; i > 0 && !error; i--) {
+		struct instance instance = *dedup_routed_at(routed, routed->now - i);
+		memset(instance.sightings + instance.count, 0, (SIGHTINGS_MOST - instance.count) * sizeof(struct sighting));
+		error = weir_state_put(state, &instance, sizeof instance, fault);
+	}
 	return error;
 }
 
@@ -166,7 +175,7 @@ int dedup_routed_load(struct dedup_routed *routed, struct weir_state *state, str
 			return error;
 		if (instance->count > SIGHTINGS_MOST)
 			return weir_fail(fault, WEIR_E_FORMAT, "the state has an impossible packet among the routed duplicates");
-		dedup_routed_link(routed, instance, routed->now);
+		routed_link(routed, instance, routed->now);
 		routed->now++;
 		routed->filled++;
 	}

@@ -21,47 +21,62 @@
 #define IDENTITY_LOW_BITS 24 /* not those of the first rung */
 
 /*
- * What counts of the first rung, by words, which stay in registers: to copy the header and to blank bytes of the copy costs more than hashing, because the processor waits for
- * the narrow stores before it can load wide. As tables, because which version a packet has can't be foretold well enough for a branch.
+ * Of both rungs three blocks of 16 bytes are hashed, as short_hash does (core/short_hash.h): of the first those from the header's beginning on; of the second two from where the first
+ * ends and the last 16 bytes up to the second's end, which overlap, and begin behind what routers change, where a datagram is shorter. `words` are those of the key: of each block
+ * two for the first rung and two for the second, so that both rungs are hashed side by side.
+ */
+struct identity_key {
+	_Alignas(32) uint64_t words[3][4];
+	uint64_t last[4];
+};
+void identity_key_set(struct identity_key *key, uint64_t seed);
+
+/*
+ * What counts of the first rung's first and last block, of IPv4 and of IPv6, and of the second rung: all. As tables, because which version a packet has can't be foretold well enough
+ * for a branch.
  * IPv4 (RFC 791, section 3.1): without DSCP and ECN (remarked at borders, marked in congestion), TTL and checksum. IPv6 (RFC 8200, section 3): without traffic
  * class, hop limit, and the flow label, which may be set at the first router (RFC 6437, section 3).
  */
-static inline uint64_t identity_first(const uint8_t at[static IDENTITY_IPV6_RUNG], bool four, uint64_t seed)
+struct identity_kept {
+	_Alignas(32) uint8_t first[32], last[32];
+};
+extern const struct identity_kept identity_kept[2];
+
+/* A datagram that is as long as the first rung at least, and captured as far as its end or the second rung's. */
+struct identity_place {
+	const uint8_t *at;
+	uint32_t six;  /* 1: IPv6 */
+	uint32_t full; /* where the second rung ends: as far as the first at least, at IDENTITY_FULL_RUNG at most */
+};
+
+/* Decoding has looked at the header's length and at the datagram's. */
+static inline bool identity_usual(const struct weir_packet *packet, const struct weir_facts *facts,
+                                  struct identity_place *place)
 {
-	static const struct {
-		uint64_t keep_0, keep_1, keep_5, version;
-	} rungs[2] = {
-		{UINT64_C(0x00ffffff00000000), UINT64_MAX, UINT64_MAX, 6},
-		{UINT64_C(0xffffffffffff00ff), UINT64_C(0xffffffff0000ff00), 0, 4},
-	};
-	uint64_t hash =
-		short_hash_fold(((weir_load_le64(at) & rungs[four].keep_0) + rungs[four].version) ^
-	                        (UINT64_C(0xbe4ba423396cfeb8) + seed),
-	                    (weir_load_le64(at + 8) & rungs[four].keep_1) ^ (UINT64_C(0x1cad21f72c81017c) - seed)) +
-		short_hash_fold(weir_load_le64(at + 16) ^ (UINT64_C(0xdb979083e96dd4de) + seed),
-	                    weir_load_le64(at + 24) ^ (UINT64_C(0x1f67b3b7a4a44072) - seed)) +
-		short_hash_fold(weir_load_le64(at + 32) ^ (UINT64_C(0x78e5c0cc4ee679cb) + seed),
-	                    (weir_load_le64(at + 40) & rungs[four].keep_5) ^ (UINT64_C(0x2172ffcc7dd05a82) - seed));
-	return short_hash_finish(hash);
+	if (facts->network_count == 0)
+		return false;
+	const struct weir_network *network = &facts->networks[0];
+	uint32_t captured = packet->captured - network->offset;
+	/* More than there can be: facts of another packet. */
+	if (captured < IDENTITY_IPV6_RUNG || captured > INT32_MAX)
+		return false;
+	place->at = packet->data + network->offset;
+	place->six = network->version >> 1 & 1;
+	uint32_t total = weir_load_be16(place->at + 2 + place->six * 2) + place->six * 40;
+	place->full = total < IDENTITY_FULL_RUNG ? total : IDENTITY_FULL_RUNG;
+	return (total >= IDENTITY_IPV4_RUNG + place->six * (IDENTITY_IPV6_RUNG - IDENTITY_IPV4_RUNG)) &
+	       (captured >= place->full);
 }
 
-/*
- * From the first rung on to `full`, which may be less than the second rung: three words from the one on, or the last again, and three up to the other, which are
- * behind what routers change.
- */
-static inline uint64_t identity_rest(const uint8_t *at, uint32_t rung, uint32_t full, uint64_t seed)
+/* Where the second rung's blocks are. */
+static inline void identity_blocks(const struct identity_place *place, const uint8_t *blocks[static 3])
 {
-	uint32_t last = full - 8, second = rung + 8 < last ? rung + 8 : last, third = rung + 16 < last ? rung + 16 : last;
-	const uint8_t *end = at + full - 24;
+	uint32_t last = place->full - 16,
+			 first = IDENTITY_IPV4_RUNG + place->six * (IDENTITY_IPV6_RUNG - IDENTITY_IPV4_RUNG);
 
-	uint64_t hash =
-		short_hash_fold(weir_load_le64(at + (rung < last ? rung : last)) ^ (UINT64_C(0x8e2443f7744608b8) - seed),
-	                    weir_load_le64(at + second) ^ (UINT64_C(0x4c263a81e69035e0) + seed)) +
-		short_hash_fold(weir_load_le64(at + third) ^ (UINT64_C(0xcb00c391bb52283c) - seed),
-	                    weir_load_le64(end) ^ (UINT64_C(0xa32e531b8b65d088) + seed)) +
-		short_hash_fold(weir_load_le64(end + 8) ^ (UINT64_C(0x4ef90da297486471) - seed),
-	                    weir_load_le64(end + 16) ^ (UINT64_C(0xd8acdea946ef1938) + seed));
-	return short_hash_finish(hash);
+	blocks[0] = place->at + (first < last ? first : last);
+	blocks[1] = place->at + (first + 16 < last ? first + 16 : last);
+	blocks[2] = place->at + last;
 }
 
 static inline uint64_t identity_of_rungs(uint64_t first, const uint64_t *rest)
@@ -73,42 +88,63 @@ static inline uint64_t identity_of_rungs(uint64_t first, const uint64_t *rest)
 	return identity ? identity : UINT64_C(1) << IDENTITY_LOW_BITS;
 }
 
-/* Of an IP header with few bytes behind it, or an impossible one. */
-uint64_t packet_identity_short(const uint8_t *at, uint32_t captured, bool four, uint64_t seed);
-
 /*
  * A hash over the outermost IP header without what routers change (TTL or hop limit, IPv4 checksum, DSCP and ECN, flow label), and what follows up to the
  * highest rung that was captured, as far as it belongs to the datagram. The link layer does not count. 0: there is no IP header, or not even the
  * first rung was captured of a datagram that is longer.
  *
- * The upper 40 bits are those of the first rung; bit 0 says that the 23 bits between are those of the second. seed: see weir_dedup_options.
+ * The upper 40 bits are those of the first rung; bit 0 says that the 23 bits between are those of the second. key: of the seed of weir_dedup_options.
+ * facts: as weir_decode made them; or NULL.
  */
-static inline uint64_t packet_identity_seeded(const struct weir_packet *packet, const struct weir_facts *facts,
-                                              uint64_t seed)
+uint64_t packet_identity_keyed(const struct weir_packet *packet, const struct weir_facts *facts,
+                               const struct identity_key *key);
+uint64_t packet_identity(const struct weir_packet *packet, const struct weir_facts *facts); /* with a seed of 0 */
+
+#ifdef SHORT_HASH_WIDE
+
+static inline SHORT_HASH_256 struct short_hash_sums_256 identity_add_256(struct short_hash_sums_256 sums, __m256i words,
+                                                                         const uint64_t key[static 4])
 {
-	if (!facts || facts->network_count == 0)
-		return 0;
-	const struct weir_network *network = &facts->networks[0];
-	bool four = network->version == 4;
-	if (network->offset > packet->captured)
-		return 0;
-	const uint8_t *at = packet->data + network->offset;
-	uint32_t captured = packet->captured - network->offset;
-	if (captured < IDENTITY_IPV6_RUNG)
-		return packet_identity_short(at, captured, four, seed);
-	uint32_t six = !four, rung = IDENTITY_IPV4_RUNG + six * (IDENTITY_IPV6_RUNG - IDENTITY_IPV4_RUNG);
-	uint32_t total = weir_load_be16(at + 2 + six * 2) + six * 40, header = (at[0] & 15) * 4u;
-	if ((total < rung) | (four & ((header < 20) | (total < header))))
-		return packet_identity_short(at, captured, four, seed);
-	uint64_t first = identity_first(at, four, seed);
-	uint32_t full = total < IDENTITY_FULL_RUNG ? total : IDENTITY_FULL_RUNG;
-	if (captured < full)
-		return identity_of_rungs(first, NULL);
-	uint64_t rest = full > rung ? identity_rest(at, rung, full, seed) : first;
-	return identity_of_rungs(first, &rest);
+	__m256i mixed = _mm256_xor_si256(words, _mm256_load_si256((const __m256i *)(const void *)key));
+	sums.words = _mm256_add_epi64(sums.words, words);
+	sums.products = _mm256_add_epi64(sums.products, _mm256_mul_epu32(mixed, _mm256_srli_epi64(mixed, 32)));
+	return sums;
 }
 
-uint64_t packet_identity(const struct weir_packet *packet, const struct weir_facts *facts); /* with a seed of 0 */
+static inline SHORT_HASH_256 __m256i identity_load_256(const uint8_t *first, const uint8_t *second)
+{
+	return _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)first)),
+	                               _mm_loadu_si128((const __m128i *)(const void *)second), 1);
+}
+
+/* The same as packet_identity_keyed. */
+static inline SHORT_HASH_256 uint64_t packet_identity_256(const struct weir_packet *packet,
+                                                          const struct weir_facts *facts,
+                                                          const struct identity_key *key)
+{
+	const uint8_t *blocks[3];
+	struct identity_place place;
+
+	if (__builtin_expect(!identity_usual(packet, facts, &place), 0))
+		return packet_identity_keyed(packet, facts, key);
+	identity_blocks(&place, blocks);
+	const struct identity_kept *kept = &identity_kept[place.six];
+	__m256i first = identity_load_256(place.at, blocks[0]), last = identity_load_256(place.at + 32, blocks[2]);
+	first = _mm256_and_si256(first, _mm256_load_si256((const __m256i *)(const void *)kept->first));
+	last = _mm256_and_si256(last, _mm256_load_si256((const __m256i *)(const void *)kept->last));
+	struct short_hash_sums_256 sums = {_mm256_setzero_si256(), _mm256_setzero_si256()};
+	sums = identity_add_256(sums, first, key->words[0]);
+	sums = identity_add_256(sums, identity_load_256(place.at + 16, blocks[1]), key->words[1]);
+	sums = identity_add_256(sums, last, key->words[2]);
+	__m256i both = _mm256_add_epi64(sums.products, _mm256_shuffle_epi32(sums.words, 0x4e));
+	both = _mm256_xor_si256(both, _mm256_load_si256((const __m256i *)(const void *)key->last));
+	__m128i low = _mm256_castsi256_si128(both), high = _mm256_extracti128_si256(both, 1);
+	uint64_t rest = short_hash_fold((uint64_t)_mm_cvtsi128_si64(high), (uint64_t)_mm_extract_epi64(high, 1));
+	return identity_of_rungs(short_hash_fold((uint64_t)_mm_cvtsi128_si64(low), (uint64_t)_mm_extract_epi64(low, 1)),
+	                         &rest);
+}
+
+#endif
 
 /* Whether two identities are that of one packet: as far as both vantages captured it. */
 static inline bool identity_same(uint64_t a, uint64_t b)

@@ -1,4 +1,6 @@
 /* What makes an IP packet the same elsewhere: src/stage/identity.c. */
+#include <stdlib.h>
+
 #include "../unit.h"
 
 #include "stage/identity.h"
@@ -139,6 +141,59 @@ static void test_no_whole_ip_header_is_none(void **state)
 	assert_true(packet_identity(&sample.packet, NULL) == 0);
 }
 
+#ifdef SHORT_HASH_WIDE
+static SHORT_HASH_256 uint64_t wide_identity(const struct weir_packet *packet, const struct weir_facts *facts,
+                                             const struct identity_key *key)
+{
+	return packet_identity_256(packet, facts, key);
+}
+#endif
+
+/* Of every captured length and every length in the header, in memory that is exactly as long. */
+static void test_vectors_compute_the_same(void **state)
+{
+#ifdef SHORT_HASH_WIDE
+	struct identity_key key;
+	struct sample sample;
+
+	if (!__builtin_cpu_supports("avx2"))
+		skip();
+	identity_key_set(&key, 99);
+	for (unsigned six = 0; six < 2; six++)
+		for (uint32_t captured = 14; captured <= LENGTH; captured++)
+			for (uint32_t total = 0; total <= LENGTH; total += total < 20 ? 20 : 1) {
+				six ? make6(&sample) : make4(&sample);
+				sample.data[six ? 19 : 17] = (uint8_t)total;
+				uint8_t *copy = malloc(captured);
+				assert_non_null(copy);
+				memcpy(copy, sample.data, captured);
+				sample.packet = (struct weir_packet){.data = copy, .captured = captured, .length = LENGTH, .linktype = 1};
+				weir_decode(&sample.packet, &sample.facts);
+				assert_true(wide_identity(&sample.packet, &sample.facts, &key) ==
+				            packet_identity_keyed(&sample.packet, &sample.facts, &key));
+				free(copy);
+			}
+#else
+	skip();
+#endif
+}
+
+static void test_the_key_of_no_seed_is_the_one_that_is_written_down(void **state)
+{
+	struct identity_key key;
+	struct sample sample;
+
+	identity_key_set(&key, 0);
+	make4(&sample);
+	uint64_t before = identity(&sample, LENGTH);
+	assert_true(packet_identity_keyed(&sample.packet, &sample.facts, &key) == before);
+	make6(&sample);
+	before = identity(&sample, LENGTH);
+	assert_true(packet_identity_keyed(&sample.packet, &sample.facts, &key) == before);
+	identity_key_set(&key, 1);
+	assert_true(packet_identity_keyed(&sample.packet, &sample.facts, &key) != before);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -147,6 +202,8 @@ int main(void)
 		cmocka_unit_test(test_neither_padding_nor_a_longer_snap_length_counts),
 		cmocka_unit_test(test_packets_cut_at_different_places_are_the_same),
 		cmocka_unit_test(test_no_whole_ip_header_is_none),
+		cmocka_unit_test(test_vectors_compute_the_same),
+		cmocka_unit_test(test_the_key_of_no_seed_is_the_one_that_is_written_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
