@@ -41,11 +41,22 @@ struct weir_file_header {
 	struct weir_bytes raw; /* pcap: the 24 bytes of the header; pcapng: the SHB with its options */
 };
 
+/*
+ * Is shown what is read of a file, for who needs all of its bytes too and would have to read them a second time. Only of plain files (neither sealed nor
+ * compressed) and as the bytes stand on disk, from `offset` on, in their order, by the thread that fills. data lies in buffer, which may be held:
+ * nobody writes there again before it is dropped.
+ */
+struct weir_capture_tap {
+	void (*read)(void *context, struct weir_buffer *buffer, const uint8_t *data, size_t length, uint64_t offset);
+	void *context;
+};
+
 struct weir_capture_options {
 	uint32_t packet_limit_bytes; /* a record that claims more is damage; 0 = as libpcap and Wireshark have it: 256 KiB, 8 MiB for
 	                                EBHSCR, 128 MiB for D-Bus and USBPcap. Bounds the memory of the reader. */
 	uint32_t window_bytes;       /* how much to read at once; 0 = chosen for the cache */
 	const struct weir_identities *identities; /* that open sealed files; they outlive the source; NULL: none */
+	const struct weir_capture_tap *tap; /* outlives the source; NULL: none */
 	bool tolerant_linktype;      /* reserved link type bits set: take the low 16 bits instead of refusing */
 };
 

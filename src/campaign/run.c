@@ -1,7 +1,6 @@
 /* Runs: weir/run.h. A run is made part by part; each part is one pipeline, and ends with the state that the next begins with. */
 #include <dirent.h>
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -120,6 +119,7 @@ static void free_run(struct run *run)
 		run->flow_sink->ops->close(run->flow_sink);
 	weir_applications_free(run->applications);
 	weir_source_close(run->files);
+	run_hashing_free(run->hashing);
 	run_clocks_free(run);
 	run_interfaces_free(run);
 	run_plan_free(&run->plan);
@@ -420,71 +420,6 @@ static int look_for_interrupted(struct run *run, bool *resumed, struct weir_faul
 
 /* ---- the whole ---- */
 
-/*
- * SHA-256 of the inputs takes about as long as all the rest on one core, and needs nothing of it: with more threads than one it goes on beside the parts.
- */
-struct hashing {
-	struct run *run;
-	pthread_t thread;
-	bool started;
-	_Atomic int stop;
-	int error;
-	struct weir_fault fault;
-};
-
-static int hash_inputs(struct run *run, const _Atomic int *stop, struct weir_fault *fault)
-{
-	struct run_hashes *known = NULL;
-	char path[PATH_MAX];
-	int error = 0;
-
-	/* Where sums can't be kept (a campaign that can only be read) they are computed. */
-	if (run->campaign && path_in(run->plan.campaign, "runs", path, NULL) == 0 && os_make_folders(path, NULL) == 0 &&
-	    path_in(run->plan.campaign, "runs/hashes.db", path, NULL) == 0)
-		run_hashes_open(path, &known, NULL);
-	for (size_t i = 0; !error && i < run->plan.input_count; i++) {
-		struct run_input *input = &run->plan.inputs[i];
-		error = run->campaign ? path_in(run->plan.campaign, input->path, path, fault) : 0;
-		if (!error)
-			error = run_hash(known, run->campaign ? path : input->path, stop, input->sha256, fault);
-	}
-	run_hashes_close(known);
-	return error;
-}
-
-static void *hash_beside(void *argument)
-{
-	struct hashing *hashing = argument;
-
-	hashing->error = hash_inputs(hashing->run, &hashing->stop, &hashing->fault);
-	return NULL;
-}
-
-static void hashing_begin(struct hashing *hashing)
-{
-	hashing->started = hashing->run->threads > 1 && pthread_create(&hashing->thread, NULL, hash_beside, hashing) == 0;
-}
-
-/* Waits for it, or, when the run has failed, ends it. Without a thread it is done here. */
-static int hashing_end(struct hashing *hashing, bool failed, struct weir_fault *fault)
-{
-	int64_t begun_ns = clock_monotonic_ns();
-	int error = 0;
-
-	if (hashing->started) {
-		if (failed)
-			atomic_store_explicit(&hashing->stop, 1, memory_order_relaxed); /* nothing else is read because of it */
-		pthread_join(hashing->thread, NULL);
-		error = failed ? 0 : hashing->error;
-		if (error)
-			*fault = hashing->fault;
-	} else if (!failed) {
-		error = hash_inputs(hashing->run, hashing->run->options->stop, fault);
-	}
-	hashing->run->hashing_ns += clock_monotonic_ns() - begun_ns;
-	return error;
-}
-
 static int finish(struct run *run, struct weir_fault *fault)
 {
 	char path[PATH_MAX];
@@ -535,7 +470,6 @@ static int begin_clocks(struct run *run, struct weir_fault *fault)
 
 static int do_run(struct run *run, bool resumed, struct weir_fault *fault)
 {
-	struct hashing hashing = {.run = run};
 	char path[PATH_MAX];
 	int fd = -1;
 
@@ -548,7 +482,7 @@ static int do_run(struct run *run, bool resumed, struct weir_fault *fault)
 	if (!error)
 		error = os_lock(path, &fd, fault);
 	if (!error)
-		hashing_begin(&hashing);
+		run->hashing = run_hashing_begin(run);
 	bool begun = resumed && has(run->folder, "run.state");
 	if (!error && resumed)
 		error = run_state_load(run, fault);
@@ -558,7 +492,7 @@ static int do_run(struct run *run, bool resumed, struct weir_fault *fault)
 		error = run_files_skip(run, fault);
 	if (!error)
 		error = do_parts(run, fault);
-	int hashed = hashing_end(&hashing, error != 0, error ? NULL : fault);
+	int hashed = run_hashing_end(run, error != 0, error ? NULL : fault);
 	if (!error)
 		error = hashed;
 	if (!error)

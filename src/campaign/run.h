@@ -10,6 +10,7 @@
 #include <weir/run.h>
 
 #include "core/json.h"
+#include "file/sha256.h"
 
 /* ---- the plan: what goes in, and how (run_plan.c) ---- */
 
@@ -158,6 +159,7 @@ struct run {
 	struct weir_flow_sink *flow_sink; /* of the part */
 	struct weir_sink *packet_sink;
 	bool failed_to_enter;          /* no memory for a damage */
+	struct run_hashing *hashing;   /* beside the parts; NULL: it is done when they are */
 	int64_t hashing_ns;
 };
 
@@ -227,6 +229,26 @@ struct run_hashes;
 int run_hashes_open(const char *path, struct run_hashes **hashes, struct weir_fault *fault);
 void run_hashes_close(struct run_hashes *hashes);
 int run_hash(struct run_hashes *known, const char *path, const _Atomic int *stop, char hex[static 65], struct weir_fault *fault);
+int run_hash_fed(struct run_hashes *known, const char *path, const struct sha256_feed *feed, const _Atomic int *stop, char hex[static 65],
+                 struct weir_fault *fault);
+
+/*
+ * SHA-256 of all inputs, into the plan (run_hashing.c): on a thread of its own where there are more than one. begin: NULL, where there is no such thread. end waits for it, or, when
+ * the run has failed, ends it; without a thread it is done then. The tap is for who reads input i meanwhile; NULL: none.
+ */
+struct run_hashing *run_hashing_begin(struct run *run);
+int run_hashing_end(struct run *run, bool failed, struct weir_fault *fault);
+void run_hashing_free(struct run_hashing *hashing); /* it has ended, and no source has its tap any more */
+const struct weir_capture_tap *run_hashing_tap(struct run_hashing *hashing, size_t i);
+
+/* What is read of the inputs, for who hashes them one after the other (run_feed.c). */
+struct run_feed;
+struct run_feed *run_feed_new(size_t inputs); /* NULL: no memory */
+void run_feed_free(struct run_feed *feed);    /* when nobody reads any more */
+void run_feed_end(struct run_feed *feed);     /* nothing more is read */
+const struct weir_capture_tap *run_feed_tap(struct run_feed *feed, size_t i);
+/* Of input i, which is hashed next; those before it are done. Until the next call. */
+struct sha256_feed run_feed_of(struct run_feed *feed, size_t i);
 
 /* manifest.json and report.html (run_manifest.c, run_report.c). */
 int run_manifest_write(struct run *run, struct weir_fault *fault);

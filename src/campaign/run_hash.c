@@ -9,7 +9,6 @@
 #include <sqlite3.h>
 
 #include "campaign/run.h"
-#include "file/sha256.h"
 
 struct run_hashes {
 	sqlite3 *database;
@@ -90,12 +89,18 @@ static void keep(struct run_hashes *known, const char *path, const struct stat *
 
 int run_hash(struct run_hashes *known, const char *path, const _Atomic int *stop, char hex[static 65], struct weir_fault *fault)
 {
+	return run_hash_fed(known, path, NULL, stop, hex, fault);
+}
+
+int run_hash_fed(struct run_hashes *known, const char *path, const struct sha256_feed *feed, const _Atomic int *stop, char hex[static 65],
+                 struct weir_fault *fault)
+{
 	struct stat status;
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	int failed = fd < 0 || fstat(fd, &status) != 0 ? errno : 0;
 
 	if (!failed && !(known && find(known, path, &status, hex))) {
-		failed = file_sha256(fd, stop, hex);
+		failed = file_sha256_fed(fd, feed, stop, hex);
 		if (!failed && known)
 			keep(known, path, &status, hex);
 	}

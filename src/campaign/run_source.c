@@ -61,9 +61,10 @@ static void piece_close(struct weir_source *source)
 
 static const struct weir_source_ops piece_ops = {.name = "part", .fill = piece_fill, .close = piece_close};
 
-static int open_file(struct run *run, const char *path, struct weir_source **source, struct weir_fault *fault)
+static int open_file(struct run *run, size_t i, struct weir_source **source, struct weir_fault *fault)
 {
-	const struct weir_capture_options options = {.identities = run->options->identities};
+	const char *path = run->plan.inputs[i].path;
+	const struct weir_capture_options options = {.identities = run->options->identities, .tap = run_hashing_tap(run->hashing, i)};
 
 	if (run->plan.stages & WEIR_RUN_REPAIR)
 		return weir_repair_open(path, &options, run_damaged, run, source, fault);
@@ -79,12 +80,12 @@ static int open_files(struct run *run, struct weir_fault *fault)
 	int error = 0;
 
 	if (plan->input_count == 1) /* its own order is kept */
-		return open_file(run, plan->inputs[0].path, &run->files, fault);
+		return open_file(run, 0, &run->files, fault);
 	inputs = calloc(plan->input_count, sizeof *inputs);
 	if (!inputs)
 		return weir_fail(fault, WEIR_E_MEMORY, "no memory for %zu files", plan->input_count);
 	for (; !error && count < plan->input_count; count += !error) {
-		error = open_file(run, plan->inputs[count].path, &inputs[count].source, fault);
+		error = open_file(run, count, &inputs[count].source, fault);
 		inputs[count].name = plan->inputs[count].path;
 		inputs[count].clock = run_clock_of(run, count);
 	}

@@ -35,6 +35,15 @@ int capture_fail(const struct capture *capture, struct weir_fault *fault, enum w
 	                    message);
 }
 
+/* Shows what was read last, `length` bytes of it. */
+static void show(const struct capture *capture, const uint8_t *data, size_t length)
+{
+	const struct weir_capture_tap *tap = capture->options.tap;
+
+	if (tap && length && stream_plain(capture->stream))
+		tap->read(tap->context, capture->buffer, data, length, stream_position(capture->stream) - length);
+}
+
 /* Puts the unread bytes at the front of a buffer with room for more. */
 static int make_room(struct capture *capture, size_t need, struct weir_fault *fault)
 {
@@ -97,6 +106,7 @@ int capture_need(struct capture *capture, size_t need, struct weir_fault *fault)
 			}
 			return (int)n;
 		}
+		show(capture, out, (size_t)n);
 		capture->ended = n == 0;
 		capture->end += n;
 		capture->end_offset += (uint64_t)n;

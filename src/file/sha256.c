@@ -8,33 +8,53 @@
 
 #include <openssl/evp.h>
 
-static int hash_descriptor(int fd, const _Atomic int *stop, EVP_MD_CTX *context, uint8_t *buffer, size_t size)
+enum { SIZE = 1 << 18 }; /* stays in the second-level cache */
+
+/* Up to SIZE bytes from `at` on: how many; 0 at the end, or a negative errno. Without a feed it may be a pipe: then `at` is where it stands. */
+static int64_t piece_at(int fd, const struct sha256_feed *feed, uint64_t at, uint8_t *buffer, const uint8_t **data)
 {
-	if (EVP_DigestInit_ex(context, EVP_sha256(), NULL) != 1)
-		return EIO;
+	size_t size = SIZE;
+
+	*data = NULL;
+	if (feed)
+		size = feed->next(feed->context, at, SIZE, data);
+	if (*data)
+		return (int64_t)size;
+	*data = buffer;
 	for (;;) {
-		ssize_t n = read(fd, buffer, size);
-		/* Relaxed: nothing else is read because of it. */
-		if (stop && atomic_load_explicit((_Atomic int *)stop, memory_order_relaxed))
-			return EINTR;
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return errno;
-		if (n == 0)
-			return 0;
-		if (EVP_DigestUpdate(context, buffer, (size_t)n) != 1)
-			return EIO;
+		ssize_t n = feed ? pread(fd, buffer, size, (off_t)at) : read(fd, buffer, size);
+		if (n >= 0 || errno != EINTR)
+			return n < 0 ? -errno : n;
 	}
 }
 
-int file_sha256(int fd, const _Atomic int *stop, char hex[static SHA256_HEX])
+static int hash_descriptor(int fd, const struct sha256_feed *feed, const _Atomic int *stop, EVP_MD_CTX *context,
+                           uint8_t *buffer)
 {
-	enum { SIZE = 1 << 18 };
+	uint64_t at = 0;
+
+	if (EVP_DigestInit_ex(context, EVP_sha256(), NULL) != 1)
+		return EIO;
+	for (;;) {
+		const uint8_t *data;
+		int64_t n = piece_at(fd, feed, at, buffer, &data);
+		/* Relaxed: nothing else is read because of it. */
+		if (stop && atomic_load_explicit((_Atomic int *)stop, memory_order_relaxed))
+			return EINTR;
+		if (n <= 0)
+			return (int)-n;
+		if (EVP_DigestUpdate(context, data, (size_t)n) != 1)
+			return EIO;
+		at += (uint64_t)n;
+	}
+}
+
+int file_sha256_fed(int fd, const struct sha256_feed *feed, const _Atomic int *stop, char hex[static SHA256_HEX])
+{
 	EVP_MD_CTX *context = EVP_MD_CTX_new();
 	uint8_t *buffer = malloc(SIZE), digest[EVP_MAX_MD_SIZE];
 	unsigned length = 0;
-	int failed = !context || !buffer ? ENOMEM : hash_descriptor(fd, stop, context, buffer, SIZE);
+	int failed = !context || !buffer ? ENOMEM : hash_descriptor(fd, feed, stop, context, buffer);
 
 	if (!failed && EVP_DigestFinal_ex(context, digest, &length) != 1)
 		failed = EIO;
@@ -43,4 +63,9 @@ int file_sha256(int fd, const _Atomic int *stop, char hex[static SHA256_HEX])
 	free(buffer);
 	EVP_MD_CTX_free(context);
 	return failed;
+}
+
+int file_sha256(int fd, const _Atomic int *stop, char hex[static SHA256_HEX])
+{
+	return file_sha256_fed(fd, NULL, stop, hex);
 }

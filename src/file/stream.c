@@ -453,6 +453,11 @@ enum weir_compression stream_compression(const struct stream *stream)
 
 uint64_t stream_position(const struct stream *stream) { return stream->position - stream->input_left; }
 
+bool stream_plain(const struct stream *stream)
+{
+	return stream->fd >= 0 && !stream->pipe && !stream->codec && !stream->sealed && !stream->text;
+}
+
 bool stream_sealed(const struct stream *stream) { return stream->sealed != NULL; }
 
 uint64_t stream_size(const struct stream *stream) { return stream->size; }

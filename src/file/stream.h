@@ -51,6 +51,7 @@ bool stream_waits(const struct stream *stream);
 
 enum weir_compression stream_compression(const struct stream *stream);
 uint64_t stream_position(const struct stream *stream); /* in the file as it is on disk; when sealed, in what was sealed */
+bool stream_plain(const struct stream *stream);        /* what stream_read gives is what stands in a file, up to stream_position */
 uint64_t stream_size(const struct stream *stream);     /* of the file on disk; 0: not known */
 
 /* Memory that was opened and is neither sealed nor compressed can be used as it is: its bytes, else {NULL, 0}. */

@@ -1,0 +1,114 @@
+/*
+ * SHA-256 of the inputs takes about as long as all the rest on one core, and needs nothing of it: with more threads than one it goes on beside the parts. Files are
+ * not read twice for it where they are plain: what the source reads is hashed, too.
+ */
+#include <limits.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "campaign/run.h"
+#include "core/clock.h"
+#include "os/files.h"
+
+struct run_hashing {
+	struct run *run;
+	struct run_feed *feed; /* NULL: everything is read */
+	pthread_t thread;
+	_Atomic int stop;
+	int error;
+	struct weir_fault fault;
+};
+
+static int path_in(const char *folder, const char *name, char out[static PATH_MAX], struct weir_fault *fault)
+{
+	if (snprintf(out, PATH_MAX, "%s/%s", folder, name) >= PATH_MAX)
+		return weir_fail(fault, WEIR_E_LIMIT, "the name of a file of the run is too long");
+	return 0;
+}
+
+static int hash_inputs(struct run *run, struct run_feed *feed, const _Atomic int *stop, struct weir_fault *fault)
+{
+	struct run_hashes *known = NULL;
+	char path[PATH_MAX];
+	int error = 0;
+
+	/* Where sums can't be kept (a campaign that can only be read) they are computed. */
+	if (run->campaign && path_in(run->plan.campaign, "runs", path, NULL) == 0 && os_make_folders(path, NULL) == 0 &&
+	    path_in(run->plan.campaign, "runs/hashes.db", path, NULL) == 0)
+		run_hashes_open(path, &known, NULL);
+	for (size_t i = 0; !error && i < run->plan.input_count; i++) {
+		struct run_input *input = &run->plan.inputs[i];
+		struct sha256_feed fed = {0};
+
+		if (feed)
+			fed = run_feed_of(feed, i);
+		error = run->campaign ? path_in(run->plan.campaign, input->path, path, fault) : 0;
+		if (!error)
+			error =
+				run_hash_fed(known, run->campaign ? path : input->path, feed ? &fed : NULL, stop, input->sha256, fault);
+	}
+	run_hashes_close(known);
+	return error;
+}
+
+static void *hash_beside(void *argument)
+{
+	struct run_hashing *hashing = argument;
+
+	hashing->error = hash_inputs(hashing->run, hashing->feed, &hashing->stop, &hashing->fault);
+	/* What is read from now on is not kept for it. */
+	if (hashing->feed)
+		run_feed_end(hashing->feed);
+	return NULL;
+}
+
+struct run_hashing *run_hashing_begin(struct run *run)
+{
+	struct run_hashing *hashing = run->threads > 1 ? calloc(1, sizeof *hashing) : NULL;
+
+	if (!hashing)
+		return NULL;
+	hashing->run = run;
+	/* Segments are read chunk by chunk, of which not all are wanted, and their hashes are kept. */
+	hashing->feed = run->campaign ? NULL : run_feed_new(run->plan.input_count);
+	if (pthread_create(&hashing->thread, NULL, hash_beside, hashing) == 0)
+		return hashing;
+	run_feed_free(hashing->feed);
+	free(hashing);
+	return NULL;
+}
+
+const struct weir_capture_tap *run_hashing_tap(struct run_hashing *hashing, size_t i)
+{
+	return hashing && hashing->feed ? run_feed_tap(hashing->feed, i) : NULL;
+}
+
+int run_hashing_end(struct run *run, bool failed, struct weir_fault *fault)
+{
+	struct run_hashing *hashing = run->hashing;
+	int64_t begun_ns = clock_monotonic_ns();
+	int error = 0;
+
+	if (hashing) {
+		if (failed)
+			atomic_store_explicit(&hashing->stop, 1, memory_order_relaxed); /* nothing else is read because of it */
+		if (hashing->feed)
+			run_feed_end(hashing->feed);
+		pthread_join(hashing->thread, NULL);
+		error = failed ? 0 : hashing->error;
+		if (error)
+			*fault = hashing->fault;
+	} else if (!failed) {
+		error = hash_inputs(run, NULL, run->options->stop, fault);
+	}
+	run->hashing_ns += clock_monotonic_ns() - begun_ns;
+	return error;
+}
+
+void run_hashing_free(struct run_hashing *hashing)
+{
+	if (!hashing)
+		return;
+	run_feed_free(hashing->feed);
+	free(hashing);
+}
