@@ -111,6 +111,12 @@ void json_signed(struct json *json, int64_t value)
 	text_add_unsigned(json->text, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
 }
 
+struct text *json_number(struct json *json)
+{
+	separate(json);
+	return json->text;
+}
+
 void json_double(struct json *json, double value)
 {
 	if (!isfinite(value)) {
