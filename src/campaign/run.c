@@ -341,11 +341,13 @@ static int do_run(struct run *run, bool resumed, struct weir_fault *fault)
 	run->tally = run_tally_new();
 	int error = run->tally ? make_stages(run, fault) : weir_fail(fault, WEIR_E_MEMORY, "no memory for the run");
 	if (!error)
-		error = run_folder_make(run, fault);
+		error = run_folder_make(run, resumed, fault);
 	if (!error)
 		error = path_in(run->folder, ".lock", path, fault);
 	if (!error)
 		error = os_lock(path, &fd, fault);
+	if (!error)
+		error = run_folder_enter_plan(run, fault);
 	if (!error)
 		hashing_begin(&hashing);
 	bool begun = resumed && has(run->folder, "run.state");

@@ -2,8 +2,10 @@
 #include "campaign/run_folder.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "core/clock.h"
@@ -25,13 +27,34 @@ int run_folder_name(const struct weir_run_options *options, struct run *run, str
 	return length < (int)sizeof run->folder ? 0 : weir_fail(fault, WEIR_E_LIMIT, "the name of the run's folder is too long");
 }
 
-int run_folder_make(struct run *run, struct weir_fault *fault)
+/* Makes a folder that nobody else has, named by the second in which the run began. */
+static int make_new(struct run *run, struct weir_fault *fault)
+{
+	size_t length = strlen(run->folder);
+	char *slash = strrchr(run->folder, '/');
+	int error = 0;
+
+	if (slash && slash != run->folder) {
+		*slash = '\0';
+		error = os_make_folders(run->folder, fault);
+		*slash = '/';
+	}
+	for (unsigned number = 2; !error && mkdir(run->folder, 0777) != 0; number++) {
+		if (errno != EEXIST)
+			return weir_fail_errno(fault, errno, run->folder, "can't be made");
+		/* Two digits, so that the latest is the last by name. */
+		int more = snprintf(run->folder + length, sizeof run->folder - length, "-%02u", number);
+		if (number > 99 || more >= (int)(sizeof run->folder - length))
+			return weir_fail_at(fault, WEIR_E_LIMIT, run->folder, WEIR_NOWHERE, WEIR_NOWHERE, "there are too many runs of this second");
+	}
+	return error;
+}
+
+int run_folder_make(struct run *run, bool resumed, struct weir_fault *fault)
 {
 	static const char *const folders[] = {"flows", "packets"};
 	char path[PATH_MAX];
-	struct text text = {0};
-	struct json json = json_into(&text);
-	int error = os_make_folders(run->folder, fault);
+	int error = run->options->out || resumed ? os_make_folders(run->folder, fault) : make_new(run, fault);
 
 	for (size_t i = 0; !error && i < 2; i++) {
 		if (i == 0 ? !(run->plan.stages & WEIR_RUN_FLOWS) : !run->plan.packets)
@@ -40,8 +63,16 @@ int run_folder_make(struct run *run, struct weir_fault *fault)
 		if (!error)
 			error = os_make_folders(path, fault);
 	}
-	if (!error)
-		error = path_in(run->folder, "run.json", path, fault);
+	return error;
+}
+
+int run_folder_enter_plan(struct run *run, struct weir_fault *fault)
+{
+	char path[PATH_MAX];
+	struct text text = {0};
+	struct json json = json_into(&text);
+	int error = path_in(run->folder, "run.json", path, fault);
+
 	run_plan_write(&run->plan, true, &json);
 	text_add_char(&text, '\n');
 	if (!error && text.failed)
@@ -123,6 +154,13 @@ static bool same_files(const struct run_plan *a, const struct run_plan *b)
 	return same;
 }
 
+/* Whether an interrupted run is of what is asked for now. It may end earlier: what came since is for the next one. */
+static bool is_asked_for(const struct run *run, const struct run_plan *found)
+{
+	return same_parameters(found, &run->plan, !run->options->since_last) && (!run->campaign || found->to_ns <= run->options->to_ns) &&
+	       (run->campaign ? found->campaign != NULL : same_files(found, &run->plan));
+}
+
 /* The latest run of the campaign, or of these files, that was interrupted and has these parameters: then *found is its plan. */
 static bool find_interrupted(struct run *run, struct run_plan *found)
 {
@@ -133,7 +171,7 @@ static bool find_interrupted(struct run *run, struct run_plan *found)
 	for (size_t i = count; !is && i-- > 0;) {
 		if (!has(names[i], "run.json") || has(names[i], "manifest.json") || run_read_plan(names[i], "run.json", "$", found, NULL) < 0)
 			continue;
-		is = same_parameters(found, &run->plan, !run->options->since_last) && (run->campaign ? found->campaign != NULL : same_files(found, &run->plan));
+		is = is_asked_for(run, found);
 		if (is)
 			snprintf(run->folder, sizeof run->folder, "%s", names[i]);
 		else
@@ -178,7 +216,7 @@ int run_folder_interrupted(struct run *run, bool *resumed, struct weir_fault *fa
 		error = run_read_plan(run->folder, "run.json", "$", &found, fault);
 		if (error)
 			return error;
-		if (!same_parameters(&found, &run->plan, false) || (!run->campaign && !same_files(&found, &run->plan))) {
+		if (!is_asked_for(run, &found)) {
 			run_plan_free(&found);
 			return weir_fail_at(fault, WEIR_E_USAGE, run->folder, WEIR_NOWHERE, WEIR_NOWHERE,
 			                    "holds an interrupted run with other parameters: give them, or another folder with -o");

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "campaign/run.h"
+#include "campaign/run_again.h"
 
 static inline int path_in(const char *folder, const char *name, char out[static PATH_MAX], struct weir_fault *fault)
 {
@@ -25,8 +26,10 @@ static inline bool has(const char *folder, const char *name)
 
 /* Puts the name into run->folder: as asked, or by when the run began. */
 int run_folder_name(const struct weir_run_options *options, struct run *run, struct weir_fault *fault);
-/* Makes the folder of run->plan, with the plan in it. */
-int run_folder_make(struct run *run, struct weir_fault *fault);
+/* Makes the folder. One that nobody named is a new one: run->folder has a number behind it where another run has begun in the same second. */
+int run_folder_make(struct run *run, bool resumed, struct weir_fault *fault);
+/* Puts the plan into it; who does has its lock. */
+int run_folder_enter_plan(struct run *run, struct weir_fault *fault);
 /* Where the latest whole run of a campaign ended; WEIR_TIME_FIRST when there is none. */
 int64_t run_folder_end_of_last(const char *campaign);
 /* Whether there is an interrupted run to go on with; then its plan replaces the one that was made, and run->folder is its folder. */
