@@ -1,6 +1,6 @@
 #!/bin/bash
 # weir links: what ip and ethtool tell of interfaces, and every change as an event.
-# run: sanitize
+# run: sanitize waits
 . "$(dirname "$0")/lib.sh"
 need_root
 need_command ip jq ethtool
