@@ -69,6 +69,8 @@ static void times_before_the_epoch_are_written_right(void **state)
 	assert_string_equal(format_time(-1, false, 9, out), "1969-12-31T23:59:59.999999999Z");
 	assert_string_equal(format_time(NOW + 123456789, false, 6, out), "2023-11-14T22:13:20.123456Z");
 	assert_string_equal(format_time(NOW, false, 0, out), "2023-11-14T22:13:20Z");
+	assert_string_equal(format_time(INT64_MIN, false, 9, out), "1677-09-21T00:12:43.145224192Z");
+	assert_string_equal(format_time(INT64_MAX, false, 9, out), "2262-04-11T23:47:16.854775807Z");
 }
 
 static void figures_read_well(void **state)
