@@ -79,7 +79,7 @@ int weir_originals_ready(struct weir_originals *originals, struct weir_fault *fa
 struct weir_originals_statistics {
 	uint64_t packets;
 	uint64_t held[WEIR_ORIGINAL_KINDS];     /* are searched for */
-	uint64_t not_held[WEIR_ORIGINAL_KINDS]; /* met without memory left for them (times met, not values) */
+	uint64_t not_held[WEIR_ORIGINAL_KINDS]; /* met without memory left for them (times met, not values), or too many that are too much alike to be searched for */
 	uint64_t images[WEIR_ORIGINAL_KINDS];   /* of those held: are also what another original became */
 	uint64_t words; /* names that are ordinary words or shorter than four characters: not searched for */
 	uint64_t payload_sampled_one_in; /* of all runs of eight bytes so many are held */

@@ -110,7 +110,8 @@ struct weir_trace_session;
 struct weir_trace_options {
 	const char *const *providers; /* names of those built in, NULL at the end; NULL: those that cost little */
 	const char *file;             /* where to write; its ending chooses the compression; NULL: nowhere */
-	void (*event)(const struct weir_trace_event *event, void *argument); /* called for each, by weir_trace_poll and weir_trace_emit; may be NULL */
+	/* Called for each, by weir_trace_poll and weir_trace_emit, one at a time: it may not call into the session. NULL: nobody wants them. */
+	void (*event)(const struct weir_trace_event *event, void *argument);
 	void *argument;
 	uint32_t pid;        /* only of this process; 0: of all */
 	uint8_t level;       /* only up to this; 0: all */
@@ -135,7 +136,7 @@ int weir_trace_emit(struct weir_trace_session *session, uint16_t provider, uint8
                     size_t length, struct weir_fault *fault);
 /* Hands on what has come from the kernel; waits up to timeout_ms for it. How many, or an error. One thread. */
 int weir_trace_poll(struct weir_trace_session *session, int timeout_ms, struct weir_fault *fault);
-/* How many losses there are to tell of, up to `room` of them in `losses`. */
+/* Puts what there is to tell of losses into `losses`, `room` of them at most. How many it put there. */
 size_t weir_trace_losses(struct weir_trace_session *session, struct weir_trace_loss *losses, size_t room);
 /* Takes what is left, and writes the end of the file. Once. */
 int weir_trace_finish(struct weir_trace_session *session, struct weir_fault *fault);
@@ -153,9 +154,9 @@ struct weir_trace_reader;
 /* Opens a capture file (plain, compressed, sealed); "-": standard input. */
 int weir_trace_read_open(const char *path, const struct weir_identities *identities, struct weir_trace_reader **reader, struct weir_fault *fault);
 int weir_trace_read_open_memory(const void *data, size_t length, const char *name, struct weir_trace_reader **reader, struct weir_fault *fault);
-/* 1 and the next event, valid until the next call; 0 at the end; or an error. What is no event is passed over. */
+/* 1 and the next event, valid until the next call; 0 at the end; or an error (WEIR_E_LIMIT: descriptions of providers past 16 MiB). What is no event is passed over. */
 int weir_trace_read(struct weir_trace_reader *reader, struct weir_trace_event *event, struct weir_fault *fault);
-/* What the file told of losses so far; the last word of each provider and CPU. */
+/* What the file told of losses so far; in each section the last word of each provider and CPU. */
 const struct weir_trace_loss *weir_trace_read_losses(const struct weir_trace_reader *reader, size_t *count);
 void weir_trace_read_close(struct weir_trace_reader *reader);
 

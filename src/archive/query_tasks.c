@@ -513,7 +513,7 @@ static int expand_unindexed(struct query_tasks *tasks, const struct row *row, st
 		if (scan_has(&scan, journals.list[i].number))
 			continue;
 		int read = journal_read(&journals.list[i], &journal, fault);
-		if (read == WEIR_E_PERMISSION)
+		if (read == WEIR_E_PERMISSION || read == WEIR_E_MEMORY)
 			code = read;
 		if (read != 1)
 			continue;

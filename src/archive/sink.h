@@ -179,6 +179,9 @@ int fill_room(struct archive_sink *sink, size_t bytes, int64_t time_ns, struct w
 void fill_end_chunk(struct archive_sink *sink);
 void fill_end_segment(struct archive_sink *sink);
 
+/* consume.c: weir_sink_ops.consume. */
+int archive_consume(struct weir_sink *base, struct weir_batch *batch, struct weir_fault *fault);
+
 /* work.c */
 void *worker_run(void *sink);
 void *writer_run(void *sink);

@@ -282,14 +282,14 @@ static struct entry *next_entry(struct counter_sink *sink, const struct counter_
 	return &counters->entries[found];
 }
 
-/* By how much it grew. False: it was set back. */
+/* By how much it grew. False: it was set back. What seems to have come more than half the way round has been set back, too. */
 static bool grown(const struct entry *entry, const struct counter_value *value, uint64_t *growth)
 {
 	*growth = value->whole - entry->before;
 	if (value->whole >= entry->before)
 		return true;
-	*growth += UINT64_C(1) << 32;
-	return value->wraps && *growth < UINT64_C(1) << 32;
+	*growth += value->wraps_at;
+	return *growth < value->wraps_at / 2;
 }
 
 uint64_t counter_put(struct counter_sink *sink, const struct counter_value *value)

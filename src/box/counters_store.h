@@ -29,7 +29,7 @@ struct counter_value {
 	uint64_t whole;
 	double value;                 /* of RATIO; of the others it comes from whole */
 	bool negative;                /* whole is two's complement of a number below zero */
-	bool wraps;                   /* the system counts it in 32 bits */
+	uint64_t wraps_at;            /* what the system counts in 32 bits begins anew there (1 << 32 of its unit); 0: it does not */
 };
 
 /*

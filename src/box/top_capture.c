@@ -25,7 +25,7 @@ struct lane {
 	char interface[64];
 	pthread_t thread;
 	bool started;
-	uint32_t phase;            /* the lane's thread's: packets to be passed over before the next that is looked at */
+	uint32_t pass;             /* the lane's thread's: packets to be passed over before the next that is looked at */
 	_Atomic uint32_t one_in;   /* relaxed: a new value may come a batch late */
 	_Atomic uint64_t looked_at; /* in this interval; relaxed likewise */
 	/* Under the capture's lock: */
@@ -56,6 +56,25 @@ uint32_t top_capture_one_in(double rate, double budget)
 	return one_in;
 }
 
+uint32_t top_capture_sample(struct weir_batch *batch, uint32_t one_in, uint32_t *pass)
+{
+	uint32_t left = 0;
+
+	/* What was to be passed over when much came would be all that comes for minutes when little does. */
+	if (*pass >= one_in)
+		*pass = one_in - 1;
+	for (uint32_t i = 0; i < batch->count; i++) {
+		if (*pass) {
+			--*pass;
+			batch->packets[i].verdict = WEIR_DROP;
+		} else {
+			*pass = one_in - 1;
+			left++;
+		}
+	}
+	return left;
+}
+
 /* Passes over all but one in N; when more comes than was expected N grows at once. The weight is that of the whole batch. */
 static int sample(struct weir_stage *base, struct weir_batch *batch, struct weir_fault *fault)
 {
@@ -67,15 +86,7 @@ static int sample(struct weir_stage *base, struct weir_batch *batch, struct weir
 	while (looked_at + batch->count / one_in > share && batch->count > one_in && one_in < ONE_IN_MOST)
 		one_in *= 2;
 	atomic_store_explicit(&lane->one_in, one_in, memory_order_relaxed);
-	for (uint32_t i = 0; i < batch->count; i++) {
-		if (lane->phase) {
-			lane->phase--;
-			batch->packets[i].verdict = WEIR_DROP;
-		} else {
-			lane->phase = one_in - 1;
-			looked_at++;
-		}
-	}
+	looked_at += top_capture_sample(batch, one_in, &lane->pass);
 	atomic_store_explicit(&lane->looked_at, looked_at, memory_order_relaxed);
 	return 0;
 }

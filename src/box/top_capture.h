@@ -40,6 +40,9 @@ void top_capture_tick(struct top_capture *capture, double seconds);
 size_t top_capture_lanes(const struct top_capture *capture); /* how many */
 void top_capture_lane(struct top_capture *capture, size_t index, struct top_capture_lane *lane);
 
+/* Drops all packets of a batch but one in N; *pass: how many are passed over before the next one, kept from batch to batch. How many were left. */
+uint32_t top_capture_sample(struct weir_batch *batch, uint32_t one_in, uint32_t *pass);
+
 /* Of so many packets/s so few may be looked at: one in how many is that? A power of two. */
 uint32_t top_capture_one_in(double rate, double budget);
 

@@ -47,9 +47,12 @@ static struct top_process *process_of(struct top *top, struct process_index *ind
 static void add_endpoint(struct top_process *sum, const struct endpoint *e)
 {
 	sum->here = true;
-	sum->process = e->process;
-	if (e->process_threads)
-		sum->threads = e->process_threads;
+	/* Those that found no room are summed with the unknown, which are no process. */
+	if (sum->pid == e->process.pid) {
+		sum->process = e->process;
+		if (e->process_threads)
+			sum->threads = e->process_threads;
+	}
 	sum->endpoints++;
 	sum->established += e->state == ENDPOINT_ESTABLISHED;
 	sum->listening += e->state == ENDPOINT_LISTEN;

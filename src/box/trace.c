@@ -148,14 +148,14 @@ static int emit(struct weir_trace_session *session, struct member *member, const
 {
 	pthread_mutex_lock(&session->lock);
 	member->sent++;
-	int error = session->finished ? WEIR_E_USAGE : hand_on(session, event);
+	int error = session->finished ? weir_fail(fault, WEIR_E_USAGE, "the session is finished: it takes no more events") : hand_on(session, event);
 	if (error)
 		member->lost++;
 	else
 		member->kept_here++;
-	pthread_mutex_unlock(&session->lock);
-	if (error && fault)
+	if (error && !session->finished && fault)
 		*fault = session->fault;
+	pthread_mutex_unlock(&session->lock);
 	return error;
 }
 
@@ -380,9 +380,12 @@ static int take_feeds(struct weir_trace_session *session, struct weir_fault *fau
 
 static int file_failed(struct weir_trace_session *session, struct weir_fault *fault)
 {
-	if (session->failed && fault)
+	pthread_mutex_lock(&session->lock);
+	int failed = session->failed;
+	if (failed && fault)
 		*fault = session->fault;
-	return session->failed;
+	pthread_mutex_unlock(&session->lock);
+	return failed;
 }
 
 int weir_trace_poll(struct weir_trace_session *session, int timeout_ms, struct weir_fault *fault)
@@ -418,6 +421,8 @@ size_t weir_trace_losses(struct weir_trace_session *session, struct weir_trace_l
 {
 	size_t count = 0;
 
+	/* Other threads may emit meanwhile. */
+	pthread_mutex_lock(&session->lock);
 	for (unsigned i = 0; i < TRACE_PROVIDERS_MOST; i++) {
 		const struct member *member = &session->members[i];
 		if (!member->shown)
@@ -440,6 +445,7 @@ size_t weir_trace_losses(struct weir_trace_session *session, struct weir_trace_l
 		loss.kept = member->kept_here;
 		count = add_loss(losses, count, room, loss);
 	}
+	pthread_mutex_unlock(&session->lock);
 	return count;
 }
 
@@ -486,7 +492,7 @@ int weir_trace_finish(struct weir_trace_session *session, struct weir_fault *fau
 	if (session->writer && !error)
 		error = write_losses(session, fault);
 	/* What was kept before an error stays. */
-	if (session->writer && !session->failed) {
+	if (session->writer && !file_failed(session, NULL)) {
 		int finished = trace_writer_finish(session->writer, error ? NULL : fault);
 		error = error ? error : finished;
 	}

@@ -108,8 +108,8 @@ static void see(struct trace_packets *packets, const struct trace_packet *packet
 			if (asks)
 				exchange->done = exchange->answer.said = false;
 			uint64_t latency = asks ? UINT64_MAX : trace_exchange_latency(exchange, packet, true);
-			trace_packet_event_begin(&event, asks ? DNS_QUERY : DNS_ANSWER, packet, asks ? &both->source : &both->destination, exchange);
-			trace_packet_event_number(&event, asks ? both->destination.pid : both->source.pid, 4);
+			trace_packet_event_begin(&event, asks ? DNS_QUERY : DNS_ANSWER, packet, asks ? &both->source : &both->destination,
+			                         asks ? &both->destination : &both->source, exchange);
 			trace_packet_event_number(&event, weir_load_be16(message.data), 2);
 			trace_packet_event_number(&event, end ? weir_load_be16(message.data + end) : 0, 2);
 			trace_packet_event_string(&event, name.data, end ? name.length : 0, NAME_MOST);
@@ -127,12 +127,6 @@ static int open_feed(void **feed, int *descriptor, struct weir_fault *fault) { r
 
 const struct trace_provider trace_dns_provider = {
 	.shown = {TRACE_DNS, "dns", "DNS: questions and their answers, from packets of port 53", keywords, events},
-	.needs = "CAP_NET_RAW; processes: eBPF",
-	.costly = true,
-	.has_processes = true,
 	.open = open_feed,
-	.take = trace_packets_take,
-	.stop = trace_packets_stop,
-	.lost = trace_packets_lost,
-	.close = trace_packets_close,
+	TRACE_PACKETS_FEED,
 };

@@ -43,8 +43,7 @@ static void see_request(struct trace_packets *packets, const struct trace_packet
 	/* Which of the two the next response is for, a packet does not say. */
 	exchange->unsure = open;
 	exchange->done = false;
-	trace_packet_event_begin(&event, HTTP_REQUEST, packet, &packet->processes.destination, exchange);
-	trace_packet_event_number(&event, packet->processes.source.pid, 4);
+	trace_packet_event_begin(&event, HTTP_REQUEST, packet, &packet->processes.destination, &packet->processes.source, exchange);
 	trace_packet_event_string(&event, line->method.data, line->method.length, METHOD_MOST);
 	trace_packet_event_string(&event, host.data, host.length, HOST_MOST);
 	trace_packet_event_string(&event, line->target.data, line->target.length, PATH_MOST);
@@ -60,8 +59,7 @@ static void see_response(struct trace_packets *packets, const struct trace_packe
 		return;
 	/* What is below 200 comes before the response proper. */
 	uint64_t latency = trace_exchange_latency(exchange, packet, status >= 200);
-	trace_packet_event_begin(&event, HTTP_RESPONSE, packet, &packet->processes.source, exchange);
-	trace_packet_event_number(&event, packet->processes.destination.pid, 4);
+	trace_packet_event_begin(&event, HTTP_RESPONSE, packet, &packet->processes.source, &packet->processes.destination, exchange);
 	trace_packet_event_number(&event, status, 2);
 	trace_packet_event_number(&event, latency, 8);
 	trace_packet_event_emit(packets, &event);
@@ -85,12 +83,6 @@ static int open_feed(void **feed, int *descriptor, struct weir_fault *fault) { r
 
 const struct trace_provider trace_http_provider = {
 	.shown = {TRACE_HTTP, "http", "HTTP/1 in clear: requests and responses, from packets of ports 80 and 8080", keywords, events},
-	.needs = "CAP_NET_RAW; processes: eBPF",
-	.costly = true,
-	.has_processes = true,
 	.open = open_feed,
-	.take = trace_packets_take,
-	.stop = trace_packets_stop,
-	.lost = trace_packets_lost,
-	.close = trace_packets_close,
+	TRACE_PACKETS_FEED,
 };

@@ -99,7 +99,7 @@ static uint64_t exchange_hash(const struct trace_exchange *exchange)
 }
 
 void trace_packet_event_begin(struct trace_packet_event *event, uint8_t id, const struct trace_packet *packet, const struct weir_process *process,
-                              const struct trace_exchange *exchange)
+                              const struct weir_process *other, const struct trace_exchange *exchange)
 {
 	event->id = id;
 	event->time_ns = packet->time_ns;
@@ -115,6 +115,7 @@ void trace_packet_event_begin(struct trace_packet_event *event, uint8_t id, cons
 	trace_packet_event_address(event, &packet->destination);
 	trace_packet_event_number(event, packet->source_port, 2);
 	trace_packet_event_number(event, packet->destination_port, 2);
+	trace_packet_event_number(event, other->pid, 4);
 }
 
 void trace_packet_event_emit(struct trace_packets *packets, const struct trace_packet_event *event)

@@ -46,7 +46,7 @@ struct trace_exchange {
 
 struct trace_packets;
 
-/* What a provider is for the feed. */
+/* What a provider is for the feed. Its record is made of TRACE_PACKETS_FEED and its own `open`. */
 struct trace_packets_user {
 	uint16_t provider;
 	const char *filter;
@@ -58,6 +58,9 @@ int trace_packets_take(void *feed, struct weir_trace_session *session, struct we
 void trace_packets_stop(void *feed);
 uint64_t trace_packets_lost(void *feed);
 void trace_packets_close(void *feed);
+#define TRACE_PACKETS_FEED \
+	.needs = "CAP_NET_RAW; processes: eBPF", .costly = true, .has_processes = true, .take = trace_packets_take, .stop = trace_packets_stop, \
+	.lost = trace_packets_lost, .close = trace_packets_close
 
 /* ---- for `see`, on the feed's thread ---- */
 
@@ -68,7 +71,7 @@ bool trace_said_before(struct trace_said *said, const struct trace_packet *packe
 /* From question to answer. UINT64_MAX: not known. Marks it done. */
 uint64_t trace_exchange_latency(struct trace_exchange *exchange, const struct trace_packet *packet, bool done);
 
-/* An event that is being put together: begins with TRACE_TUPLE_FIELDS. */
+/* An event that is being put together: begins with TRACE_TUPLE_FIELDS and the process at the other end, which a provider calls what it is there. */
 struct trace_packet_event {
 	uint8_t id;
 	int64_t time_ns;
@@ -78,9 +81,9 @@ struct trace_packet_event {
 	uint16_t length;
 	uint8_t payload[TRACE_PACKETS_PAYLOAD];
 };
-/* Of the process `process`, in the exchange. */
+/* Of the process `process`, in the exchange; `other` is at the other end. */
 void trace_packet_event_begin(struct trace_packet_event *event, uint8_t id, const struct trace_packet *packet, const struct weir_process *process,
-                              const struct trace_exchange *exchange);
+                              const struct weir_process *other, const struct trace_exchange *exchange);
 /* Little-endian, of 1, 2, 4 or 8 bytes. */
 void trace_packet_event_number(struct trace_packet_event *event, uint64_t number, unsigned size);
 void trace_packet_event_address(struct trace_packet_event *event, const struct weir_ip *address);

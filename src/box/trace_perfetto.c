@@ -250,6 +250,9 @@ static int put_instant(struct trace_perfetto *perfetto, const struct weir_trace_
 	for (const struct weir_trace_field *field = event->type->fields; field->name; field++) {
 		if (!weir_trace_take(&payload, field, &value))
 			break;
+		/* What is not known has no value to show. */
+		if (field->type == WEIR_TRACE_DURATION && value.number == UINT64_MAX)
+			continue;
 		put_annotation(&perfetto->inner, &perfetto->deeper, field, &value);
 	}
 	put_number(&perfetto->packet, PACKET_TIMESTAMP, (uint64_t)event->time_ns);

@@ -21,10 +21,26 @@ struct weir_trace_reader {
 	int result;       /* of the last fill */
 	struct weir_fault fault;
 	struct weir_arena *arena; /* what providers are made of */
+	bool full;                /* it is */
 	struct weir_trace_provider *providers[TRACE_PROVIDERS_MOST];
+	/* As described last, in whatever section: traces put behind each other mostly describe the same. */
+	struct {
+		struct weir_bytes description;
+		struct weir_trace_provider *provider;
+	} known[TRACE_PROVIDERS_MOST];
 	struct weir_trace_loss *losses;
+	uint32_t *loss_sections;
 	size_t loss_count, loss_room;
 };
+
+/* NULL: the arena is full. */
+static void *take_memory(struct weir_trace_reader *reader, size_t size)
+{
+	void *memory = arena_take(reader->arena, size);
+
+	reader->full |= !memory;
+	return memory;
+}
 
 static int opened(int error, struct weir_trace_reader *made, struct weir_trace_reader **reader, struct weir_fault *fault)
 {
@@ -67,6 +83,7 @@ void weir_trace_read_close(struct weir_trace_reader *reader)
 	weir_source_close(reader->source);
 	arena_free(reader->arena);
 	free(reader->losses);
+	free(reader->loss_sections);
 	free(reader);
 }
 
@@ -76,7 +93,7 @@ static char *take_text(struct weir_trace_reader *reader, struct weir_cursor *cur
 {
 	size_t length = weir_take8(cursor);
 	const uint8_t *data = weir_take(cursor, length);
-	char *text = data ? arena_take(reader->arena, length + 1) : NULL;
+	char *text = data ? take_memory(reader, length + 1) : NULL;
 
 	if (!text) {
 		cursor->failed = true;
@@ -93,7 +110,7 @@ static struct weir_trace_name *take_names(struct weir_trace_reader *reader, stru
 		cursor->failed = true;
 		return NULL;
 	}
-	struct weir_trace_name *names = arena_take(reader->arena, (count + 1) * sizeof *names);
+	struct weir_trace_name *names = take_memory(reader, (count + 1) * sizeof *names);
 	if (!names) {
 		cursor->failed = true;
 		return NULL;
@@ -111,7 +128,7 @@ static struct weir_trace_field *take_fields(struct weir_trace_reader *reader, st
                                             const struct weir_trace_field *before, size_t before_count, size_t *taken)
 {
 	size_t count = weir_take8(cursor);
-	struct weir_trace_field *fields = count <= TRACE_FIELDS_MOST ? arena_take(reader->arena, (count + 1) * sizeof *fields) : NULL;
+	struct weir_trace_field *fields = count <= TRACE_FIELDS_MOST ? take_memory(reader, (count + 1) * sizeof *fields) : NULL;
 
 	if (!fields) {
 		cursor->failed = true;
@@ -135,7 +152,7 @@ static struct weir_trace_field *take_fields(struct weir_trace_reader *reader, st
 static const struct weir_trace_keyword *take_keywords(struct weir_trace_reader *reader, struct weir_cursor *cursor)
 {
 	size_t count = weir_take8(cursor);
-	struct weir_trace_keyword *keywords = arena_take(reader->arena, (count + 1) * sizeof *keywords);
+	struct weir_trace_keyword *keywords = take_memory(reader, (count + 1) * sizeof *keywords);
 
 	if (!keywords) {
 		cursor->failed = true;
@@ -152,7 +169,7 @@ static const struct weir_trace_keyword *take_keywords(struct weir_trace_reader *
 static const struct weir_trace_event_type *take_events(struct weir_trace_reader *reader, struct weir_cursor *cursor)
 {
 	size_t count = weir_take8(cursor), field_count = 0;
-	struct weir_trace_event_type *events = arena_take(reader->arena, (count + 1) * sizeof *events);
+	struct weir_trace_event_type *events = take_memory(reader, (count + 1) * sizeof *events);
 
 	if (!events) {
 		cursor->failed = true;
@@ -172,20 +189,63 @@ static const struct weir_trace_event_type *take_events(struct weir_trace_reader 
 	return events;
 }
 
-/* One that makes no sense is passed over, and so are its events. */
-static void take_provider(struct weir_trace_reader *reader, struct weir_cursor *cursor)
+static struct weir_trace_provider *read_provider(struct weir_trace_reader *reader, struct weir_cursor *cursor, uint16_t id)
 {
-	struct weir_trace_provider *provider = arena_take(reader->arena, sizeof *provider);
+	struct weir_trace_provider *provider = take_memory(reader, sizeof *provider);
 
 	if (!provider)
-		return;
-	provider->id = weir_take_le16(cursor);
+		return NULL;
+	provider->id = id;
 	provider->name = take_text(reader, cursor);
 	provider->meaning = take_text(reader, cursor);
 	provider->keywords = take_keywords(reader, cursor);
 	provider->events = take_events(reader, cursor);
-	if (!cursor->failed && provider->id < TRACE_PROVIDERS_MOST)
-		reader->providers[provider->id] = provider;
+	return cursor->failed ? NULL : provider;
+}
+
+/* One that makes no sense is passed over, and so are its events. */
+static int take_provider(struct weir_trace_reader *reader, struct weir_cursor *cursor, struct weir_fault *fault)
+{
+	uint16_t id = weir_take_le16(cursor);
+	struct weir_bytes description = {cursor->at, weir_cursor_left(cursor)};
+
+	if (cursor->failed || id >= TRACE_PROVIDERS_MOST)
+		return 0;
+	const struct weir_bytes *known = &reader->known[id].description;
+	if (reader->known[id].provider && known->length == description.length && memcmp(known->data, description.data, known->length) == 0) {
+		reader->providers[id] = reader->known[id].provider;
+		return 0;
+	}
+	struct weir_trace_provider *provider = read_provider(reader, cursor, id);
+	uint8_t *copy = provider ? take_memory(reader, description.length) : NULL;
+	if (reader->full)
+		return weir_fail(fault, WEIR_E_LIMIT, "the trace's descriptions of providers take more than %zu MiB", SCHEMAS_MOST >> 20);
+	if (!copy)
+		return 0;
+	memcpy(copy, description.data, description.length);
+	reader->known[id].description = (struct weir_bytes){copy, description.length};
+	reader->known[id].provider = reader->providers[id] = provider;
+	return 0;
+}
+
+/* Makes room for one more. */
+static int grow_losses(struct weir_trace_reader *reader, struct weir_fault *fault)
+{
+	size_t room = reader->loss_room ? reader->loss_room * 2 : 64;
+
+	if (reader->loss_count < reader->loss_room)
+		return 0;
+	if (room > LOSSES_MOST)
+		return weir_fail(fault, WEIR_E_LIMIT, "the trace tells of too many losses");
+	struct weir_trace_loss *losses = realloc(reader->losses, room * sizeof *losses);
+	if (losses)
+		reader->losses = losses;
+	uint32_t *sections = losses ? realloc(reader->loss_sections, room * sizeof *sections) : NULL;
+	if (!sections)
+		return weir_fail(fault, WEIR_E_MEMORY, "no memory for the losses of a trace");
+	reader->loss_sections = sections;
+	reader->loss_room = room;
+	return 0;
 }
 
 static int take_loss(struct weir_trace_reader *reader, struct weir_cursor *cursor, struct weir_fault *fault)
@@ -202,20 +262,17 @@ static int take_loss(struct weir_trace_reader *reader, struct weir_cursor *curso
 	loss.provider = id < TRACE_PROVIDERS_MOST ? reader->providers[id] : NULL;
 	if (cursor->failed || !loss.provider)
 		return 0;
-	for (size_t i = 0; i < reader->loss_count; i++) {
+	/* Of this section, which stand last: another section is another trace. */
+	for (size_t i = reader->loss_count; i-- > 0 && reader->loss_sections[i] == reader->section;) {
 		if (reader->losses[i].provider == loss.provider && reader->losses[i].cpu == loss.cpu) {
 			reader->losses[i] = loss;
 			return 0;
 		}
 	}
-	if (reader->loss_count == reader->loss_room) {
-		size_t room = reader->loss_room ? reader->loss_room * 2 : 64;
-		struct weir_trace_loss *grown = room <= LOSSES_MOST ? realloc(reader->losses, room * sizeof *grown) : NULL;
-		if (!grown)
-			return weir_fail(fault, WEIR_E_LIMIT, "the trace tells of too many losses");
-		reader->losses = grown;
-		reader->loss_room = room;
-	}
+	int error = grow_losses(reader, fault);
+	if (error)
+		return error;
+	reader->loss_sections[reader->loss_count] = reader->section;
 	reader->losses[reader->loss_count++] = loss;
 	return 0;
 }
@@ -262,8 +319,8 @@ static int take_block(struct weir_trace_reader *reader, const struct weir_block 
 	if (memcmp(magic, TRACE_EVENT_MAGIC, 4) == 0)
 		return take_event(reader, &cursor, event);
 	if (memcmp(magic, TRACE_PROVIDER_MAGIC, 4) == 0)
-		take_provider(reader, &cursor);
-	else if (memcmp(magic, TRACE_LOSS_MAGIC, 4) == 0)
+		return take_provider(reader, &cursor, fault);
+	if (memcmp(magic, TRACE_LOSS_MAGIC, 4) == 0)
 		return take_loss(reader, &cursor, fault);
 	return 0;
 }

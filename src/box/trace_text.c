@@ -124,6 +124,9 @@ static void put_visible_text(struct text *text, const struct weir_bytes *value)
 	output_end(text);
 }
 
+/* What a trace's own description calls something: whoever wrote the file may have put anything into it. */
+static void put_word(struct text *text, const char *word) { put_visible_text(text, &(struct weir_bytes){(const uint8_t *)word, strlen(word)}); }
+
 static void put_value(struct text *text, const struct weir_trace_field *field, const struct weir_trace_value *value)
 {
 	char room[FORMAT_SIZE];
@@ -149,7 +152,7 @@ static void put_value(struct text *text, const struct weir_trace_field *field, c
 		break;
 	default:
 		if (value->name)
-			text_add(text, value->name);
+			put_word(text, value->name);
 		else
 			text_add_unsigned(text, value->number);
 	}
@@ -161,7 +164,11 @@ void trace_put_line(struct text *text, const struct weir_trace_event *event, boo
 	size_t count = take_all(event, values);
 	char room[FORMAT_SIZE];
 
-	text_add_format(text, "%s cpu%u %s.%s ", format_time(event->time_ns, local, 9, room), event->cpu, event->provider->name, event->type->name);
+	text_add_format(text, "%s cpu%u ", format_time(event->time_ns, local, 9, room), event->cpu);
+	put_word(text, event->provider->name);
+	text_add_char(text, '.');
+	put_word(text, event->type->name);
+	text_add_char(text, ' ');
 	if (event->process_id) {
 		struct weir_bytes name = {(const uint8_t *)event->name, strnlen(event->name, sizeof event->name)};
 		put_visible_text(text, &name);
@@ -173,7 +180,9 @@ void trace_put_line(struct text *text, const struct weir_trace_event *event, boo
 		const struct weir_trace_field *field = &event->type->fields[i];
 		if (is_port(event, count, i))
 			continue;
-		text_add_format(text, " %s=", field->name);
+		text_add_char(text, ' ');
+		put_word(text, field->name);
+		text_add_char(text, '=');
 		if (field->type == WEIR_TRACE_ADDRESS) {
 			int port = port_of(event, count, field->name);
 			put_address(text, &values[i], port >= 0 ? &values[port] : NULL);

@@ -12,7 +12,7 @@
 #define FILTER_BITS_LEAST 20 /* 128 KiB: in any second-level cache */
 #define FILTER_BITS_MOST 27
 #define SKETCH_BITS 20
-#define CHAIN_MOST 4096 /* patterns with one anchor: more of them are no names or addresses that anybody has */
+#define CHAIN_MOST 4096 /* patterns with one anchor: more of them, which no names or addresses that anybody has take, are counted as not held */
 
 static inline uint32_t mix(uint32_t word) { return (word | FOLD) * UINT32_C(0x9e3779b1); }
 
@@ -212,23 +212,39 @@ static void filter_add(struct weir_originals *o, uint32_t word)
 	o->filter[bit / 64] |= UINT64_C(1) << bit % 64;
 }
 
-static void fill(struct weir_originals *o)
+/* Where there are CHAIN_MOST of them already a pattern is left out, and counted: a search looks at all that are in. */
+static void enter_pattern(struct weir_originals *o, size_t i, uint16_t *chains)
 {
+	struct audit_pattern *p = &o->patterns[i];
+	uint32_t word = weir_load_native32(o->bytes + p->data + p->anchor), bucket = mix(word) >> (32 - o->bucket_bits);
+
+	if (chains[bucket] == CHAIN_MOST) {
+		o->not_held[p->kind]++;
+		return;
+	}
+	chains[bucket]++;
+	filter_add(o, word);
+	p->next = o->buckets[bucket];
+	o->buckets[bucket] = (uint32_t)i + 1;
+}
+
+/* False: no memory. */
+static bool fill(struct weir_originals *o)
+{
+	uint16_t *chains = calloc((size_t)1 << o->bucket_bits, sizeof *chains);
 	const uint8_t *address;
 	size_t at = 0;
 
+	if (!chains)
+		return false;
 	while ((address = audit_table_next(&o->ipv4, &at))) {
 		filter_add(o, weir_load_native32(address));
 		filter_add(o, weir_swap32(weir_load_native32(address)));
 	}
-	for (size_t i = 0; i < o->pattern_count; i++) {
-		struct audit_pattern *p = &o->patterns[i];
-		uint32_t word = weir_load_native32(o->bytes + p->data + p->anchor);
-		filter_add(o, word);
-		uint32_t *bucket = &o->buckets[mix(word) >> (32 - o->bucket_bits)];
-		p->next = *bucket;
-		*bucket = (uint32_t)i + 1;
-	}
+	for (size_t i = 0; i < o->pattern_count; i++)
+		enter_pattern(o, i, chains);
+	free(chains);
+	return true;
 }
 
 int audit_match_prepare(struct weir_originals *o, struct weir_fault *fault)
@@ -251,9 +267,8 @@ int audit_match_prepare(struct weir_originals *o, struct weir_fault *fault)
 		return weir_fail(fault, WEIR_E_MEMORY, "no memory to search for originals");
 	}
 	choose_anchors(o, sketch);
-	fill(o);
 	free(sketch);
-	return audit_runs_prepare(o, fault);
+	return fill(o) ? audit_runs_prepare(o, fault) : weir_fail(fault, WEIR_E_MEMORY, "no memory to search for originals");
 }
 
 /* ---- searching ---- */
@@ -297,9 +312,8 @@ static void look_up_patterns(struct audit_hits *hits, const struct audit_place *
                              size_t length, size_t at, uint32_t word)
 {
 	const struct weir_originals *o = audit_hits_originals(hits);
-	unsigned left = CHAIN_MOST;
 
-	for (uint32_t next = o->buckets[mix(word) >> (32 - o->bucket_bits)]; next && left; left--) {
+	for (uint32_t next = o->buckets[mix(word) >> (32 - o->bucket_bits)]; next;) {
 		const struct audit_pattern *p = &o->patterns[next - 1];
 		const uint8_t *held = o->bytes + p->data;
 		next = p->next;

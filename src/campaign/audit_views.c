@@ -7,6 +7,7 @@
 #define RUN_MOST 3072   /* read at once: of a longer run the next piece overlaps */
 #define RUN_OVERLAP 768 /* longer than the longest name in base64; a multiple of 4 */
 #define BASE64_LEAST 10
+#define LINE_LEAST 32 /* of base64 in lines: shorter ones are not broken by who encodes */
 #define HEX_LEAST 12
 #define WIDE_LEAST 4
 #define NETBIOS_LEAST 8
@@ -156,6 +157,75 @@ static void find_runs(struct audit_hits *hits, const struct audit_place *place, 
 	}
 }
 
+/* Where the next line of base64 begins when this one ends at `at`: behind the end of the line and what indents the next. at itself: it does not go on. */
+static size_t next_line(const uint8_t *data, size_t length, size_t at)
+{
+	size_t next = at;
+
+	if (next < length && data[next] == '\r')
+		next++;
+	if (next == length || data[next] != '\n')
+		return at;
+	next++;
+	for (size_t indented = 0; indented < 16 && next < length && (data[next] == ' ' || data[next] == '\t'); indented++)
+		next++;
+	return next < length && classes[data[next]] & BASE64 ? next : at;
+}
+
+/* Joins lines from `begin` on into out. How many characters; *on: where to go on when there are more than fit, 0: there are not. */
+static size_t join_lines(const uint8_t *data, size_t length, size_t begin, uint8_t out[static RUN_MOST], size_t *end, size_t *on)
+{
+	size_t n = 0, at = begin;
+
+	*on = 0;
+	while (n < RUN_MOST && at < length) {
+		if (!(classes[data[at]] & BASE64)) {
+			size_t next = next_line(data, length, at);
+			if (next == at)
+				break;
+			at = next;
+		}
+		if (n == RUN_MOST - RUN_OVERLAP)
+			*on = at;
+		out[n++] = data[at++];
+	}
+	*end = at;
+	if (n < RUN_MOST)
+		*on = 0;
+	return n;
+}
+
+/* Base64 of mail (RFC 2045, 6.8), PEM and the like, broken over lines: what is across the ends of lines. Ends are looked for, and what is before them. */
+static void find_base64_lines(struct audit_hits *hits, const struct audit_place *place, const uint8_t *data, size_t length,
+                              size_t from, size_t to)
+{
+	uint8_t out[RUN_MOST];
+
+	for (size_t at = from; at < to;) {
+		const uint8_t *newline = memchr(data + at, '\n', to - at);
+		if (!newline)
+			break;
+		size_t line_end = (size_t)(newline - data), on;
+		at = line_end + 1;
+		if (line_end && data[line_end - 1] == '\r')
+			line_end--;
+		size_t begin = line_end;
+		while (begin && line_end - begin < RUN_OVERLAP && classes[data[begin - 1]] & BASE64)
+			begin--;
+		if (line_end - begin < LINE_LEAST || next_line(data, length, line_end) == line_end)
+			continue;
+		do {
+			struct audit_place joined = *place;
+			joined.base = place->base + begin;
+			size_t n = join_lines(data, length, begin, out, &at, &on);
+			view_base64(hits, &joined, out, 0, n);
+			begin = on;
+		} while (on && on < to);
+		if (on)
+			at = to;
+	}
+}
+
 /* Characters of two bytes, of which one is zero: UTF-16 in either order. */
 static void find_wide(struct audit_hits *hits, const struct audit_place *place, const uint8_t *data, size_t length,
                       size_t from, size_t to)
@@ -208,6 +278,7 @@ void audit_views(struct audit_hits *hits, const struct audit_place *place, const
                  size_t from, size_t to)
 {
 	find_runs(hits, place, data, length, from, to, BASE64, BASE64_LEAST, view_base64);
+	find_base64_lines(hits, place, data, length, from, to);
 	find_runs(hits, place, data, length, from, to, HEX, HEX_LEAST, view_hex);
 	find_runs(hits, place, data, length, from, to, NETBIOS, NETBIOS_LEAST, view_netbios);
 	find_wide(hits, place, data, length, from, to);

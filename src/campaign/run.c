@@ -1,32 +1,16 @@
 /* Runs: weir/run.h. A run is made part by part; each part is one pipeline, and ends with the state that the next begins with. */
-#include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <weir/decode.h>
 
 #include "campaign/run.h"
 #include "campaign/run_again.h"
+#include "campaign/run_folder.h"
 #include "core/clock.h"
 #include "os/files.h"
-
-static int path_in(const char *folder, const char *name, char out[static PATH_MAX], struct weir_fault *fault)
-{
-	if (snprintf(out, PATH_MAX, "%s/%s", folder, name) >= PATH_MAX)
-		return weir_fail(fault, WEIR_E_LIMIT, "the name of the run's folder is too long");
-	return 0;
-}
-
-static bool has(const char *folder, const char *name)
-{
-	char path[PATH_MAX];
-
-	return path_in(folder, name, path, NULL) == 0 && access(path, F_OK) == 0;
-}
 
 int run_read_plan(const char *folder, const char *name, const char *at, struct run_plan *plan, struct weir_fault *fault)
 {
@@ -233,191 +217,6 @@ static int do_parts(struct run *run, struct weir_fault *fault)
 	return error;
 }
 
-/* ---- the folder ---- */
-
-#define FILES_PREFIX "weir-run-"
-
-static int name_folder(const struct weir_run_options *options, struct run *run, struct weir_fault *fault)
-{
-	time_t seconds = (time_t)(run->started_ns / NS_PER_SECOND);
-	struct tm utc;
-	char name[64];
-
-	gmtime_r(&seconds, &utc);
-	strftime(name, sizeof name, "%Y%m%dT%H%M%SZ", &utc);
-	int length = options->out         ? snprintf(run->folder, sizeof run->folder, "%s", options->out)
-	             : options->campaign ? snprintf(run->folder, sizeof run->folder, "%s/runs/%s", options->campaign, name)
-	                                  : snprintf(run->folder, sizeof run->folder, FILES_PREFIX "%s", name);
-	return length < (int)sizeof run->folder ? 0 : weir_fail(fault, WEIR_E_LIMIT, "the name of the run's folder is too long");
-}
-
-static int make_folder(struct run *run, struct weir_fault *fault)
-{
-	static const char *const folders[] = {"flows", "packets"};
-	char path[PATH_MAX];
-	struct text text = {0};
-	struct json json = json_into(&text);
-	int error = os_make_folders(run->folder, fault);
-
-	for (size_t i = 0; !error && i < 2; i++) {
-		if (i == 0 ? !wants(run, WEIR_RUN_FLOWS) : !run->plan.packets)
-			continue;
-		error = path_in(run->folder, folders[i], path, fault);
-		if (!error)
-			error = os_make_folders(path, fault);
-	}
-	if (!error)
-		error = path_in(run->folder, "run.json", path, fault);
-	run_plan_write(&run->plan, true, &json);
-	text_add_char(&text, '\n');
-	if (!error && text.failed)
-		error = weir_fail(fault, WEIR_E_MEMORY, "no memory for the plan of the run");
-	if (!error)
-		error = os_write_file(path, text.data, text.length, fault);
-	text_free(&text);
-	return error;
-}
-
-/* Parameters that are asked for, without what depends on the moment of asking. */
-static bool same_parameters(const struct run_plan *a, const struct run_plan *b, bool from_too)
-{
-	struct run_plan plans[2] = {*a, *b};
-	struct text texts[2] = {{0}};
-
-	for (int i = 0; i < 2; i++) {
-		plans[i].to_ns = 0;
-		plans[i].part_count = 0;
-		plans[i].campaign = NULL; /* however its path was written */
-		plans[i].dedup.seed = 0;
-		if (!from_too)
-			plans[i].from_ns = 0;
-		struct json json = json_into(&texts[i]);
-		run_plan_write(&plans[i], false, &json);
-	}
-	bool same = strcmp(text_string(&texts[0]), text_string(&texts[1])) == 0;
-	text_free(&texts[0]);
-	text_free(&texts[1]);
-	return same;
-}
-
-static int by_name(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-/*
- * The names of the runs of a campaign (NULL: of files, in the folder where one stands), the latest last: they are named by time. *count of them; each and
- * the list are free()d.
- */
-static char **list_runs(const char *campaign, size_t *count)
-{
-	char path[PATH_MAX] = ".", **names = NULL;
-	const char *prefix = campaign ? "" : FILES_PREFIX;
-	DIR *directory = !campaign || path_in(campaign, "runs", path, NULL) == 0 ? opendir(path) : NULL;
-
-	*count = 0;
-	if (!directory)
-		return NULL;
-	for (struct dirent *entry; (entry = readdir(directory));) {
-		bool is_run = entry->d_name[0] != '.' && strncmp(entry->d_name, prefix, strlen(prefix)) == 0;
-		char **more = is_run ? realloc(names, (*count + 1) * sizeof *more) : NULL;
-		if (!more)
-			continue;
-		names = more;
-		if (asprintf(&names[*count], "%s/%s", path, entry->d_name) >= 0)
-			++*count;
-	}
-	closedir(directory);
-	if (*count)
-		qsort(names, *count, sizeof *names, by_name);
-	return names;
-}
-
-static void free_names(char **names, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		free(names[i]);
-	free(names);
-}
-
-static bool same_files(const struct run_plan *a, const struct run_plan *b)
-{
-	bool same = a->input_count == b->input_count;
-
-	for (size_t i = 0; same && i < a->input_count; i++)
-		same = a->inputs[i].bytes == b->inputs[i].bytes && strcmp(a->inputs[i].path, b->inputs[i].path) == 0;
-	return same;
-}
-
-/* The latest run of the campaign, or of these files, that was interrupted and has these parameters: then *found is its plan. */
-static bool find_interrupted(struct run *run, struct run_plan *found)
-{
-	size_t count;
-	char **names = list_runs(run->options->campaign, &count);
-	bool is = false;
-
-	for (size_t i = count; !is && i-- > 0;) {
-		if (!has(names[i], "run.json") || has(names[i], "manifest.json") || run_read_plan(names[i], "run.json", "$", found, NULL) < 0)
-			continue;
-		is = same_parameters(found, &run->plan, !run->options->since_last) && (run->campaign ? found->campaign != NULL : same_files(found, &run->plan));
-		if (is)
-			snprintf(run->folder, sizeof run->folder, "%s", names[i]);
-		else
-			run_plan_free(found);
-	}
-	free_names(names, count);
-	return is;
-}
-
-/* Where the latest whole run of a campaign ended; WEIR_TIME_FIRST when there is none. */
-static int64_t end_of_last(const char *campaign)
-{
-	size_t count;
-	char **names = list_runs(campaign, &count);
-	int64_t end_ns = WEIR_TIME_FIRST;
-
-	for (size_t i = 0; i < count; i++) {
-		struct run_plan plan;
-		if (!has(names[i], "manifest.json") || run_read_plan(names[i], "manifest.json", "$.plan", &plan, NULL) < 0)
-			continue;
-		if (plan.campaign && plan.to_ns > end_ns)
-			end_ns = plan.to_ns;
-		run_plan_free(&plan);
-	}
-	free_names(names, count);
-	return end_ns;
-}
-
-/* Whether there is an interrupted run to go on with; then its plan replaces the one that was made. */
-static int look_for_interrupted(struct run *run, bool *resumed, struct weir_fault *fault)
-{
-	struct run_plan found;
-	int error;
-
-	*resumed = false;
-	if (!run->options->out) {
-		if (!find_interrupted(run, &found))
-			return 0;
-	} else {
-		if (has(run->folder, "manifest.json"))
-			return weir_fail_at(fault, WEIR_E_USAGE, run->folder, WEIR_NOWHERE, WEIR_NOWHERE, "holds a whole run already: give another folder with -o");
-		if (!has(run->folder, "run.json"))
-			return 0;
-		error = run_read_plan(run->folder, "run.json", "$", &found, fault);
-		if (error)
-			return error;
-		if (!same_parameters(&found, &run->plan, false) || (!run->campaign && !same_files(&found, &run->plan))) {
-			run_plan_free(&found);
-			return weir_fail_at(fault, WEIR_E_USAGE, run->folder, WEIR_NOWHERE, WEIR_NOWHERE,
-			                    "holds an interrupted run with other parameters: give them, or another folder with -o");
-		}
-	}
-	run_plan_free(&run->plan);
-	run->plan = found;
-	*resumed = true;
-	return 0;
-}
-
 /* ---- the whole ---- */
 
 static int finish(struct run *run, struct weir_fault *fault)
@@ -476,11 +275,13 @@ static int do_run(struct run *run, bool resumed, struct weir_fault *fault)
 	run->tally = run_tally_new();
 	int error = run->tally ? make_stages(run, fault) : weir_fail(fault, WEIR_E_MEMORY, "no memory for the run");
 	if (!error)
-		error = make_folder(run, fault);
+		error = run_folder_make(run, resumed, fault);
 	if (!error)
 		error = path_in(run->folder, ".lock", path, fault);
 	if (!error)
 		error = os_lock(path, &fd, fault);
+	if (!error)
+		error = run_folder_enter_plan(run, fault);
 	if (!error)
 		run->hashing = run_hashing_begin(run);
 	bool begun = resumed && has(run->folder, "run.state");
@@ -528,14 +329,14 @@ static int prepare(struct run *run, bool *resumed, struct weir_fault *fault)
 {
 	const struct weir_run_options *options = run->options;
 	struct weir_run_options asked = *options;
-	int error = name_folder(options, run, fault);
+	int error = run_folder_name(options, run, fault);
 
 	if (!error && options->campaign)
 		error = weir_campaign_open(options->campaign, WEIR_CAMPAIGN_READ, &run->campaign, fault);
 	if (run->campaign)
 		weir_campaign_unseal(run->campaign, options->identities);
 	if (!error && options->since_last && options->campaign) {
-		int64_t end_ns = end_of_last(options->campaign);
+		int64_t end_ns = run_folder_end_of_last(options->campaign);
 		if (end_ns != WEIR_TIME_FIRST && end_ns < INT64_MAX && end_ns + 1 > asked.from_ns)
 			asked.from_ns = end_ns + 1;
 	}
@@ -546,13 +347,13 @@ static int prepare(struct run *run, bool *resumed, struct weir_fault *fault)
 	if (!error)
 		error = gather_recipients(run, options->campaign, fault);
 	run->plan.sealed = run->recipients != NULL;
-	return error ? error : look_for_interrupted(run, resumed, fault);
+	return error ? error : run_folder_interrupted(run, resumed, fault);
 }
 
 int run_again(const struct weir_run_options *options, const struct run_plan *plan, struct weir_fault *fault)
 {
 	struct run run = {.options = options, .plan = *plan, .started_ns = clock_wall_ns()};
-	int error = name_folder(options, &run, fault);
+	int error = run_folder_name(options, &run, fault);
 
 	run.threads = threads_of(options);
 	if (!error && plan->campaign)

@@ -51,7 +51,11 @@ static void put_times(struct text *out, const struct axes *axes)
 	bool days = axes->span_ns > 2 * 86400e9, seconds = axes->span_ns < 600e9;
 
 	for (int i = 0; i <= 5; i++) {
-		int64_t time_ns = axes->from_ns + (int64_t)(axes->span_ns * i / 5);
+		double after_ns = axes->span_ns * i / 5;
+		int64_t time_ns;
+		/* Damaged times may be as far apart as there are any. */
+		if (__builtin_add_overflow(axes->from_ns, after_ns < 9.2e18 ? (int64_t)after_ns : INT64_MAX, &time_ns))
+			time_ns = INT64_MAX;
 		char text[FORMAT_SIZE];
 		format_time(time_ns, false, 0, text); /* 2026-11-23T10:00:00Z */
 		int first = days ? 5 : 11, length = days ? 11 : seconds ? 8 : 5;

@@ -159,7 +159,10 @@ static void put_head(struct report *report)
 	struct text *out = &report->out;
 	const struct run_tally *tally = report->run->tally;
 	char a[FORMAT_SIZE], b[FORMAT_SIZE];
+	int64_t span_ns;
 
+	if (__builtin_sub_overflow(tally->last_ns, tally->first_ns, &span_ns))
+		span_ns = INT64_MAX;
 	text_add(out, "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content=\"width=device-width\"><title>weir: run</title><style>");
 	text_add(out, style);
 	text_add(out, "</style>\n<h1>What was on the network</h1><p class=sub>");
@@ -169,7 +172,7 @@ static void put_head(struct report *report)
 		text_add_format(out, "%zu file%s", report->run->plan.input_count, report->run->plan.input_count == 1 ? "" : "s");
 	if (tally->packets)
 		text_add_format(out, ", %s to %s (%s), UTC", format_time(tally->first_ns, false, 3, a), format_time(tally->last_ns, false, 3, b),
-		                format_duration(tally->last_ns - tally->first_ns, (char[FORMAT_SIZE]){0}));
+		                format_duration(span_ns, (char[FORMAT_SIZE]){0}));
 	text_add(out, "</p>\n");
 }
 

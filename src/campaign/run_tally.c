@@ -28,12 +28,20 @@ static void add_bucket(struct tally_bucket *to, const struct tally_bucket *from)
 	to->wire_bytes += from->wire_bytes;
 }
 
+/* The last multiple of width that is not after time_ns; the first time of all where that would be before it. */
+static int64_t round_down(int64_t time_ns, int64_t width)
+{
+	int64_t into = ((time_ns % width) + width) % width;
+
+	return time_ns < INT64_MIN + into ? INT64_MIN : time_ns - into;
+}
+
 /* Makes buckets twice as wide. The base stays a multiple of the width, so that the result does not depend on what came first. */
 static void widen(struct run_tally *tally)
 {
 	struct tally_bucket wide[TALLY_BUCKETS] = {{0}};
 	int64_t width = tally->bucket_ns * 2;
-	int64_t base = tally->base_ns - ((tally->base_ns % width) + width) % width;
+	int64_t base = round_down(tally->base_ns, width);
 	size_t shift = (size_t)((tally->base_ns - base) / tally->bucket_ns);
 
 	for (size_t i = 0; i < TALLY_BUCKETS; i++)
@@ -47,7 +55,7 @@ static void widen(struct run_tally *tally)
 /* Moves the base back to hold an earlier time. False when there is no room: the buckets have to be wider. */
 static bool shift_back(struct run_tally *tally, int64_t time_ns)
 {
-	int64_t base = time_ns - ((time_ns % tally->bucket_ns) + tally->bucket_ns) % tally->bucket_ns;
+	int64_t base = round_down(time_ns, tally->bucket_ns);
 	uint64_t by = ((uint64_t)tally->base_ns - (uint64_t)base) / (uint64_t)tally->bucket_ns;
 	size_t used = TALLY_BUCKETS;
 
@@ -64,7 +72,7 @@ static bool shift_back(struct run_tally *tally, int64_t time_ns)
 static struct tally_bucket *bucket_of(struct run_tally *tally, int64_t time_ns)
 {
 	if (tally->packets == 0)
-		tally->base_ns = time_ns - ((time_ns % tally->bucket_ns) + tally->bucket_ns) % tally->bucket_ns;
+		tally->base_ns = round_down(time_ns, tally->bucket_ns);
 	for (;;) {
 		if (time_ns >= tally->base_ns) {
 			uint64_t i = ((uint64_t)time_ns - (uint64_t)tally->base_ns) / (uint64_t)tally->bucket_ns;
@@ -193,7 +201,9 @@ void run_tally_packets(struct run_tally *tally, const struct weir_batch *batch)
 	while (packet < end) {
 		/* Neighbours share their second, mostly: they are counted together. */
 		struct tally_bucket *bucket = bucket_of(tally, packet->time_ns);
-		int64_t from_ns = tally->base_ns + (bucket - tally->buckets) * tally->bucket_ns, to_ns;
+		int64_t from_ns, to_ns;
+		if (__builtin_mul_overflow((int64_t)(bucket - tally->buckets), tally->bucket_ns, &from_ns) || __builtin_add_overflow(tally->base_ns, from_ns, &from_ns))
+			from_ns = packet->time_ns;
 		if (__builtin_add_overflow(from_ns, tally->bucket_ns, &to_ns))
 			to_ns = INT64_MAX;
 		packet = add_second(tally, batch, packet, bucket, from_ns, to_ns);
@@ -340,6 +350,9 @@ int run_tally_save(struct run_tally *tally, struct weir_state *state, struct wei
 
 static bool sound(const struct run_tally *tally)
 {
+	for (size_t i = 0; i < TALLY_INTERFACES; i++)
+		if (tally->vantage_of[i] > TALLY_VANTAGES)
+			return false;
 	return tally->vantage_count <= TALLY_VANTAGES && tally->name_count <= TALLY_NAMES && tally->host_count <= TALLY_HOSTS &&
 	       tally->bucket_ns >= SECOND_NS;
 }

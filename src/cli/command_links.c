@@ -64,6 +64,10 @@ static void number_cell(struct table *rows, uint32_t number)
 		table_cell(rows, "%u", number);
 }
 
+/* Interfaces are called what anyone in a container likes, firmware what its maker likes. */
+#define SHOWN_SIZE 700
+#define SHOWN(text) text_shown(text, (char[SHOWN_SIZE]){0}, SHOWN_SIZE)
+
 /* ---- tables ---- */
 
 static void addresses_text(const struct link *link, struct text *out)
@@ -136,7 +140,7 @@ static void print_details(const struct links *links, const struct link *link)
 {
 	char text[LINK_MAC_SIZE];
 
-	printf("%s: %s, %s\n", link->name, link->kind[0] ? link->kind : link->loopback ? "loopback" : "card", state_of(link));
+	printf("%s: %s, %s\n", SHOWN(link->name), link->kind[0] ? SHOWN(link->kind) : link->loopback ? "loopback" : "card", state_of(link));
 	printf("  index         %u\n", link->index);
 	printf("  mtu           %u\n", link->mtu);
 	if (link->mac_length)
@@ -148,17 +152,18 @@ static void print_details(const struct links *links, const struct link *link)
 	if (link->promiscuous)
 		printf("  promiscuous   yes\n");
 	if (link->driver[0])
-		printf("  driver        %s%s%s%s%s\n", link->driver, link->firmware[0] ? ", firmware " : "", link->firmware, link->bus[0] ? ", at " : "", link->bus);
+		printf("  driver        %s%s%s%s%s\n", SHOWN(link->driver), link->firmware[0] ? ", firmware " : "", SHOWN(link->firmware),
+		       link->bus[0] ? ", at " : "", SHOWN(link->bus));
 	if (link->ring.receive != LINK_NONE)
 		printf("  ring          receive %u of %u, transmit %u of %u\n", link->ring.receive, link->ring.receive_most, link->ring.transmit, link->ring.transmit_most);
 	if (link->channels != LINK_NONE)
 		printf("  channels      %u of %u\n", link->channels, link->channels_most);
-	printf("  queueing      %s, %u packets\n", link->queueing[0] ? link->queueing : "none", link->transmit_queue);
+	printf("  queueing      %s, %u packets\n", link->queueing[0] ? SHOWN(link->queueing) : "none", link->transmit_queue);
 	if (link->master)
-		printf("  master        %s\n", name_of(links, link->master));
+		printf("  master        %s\n", SHOWN(name_of(links, link->master)));
 	if (link->peer && link->peer != link->index) {
 		if (link->peer_namespace == LINK_NONE)
-			printf("  other end     %s\n", name_of(links, link->peer)[0] ? name_of(links, link->peer) : "in another namespace");
+			printf("  other end     %s\n", name_of(links, link->peer)[0] ? SHOWN(name_of(links, link->peer)) : "in another namespace");
 		else
 			printf("  other end     index %u in namespace %u\n", link->peer, link->peer_namespace);
 	}
@@ -172,7 +177,7 @@ static void print_details(const struct links *links, const struct link *link)
 		for (uint32_t i = 0; i < link->offload_count; i++) {
 			if (link->offloads[i].on != on)
 				continue;
-			printf(any ? " %s%s" : on ? "  offloads on   %s%s" : "  offloads off  %s%s", link->offloads[i].name, link->offloads[i].fixed ? "*" : "");
+			printf(any ? " %s%s" : on ? "  offloads on   %s%s" : "  offloads off  %s%s", SHOWN(link->offloads[i].name), link->offloads[i].fixed ? "*" : "");
 			any = true;
 		}
 		if (any)
@@ -328,8 +333,8 @@ static void print_event(const struct link_event *event, const struct options *op
 	bool colour = terminal_colour(stdout);
 	char time[FORMAT_SIZE];
 
-	printf("%s %s%-10s %s%s%s%s\n", format_time(event->time_ns, options->local, 6, time), colour ? colour_of(event) : "", event->index ? event->name : "-",
-	       link_event_name(event->kind), event->detail[0] ? ": " : "", event->detail, colour ? "\033[0m" : "");
+	printf("%s %s%-10s %s%s%s%s\n", format_time(event->time_ns, options->local, 6, time), colour ? colour_of(event) : "", event->index ? SHOWN(event->name) : "-",
+	       link_event_name(event->kind), event->detail[0] ? ": " : "", SHOWN(event->detail), colour ? "\033[0m" : "");
 }
 
 static void print_event_json(const struct link_event *event)

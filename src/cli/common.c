@@ -54,19 +54,26 @@ int report(const struct command *command, const struct weir_fault *fault)
 {
 	char text[1200];
 
-	fprintf(stderr, "weir %s: %s\n", command->name, weir_fault_text(fault, text, sizeof text));
+	warn(command, "%s", weir_fault_text(fault, text, sizeof text));
 	return exit_status_of(fault->code);
 }
 
 void warn(const struct command *command, const char *format, ...)
 {
+	struct text shown = {0};
 	va_list arguments;
+	char *text;
 
-	fprintf(stderr, "weir %s: ", command->name);
 	va_start(arguments, format);
-	vfprintf(stderr, format, arguments);
+	if (vasprintf(&text, format, arguments) < 0)
+		text = NULL;
 	va_end(arguments);
-	fputc('\n', stderr);
+	/* It may quote files and names from outside. */
+	if (text)
+		text_add_shown(&shown, text, strlen(text), true);
+	fprintf(stderr, "weir %s: %s\n", command->name, text ? text_string(&shown) : "no memory to say what is wrong");
+	text_free(&shown);
+	free(text);
 }
 
 static void on_interrupt(int signal_number)

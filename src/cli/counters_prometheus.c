@@ -114,7 +114,8 @@ static void add_sample(struct text *out, const struct metric *metric)
 	text_add(out, metric->name);
 	if (*counter->instance) {
 		struct text value = {0};
-		text_add_utf8(&value, counter->instance, strlen(counter->instance));
+		/* Also for a person who looks at it: an interface's name may hold what a terminal obeys. */
+		text_add_shown(&value, counter->instance, strlen(counter->instance), false);
 		text_add_format(out, "{%s=\"", label_of(counter));
 		for (const char *c = text_string(&value); *c; c++) {
 			if (*c == '\\' || *c == '"')

@@ -235,7 +235,7 @@ void canvas_graph(struct canvas *canvas, int row, int column, int height, int wi
 	values += count - shown;
 	most = highest(values, shown, most);
 	for (size_t i = 0; i < shown; i++) {
-		double share = most > 0 && isfinite(values[i]) && values[i] > 0 ? values[i] / most : 0;
+		double share = most > 0 && isfinite(values[i]) && values[i] > 0 ? fmin(values[i] / most, 1) : 0;
 		/* What is more than nothing shows. */
 		int level = (int)(share * height * LEVELS + 0.5);
 		level = share > 0 && level < 1 ? 1 : level > height * LEVELS ? height * LEVELS : level;

@@ -177,7 +177,7 @@ static void draw_bottom(struct top_screen *screen, struct canvas *canvas, const 
 	int row = canvas->rows - 1, columns = canvas->columns;
 
 	if (screen->prompting) {
-		int length = (int)strlen(screen->prompt), room = columns - 10;
+		int length = (int)strlen(screen->prompt), room = columns > 10 ? columns - 10 : 0;
 		int from = length > room ? length - room : 0;
 		canvas_format(canvas, row, 0, columns, STYLE_BOLD, "filter: %s", screen->prompt + from);
 		canvas_style(canvas, row, 8 + length - from, 1, STYLE_CHOSEN);

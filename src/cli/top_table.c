@@ -144,19 +144,27 @@ static void put_row(struct top_screen *screen, struct canvas *canvas, const stru
 		canvas_style(canvas, y, 0, canvas->columns, STYLE_CHOSEN);
 }
 
+/* Rows in their order from `from` on, as many as height has room for. How many. */
+static int put_rows(struct top_screen *screen, struct canvas *canvas, const struct top_view *view, int row, int height, const int *widths, size_t from,
+                    size_t selected)
+{
+	int used = 0;
+
+	for (size_t i = from; i < screen->order_count && used < height; i++)
+		put_row(screen, canvas, view, row + used++, screen->order[i].row, widths, i == selected);
+	return used;
+}
+
 int screen_table(struct top_screen *screen, struct canvas *canvas, const struct top_view *view, int row, int height, uint8_t sort,
                  bool is_descending, size_t from, size_t selected)
 {
-	int widths[TOP_COLUMNS_MOST] = {0}, used = 0;
+	int widths[TOP_COLUMNS_MOST] = {0};
 
 	if (height <= 0)
 		return 0;
 	fit_columns(view, canvas->columns, widths);
 	put_heading(canvas, view, row, widths, sort, is_descending);
-	used++;
-	for (size_t i = from; i < screen->order_count && used < height; i++)
-		put_row(screen, canvas, view, row + used++, screen->order[i].row, widths, i == selected);
-	return used;
+	return 1 + put_rows(screen, canvas, view, row + 1, height - 1, widths, from, selected);
 }
 
 /* ---- without a terminal ---- */
@@ -165,7 +173,7 @@ static int print_canvas(const struct canvas *canvas, int rows, FILE *out)
 {
 	struct text line = {0};
 
-	for (int row = 0; row < rows; row++) {
+	for (int row = 0; row < rows && row < canvas->rows; row++) {
 		text_clear(&line);
 		canvas_row_text(canvas, row, &line);
 		fprintf(out, "%s\n", text_string(&line));
@@ -175,32 +183,61 @@ static int print_canvas(const struct canvas *canvas, int rows, FILE *out)
 	return failed ? WEIR_E_MEMORY : 0;
 }
 
-static size_t count_lines(const char *text)
-{
-	size_t lines = 0;
+#define HEAD_ROWS 60
+#define ROWS_AT_ONCE 256 /* a box has any number of endpoints; a canvas has not any number of rows */
 
-	for (; *text; text++)
-		lines += *text == '\n';
-	return lines;
+static int print_head(struct top_screen *screen, const struct top_view *view, struct canvas *canvas, int columns, FILE *out)
+{
+	if (!canvas_size(canvas, HEAD_ROWS + 12, columns))
+		return WEIR_E_MEMORY;
+	return print_canvas(canvas, view->head(screen, canvas, 0, HEAD_ROWS - 20), out);
 }
 
-static int put_text_lines(struct canvas *canvas, const char *text, int row)
+static int print_table(struct top_screen *screen, const struct top_view *view, struct canvas *canvas, int columns, FILE *out)
 {
-	for (const char *line = text; *line;) {
+	const struct view_state *state = screen_state(screen);
+	int widths[TOP_COLUMNS_MOST] = {0}, error;
+
+	if (!canvas_size(canvas, 1, columns))
+		return WEIR_E_MEMORY;
+	fit_columns(view, canvas->columns, widths);
+	put_heading(canvas, view, 0, widths, state->sort, state->descending);
+	error = print_canvas(canvas, 1, out);
+	for (size_t from = 0; from < screen->order_count && !error; from += ROWS_AT_ONCE) {
+		if (!canvas_size(canvas, ROWS_AT_ONCE, columns))
+			return WEIR_E_MEMORY;
+		error = print_canvas(canvas, put_rows(screen, canvas, view, 0, ROWS_AT_ONCE, widths, from, SIZE_MAX), out);
+	}
+	return error;
+}
+
+static int print_text(const char *text, struct canvas *canvas, int columns, FILE *out)
+{
+	int error = 0;
+
+	for (const char *line = text; *line && !error;) {
 		size_t length = strcspn(line, "\n");
-		canvas_format(canvas, row++, 0, canvas->columns, STYLE_PLAIN, "%.*s", (int)length, line);
+		if (!canvas_size(canvas, 1, columns))
+			return WEIR_E_MEMORY;
+		canvas_format(canvas, 0, 0, canvas->columns, STYLE_PLAIN, "%.*s", (int)length, line);
+		error = print_canvas(canvas, 1, out);
 		line += length + (line[length] == '\n');
 	}
-	return row;
+	return error;
 }
 
-#define HEAD_ROWS 60
+static int print_lack(const char *lack, struct canvas *canvas, int columns, FILE *out)
+{
+	if (!canvas_size(canvas, 1, columns) || !canvas_size(canvas, canvas_wrap(canvas, -1, STYLE_WARNING, lack), columns))
+		return WEIR_E_MEMORY;
+	return print_canvas(canvas, canvas_wrap(canvas, 0, STYLE_WARNING, lack), out);
+}
 
 int screen_print(struct top_screen *screen, const struct top_view *view, int columns, FILE *out)
 {
 	const struct view_state *state = screen_state(screen);
 	struct canvas canvas = {.ascii = screen->ascii};
-	int row = 0, error = 0;
+	int error = 0;
 
 	screen->order_count = 0;
 	text_clear(&screen->text);
@@ -208,17 +245,17 @@ int screen_print(struct top_screen *screen, const struct top_view *view, int col
 		error = screen_sort(screen, view, state->sort, state->descending);
 	if (view->text)
 		view->text(screen);
-	if (error || !canvas_size(&canvas, HEAD_ROWS + 12 + (int)screen->order_count + (int)count_lines(text_string(&screen->text)), columns))
-		return WEIR_E_MEMORY;
-	if (view->head)
-		row += view->head(screen, &canvas, row, HEAD_ROWS - 20);
-	if (view->columns)
-		row += screen_table(screen, &canvas, view, row, canvas.rows - row, state->sort, state->descending, 0, SIZE_MAX);
-	if (view->text)
-		row = put_text_lines(&canvas, text_string(&screen->text), row);
-	if (view->lack != TOP_LACKS && screen->top->lack[view->lack][0])
-		row += canvas_wrap(&canvas, row, STYLE_WARNING, screen->top->lack[view->lack]);
-	error = print_canvas(&canvas, row, out);
+	if (!error && view->head)
+		error = print_head(screen, view, &canvas, columns, out);
+	/* Drawing the head may have sorted something else. */
+	if (!error && view->columns && view->head)
+		error = screen_sort(screen, view, state->sort, state->descending);
+	if (!error && view->columns)
+		error = print_table(screen, view, &canvas, columns, out);
+	if (!error && view->text)
+		error = print_text(text_string(&screen->text), &canvas, columns, out);
+	if (!error && view->lack != TOP_LACKS && screen->top->lack[view->lack][0])
+		error = print_lack(screen->top->lack[view->lack], &canvas, columns, out);
 	canvas_free(&canvas);
 	return error;
 }
@@ -232,6 +269,9 @@ static void put_value(struct json *json, const char *key, const struct top_value
 		json_string(json, value->text);
 	else if (value->number >= 0 && value->number < 9e15 && value->number == floor(value->number))
 		json_unsigned(json, (uint64_t)value->number);
+	else if (fabs(value->number) >= 1e6 && fabs(value->number) < 1e15)
+		/* Times since the epoch would lose their seconds in nine digits. */
+		text_add_format(json_number(json), "%.6f", value->number);
 	else
 		json_double(json, value->number);
 }

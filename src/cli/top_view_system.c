@@ -72,12 +72,12 @@ static uint64_t identity(struct top_screen *screen, size_t row) { return counter
 
 /* ---- lines above ---- */
 
-/* The share of time that the CPUs did something, by what it was. */
+/* The share of time that the CPUs did something, by what it was: user time is that of lower priority too, and time in interrupts the kernel's. */
 static int cpu_line(struct top_screen *screen, struct canvas *canvas, int row)
 {
 	static const struct {
-		const char *counter, *title;
-	} kinds[] = {{"user", "user"}, {"system", "sys"}, {"softirq", "soft"}, {"iowait", "iowait"}, {"steal", "steal"}};
+		const char *counter, *too, *title;
+	} kinds[] = {{"user", "nice", "user"}, {"system", "irq", "sys"}, {"softirq", NULL, "soft"}, {"iowait", NULL, "iowait"}, {"steal", NULL, "steal"}};
 	const struct top *top = screen->top;
 	bool known;
 	double idle = top_counter_rate(top, "cpu", "all", "idle", &known), all = idle, part[5];
@@ -86,6 +86,8 @@ static int cpu_line(struct top_screen *screen, struct canvas *canvas, int row)
 		return 0;
 	for (int i = 0; i < 5; i++) {
 		part[i] = top_counter_rate(top, "cpu", "all", kinds[i].counter, &known);
+		if (kinds[i].too)
+			part[i] += top_counter_rate(top, "cpu", "all", kinds[i].too, &known);
 		all += part[i];
 	}
 	double busy = all > 0 ? 1 - (idle + part[3]) / all : 0;

@@ -62,7 +62,9 @@ static void quoted(struct text *text, const unsigned char *s, size_t length)
 	text_add_char(text, '"');
 	for (size_t i = 0; i < length;) {
 		size_t n = utf8_length(s + i, length - i);
-		if (n && s[i] >= 0x20 && s[i] != '"' && s[i] != '\\' && s[i] != 0x7f) {
+		/* U+0080 to U+009F are control characters too: some terminals obey them. */
+		bool c1 = n == 2 && s[i] == 0xc2 && s[i + 1] < 0xa0;
+		if (n && !c1 && s[i] >= 0x20 && s[i] != '"' && s[i] != '\\' && s[i] != 0x7f) {
 			i += n;
 			plain += n;
 			continue;
@@ -70,7 +72,7 @@ static void quoted(struct text *text, const unsigned char *s, size_t length)
 		text_add_bytes(text, s + i - plain, plain);
 		plain = 0;
 		if (n)
-			add_escaped(text, s[i]);
+			add_escaped(text, s[i += c1]);
 		else
 			text_add_bytes(text, "\xef\xbf\xbd", 3);
 		i++;
@@ -107,6 +109,12 @@ void json_signed(struct json *json, int64_t value)
 	if (value < 0)
 		text_add_char(json->text, '-');
 	text_add_unsigned(json->text, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
+}
+
+struct text *json_number(struct json *json)
+{
+	separate(json);
+	return json->text;
 }
 
 void json_double(struct json *json, double value)

@@ -29,7 +29,8 @@ void json_string(struct json *json, const char *value);
 void json_string_bytes(struct json *json, const void *value, size_t length);
 void json_unsigned(struct json *json, uint64_t value);
 void json_signed(struct json *json, int64_t value);
-void json_double(struct json *json, double value); /* not finite: null */
+void json_double(struct json *json, double value); /* nine digits of it; not finite: null */
+struct text *json_number(struct json *json); /* where the caller adds a number as it likes it */
 void json_bool(struct json *json, bool value);
 void json_null(struct json *json);
 

@@ -10,9 +10,12 @@ static int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b != 0 && (
 const char *format_time(int64_t ns, bool local, int digits, char out[static FORMAT_SIZE])
 {
 	time_t seconds = floor_div(ns, NS_PER_SECOND);
-	int64_t fraction = ns - (int64_t)seconds * NS_PER_SECOND;
+	int64_t fraction = ns % NS_PER_SECOND;
 	struct tm tm;
 
+	/* Whole seconds before the first time that there is are none. */
+	if (fraction < 0)
+		fraction += NS_PER_SECOND;
 	if (!(local ? localtime_r(&seconds, &tm) : gmtime_r(&seconds, &tm))) {
 		snprintf(out, FORMAT_SIZE, "@%lld", (long long)seconds);
 		return out;

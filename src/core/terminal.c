@@ -58,6 +58,7 @@ struct table *table_new(const char *alignment, const char *const *headings)
 
 void table_cell(struct table *table, const char *format, ...)
 {
+	struct text shown = {0};
 	va_list arguments;
 	char *text;
 
@@ -65,6 +66,15 @@ void table_cell(struct table *table, const char *format, ...)
 	if (vasprintf(&text, format, arguments) < 0)
 		text = NULL;
 	va_end(arguments);
+	if (text)
+		text_add_shown(&shown, text, strlen(text), false);
+	/* Nearly all cells are shown as they are. */
+	if (shown.failed || !text || shown.length == strlen(text)) {
+		text_free(&shown);
+	} else {
+		free(text);
+		text = shown.data;
+	}
 	add_cell(table, text);
 }
 

@@ -14,7 +14,10 @@ bool terminal_is(FILE *file);
 
 #define TABLE_COLUMNS_MAX 24
 
-/* Rows of cells, printed with columns as wide as their widest cell. Create, add cells row by row, print, free. */
+/*
+ * Rows of cells, printed with columns as wide as their widest cell. Create, add cells row by row, print, free. Cells may hold text from outside: what a terminal
+ * would obey is shown by its number (text_add_shown).
+ */
 struct table;
 /* alignment: one character a column, 'l' or 'r'. NULL when there is no memory. */
 struct table *table_new(const char *alignment, const char *const *headings);

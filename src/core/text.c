@@ -163,6 +163,51 @@ void text_add_utf8(struct text *text, const void *data, size_t length)
 	}
 }
 
+/* Whether a terminal may have the character of `length` bytes that stands there. */
+static bool is_shown(const unsigned char *s, size_t length, bool lines)
+{
+	switch (length) {
+	case 0: return false;
+	case 1: return (s[0] >= 0x20 && s[0] != 0x7f) || (lines && (s[0] == '\n' || s[0] == '\t'));
+	case 2: return s[0] != 0xc2 || s[1] >= 0xa0;               /* U+0080 to U+009F */
+	case 3:
+		if (s[0] != 0xe2)
+			return true;
+		/* U+200B to U+200F, U+2028 to U+202E, U+2060 to U+206F */
+		return !((s[1] == 0x80 && ((s[2] >= 0x8b && s[2] <= 0x8f) || (s[2] >= 0xa8 && s[2] <= 0xae))) || (s[1] == 0x81 && s[2] >= 0xa0 && s[2] <= 0xaf));
+	default: return true;
+	}
+}
+
+void text_add_shown(struct text *text, const void *data, size_t length, bool lines)
+{
+	const unsigned char *s = data;
+	size_t from = 0;
+
+	for (size_t i = 0; i < length;) {
+		size_t n = utf8_length(s + i, length - i);
+		if (is_shown(s + i, n, lines)) {
+			i += n;
+			continue;
+		}
+		text_add_bytes(text, s + from, i - from);
+		for (n = n ? n : 1; n; n--)
+			text_add_format(text, "\\x%02x", s[i++]);
+		from = i;
+	}
+	text_add_bytes(text, s + from, length - from);
+}
+
+const char *text_shown(const char *string, char *out, size_t size)
+{
+	struct text text = {0};
+
+	text_add_shown(&text, string, strlen(string), false);
+	snprintf(out, size, "%s", text_string(&text));
+	text_free(&text);
+	return out;
+}
+
 const char *text_string(const struct text *text) { return text->data ? text->data : ""; }
 
 int parse_unsigned(const char *string, uint64_t least, uint64_t most, uint64_t *value, struct weir_fault *fault)

@@ -44,6 +44,14 @@ void text_add_character(struct text *text, uint32_t character);
 /* Text from outside: each byte that belongs to no UTF-8 character becomes U+FFFD. */
 void text_add_utf8(struct text *text, const void *data, size_t length);
 
+/*
+ * Text from outside for a person's terminal: UTF-8 as it is, but every byte of what a terminal would obey (control characters, C0 and C1, and what turns the
+ * direction of writing around) and of what is no UTF-8 as \xNN. `lines`: ends of lines and tabs stay.
+ */
+void text_add_shown(struct text *text, const void *data, size_t length, bool lines);
+/* The same of a string into out, cut where that is full. Returns out. */
+const char *text_shown(const char *string, char *out, size_t size);
+
 /* "64M", "4.5GiB", "1000000", "2T": K, M, G, T, P are powers of 1024, also with B or iB behind. 0 or WEIR_E_USAGE. */
 int parse_size(const char *string, uint64_t *bytes, struct weir_fault *fault);
 

@@ -176,7 +176,7 @@ static uint32_t check_run(const struct repair *repair, const struct weir_batch *
 
 static void note_run(struct repair *repair, const struct weir_batch *batch, uint32_t i)
 {
-	int64_t before = repair->before_ns[0], back = 0;
+	int64_t before = repair->before_ns[0], back = 0, step;
 
 	if (i == batch->count)
 		return;
@@ -185,7 +185,9 @@ static void note_run(struct repair *repair, const struct weir_batch *batch, uint
 		before = batch->packets[i].time_ns;
 	for (; i < batch->count; i++) {
 		const struct weir_packet *packet = &batch->packets[i];
-		back = before - packet->time_ns > back ? before - packet->time_ns : back;
+		/* As in repair_note_time: what lies days apart is no order that was upset a little. */
+		if (!__builtin_sub_overflow(before, packet->time_ns, &step) && step > back && step < SOUND_DAY_NS)
+			back = step;
 		if (packet->captured < packet->length)
 			repair->usual_cut = packet->captured;
 		if (packet->captured > repair->largest)

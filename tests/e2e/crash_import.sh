@@ -2,6 +2,7 @@
 # An import that is killed at a random moment: what it had read a second before is there, in order and without a hole, the crash is in
 # the ledger, and the next import goes on.
 # timeout: 300
+# run: waits
 . "$(dirname "$0")/lib.sh"
 
 paced=$TOOLS/tests/paced

@@ -1,6 +1,7 @@
 #!/bin/bash
 # What is exported over the network arrives whole: nfcapd has the same totals (NetFlow v9 and IPFIX over UDP), and a stream over TCP reads as it was sent.
 # timeout: 180
+# run: waits
 . "$(dirname "$0")/lib.sh"
 need_namespaces
 need_command nfcapd nfdump python3 tcpdump tshark

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Flows of real captures: exported as IPFIX they read back as every value they were, tshark decodes them, and nfcapd receives the same totals.
-# run: sanitize
+# run: sanitize waits
 # timeout: 240
 . "$(dirname "$0")/lib.sh"
 need_shared

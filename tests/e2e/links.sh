@@ -1,6 +1,6 @@
 #!/bin/bash
 # weir links: what ip and ethtool tell of interfaces, and every change as an event.
-# run: sanitize
+# run: sanitize waits
 . "$(dirname "$0")/lib.sh"
 need_root
 need_command ip jq ethtool
@@ -55,6 +55,15 @@ like "$out" 'mtu +1400' "one that is named is told of in full"
 run inside "$WEIR" links nothing
 is "$status" 3 "an interface that is not there is an error"
 like "$err" "no interface 'nothing'" "which names it"
+
+# Whoever has a network namespace names its interfaces.
+inside ip link add $'\e[31mred' type bridge
+for shown in "" "*red"; do
+	run inside "$WEIR" links $shown
+	like "$out" '\\x1b\[31mred' "a name that a terminal would obey is shown by its numbers${shown:+ in full, too}"
+	is "$(printf %s "$out" | tr -d '\n' | tr -d '[:print:]' | wc -c)" 0 "and nothing else is in it"
+done
+inside ip link del $'\e[31mred'
 
 # ---- changes ----
 ip netns exec "$space" "$WEIR" links --watch --json >"$tmp/events" 2>"$tmp/watch.err" &

@@ -52,6 +52,22 @@ done
 run "$WEIR" process "$tmp/campaign" -o "$tmp/one" --part 8M
 is "$status" 2 "a whole run is not overwritten"
 
+# ---- runs are not mixed up ----
+"$TOOLS/bench/gen" --packets 2000 --nodes 1 "$tmp/few" 2>/dev/null
+few=$(ls "$tmp"/few/*.pcapng | head -1)
+mkdir "$tmp/seconds"
+for i in 1 2 3 4; do (cd "$tmp/seconds" && "$WEIR" process "$few" --keep-packets no >/dev/null); done
+is "$(ls -d "$tmp"/seconds/* | wc -l)" 4 "runs that begin in the same second have folders of their own"
+"$WEIR" import "$tmp/few-campaign" "$few" >/dev/null
+"$WEIR" process "$tmp/few-campaign" -o "$tmp/whole2" --from 2001-01-01 >/dev/null
+mkdir "$tmp/half" && jq -c .plan "$tmp/whole2/manifest.json" >"$tmp/half/run.json"
+run "$WEIR" process "$tmp/few-campaign" -o "$tmp/half" --from 2002-01-01
+is "$status" 2 "an interrupted run is not gone on with from another time"
+run "$WEIR" process "$tmp/few-campaign" -o "$tmp/half" --from 2001-01-01 --to 2001-01-02
+is "$status" 2 "nor up to an earlier one"
+run "$WEIR" process "$tmp/few-campaign" -o "$tmp/half" --from 2001-01-01
+is "$status" 0 "but when the same is asked for"
+
 # ---- made again ----
 run "$WEIR" reproduce "$tmp/two"
 is "$status" 0 "a run can be reproduced"

@@ -1,6 +1,6 @@
 #!/bin/bash
 # record --counters keeps what the system counts beside the packets, as Parquet that DuckDB reads, with the values of /proc; nothing else minds the files.
-# run: sanitize
+# run: sanitize waits
 # timeout: 120
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/../tools/netns.sh"

@@ -6,7 +6,7 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/../tools/netns.sh"
 network_up
-crashes=${WEIR_CRASHES:-6}
+crashes=${WEIR_CRASHES:-4}
 codecs=(none zstd:1 lz4 auto)
 
 # Sends while it records, kills the recorder after $1 seconds, and leaves in $kept how many packets must be there.
@@ -27,7 +27,7 @@ crash_after() { # SECONDS CODEC
 
 failures=
 for ((i = 1; i <= crashes; i++)); do
-	seconds=1.$((RANDOM % 1000 + 1000))
+	seconds=$((1 + RANDOM % 2)).$((RANDOM % 900 + 100))
 	codec=${codecs[i % 4]}
 	rm -rf "$campaign"
 	crash_after "$seconds" "$codec"

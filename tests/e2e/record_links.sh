@@ -1,6 +1,6 @@
 #!/bin/bash
 # While recording every change of the interface becomes a line of the ledger, which is no loss; addresses stay out of it.
-# run: sanitize
+# run: sanitize waits
 # timeout: 60
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/../tools/netns.sh"

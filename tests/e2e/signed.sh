@@ -1,7 +1,7 @@
 #!/bin/bash
 # What a node signed: verify --signed finds what was altered, removed, added, truncated or reordered, in segments, ledger and chain, and says which; openssl
 # can check a chain without weir; a crash and retention break nothing.
-# run: sanitize
+# run: sanitize waits
 . "$(dirname "$0")/lib.sh"
 need_command openssl
 need_command jq

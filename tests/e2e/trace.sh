@@ -1,5 +1,6 @@
 #!/bin/bash
 # Events of the kernel are counted as others count them, belong to the right process, and carry its CPU times; what is lost is counted to the last one.
+# run: waits
 . "$(dirname "$0")/lib.sh"
 need_namespaces
 need_command python3

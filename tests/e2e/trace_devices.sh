@@ -1,5 +1,6 @@
 #!/bin/bash
 # Requests to a disk are counted as /proc/diskstats counts them, on a loop device of our own; changes of links, addresses and routes as they were made.
+# run: waits
 . "$(dirname "$0")/lib.sh"
 need_namespaces
 need_command jq losetup lsblk

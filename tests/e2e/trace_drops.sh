@@ -1,5 +1,6 @@
 #!/bin/bash
 # Packets that the stack drops, each for another reason: the reason, the tuple and the place are told.
+# run: waits
 . "$(dirname "$0")/lib.sh"
 need_namespaces
 need_command python3 iptables tc

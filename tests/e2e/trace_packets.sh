@@ -1,5 +1,6 @@
 #!/bin/bash
 # Events of DNS and HTTP are those that happened, each once, with the processes that asked and served; hostile bytes on their ports do no harm.
+# run: waits
 . "$(dirname "$0")/lib.sh"
 need_namespaces
 need_command python3

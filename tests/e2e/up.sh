@@ -1,6 +1,6 @@
 #!/bin/bash
 # weir up records every interface that is up, loopback too.
-# run: sanitize
+# run: sanitize waits
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/../tools/netns.sh"
 network_up

@@ -1,6 +1,7 @@
 #!/bin/bash
 # Filters mean what they mean to libpcap and tcpdump: its own vectors, the expected results of captures, and 40 filters beside tcpdump.
 # timeout: 600
+# run: waits
 . "$(dirname "$0")/lib.sh"
 need_shared
 need_command tcpdump python3

@@ -46,7 +46,9 @@ static void put_disk(struct counter_sink *sink, struct weir_bytes disk, const ui
 		                                                      .meaning = fields[i].meaning,
 		                                                      .kind = fields[i].kind,
 		                                                      .unit = fields[i].unit,
-		                                                      .whole = values[i] * fields[i].scale});
+		                                                      .whole = values[i] * fields[i].scale,
+		                                                      /* Milliseconds are told in 32 bits: those of 32 requests at once for a day and a half. */
+		                                                      .wraps_at = fields[i].scale == MS ? MS << 32 : 0});
 	for (size_t i = 0; i < sizeof waits / sizeof waits[0]; i++) {
 		if (waits[i].time >= count)
 			continue;

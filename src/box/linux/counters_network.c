@@ -109,7 +109,7 @@ static void put_softnet(struct counter_sink *sink, const char *instance, const u
 			                                          .kind = field->kind,
 			                                          .unit = field->place == 2 || field->place == 9 ? COUNTER_NUMBER : COUNTER_PACKETS,
 			                                          .whole = columns[field->place],
-			                                          .wraps = true});
+			                                          .wraps_at = UINT64_C(1) << 32});
 	}
 }
 

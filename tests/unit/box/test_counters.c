@@ -153,6 +153,13 @@ static void disks_tell_waits_and_come_when_they_are_used(void **state)
 	assert_int_equal(value(counters, "disk", "sda", "read_wait"), 0);
 	assert_int_equal(value(counters, "disk", "sda", "in_flight"), 3);
 	assert_true(fabs(named(counters, "disk", "sda", "busy_time")->rate - 0.5e9) < 1); /* half of the second */
+	/* Milliseconds begin anew past 32 bits; a disk that was exchanged begins anew with everything. */
+	feed(counters, "/proc/diskstats", " 8 0 sda 10 0 8 50 6 0 16 4294967290 3 4294967290 90 0 0 0 0 2 6\n", 3 * SECOND);
+	feed(counters, "/proc/diskstats", " 8 0 sda 10 0 8 50 7 0 16 4 3 494 90 0 0 0 0 2 6\n", 4 * SECOND);
+	assert_true(fabs(named(counters, "disk", "sda", "busy_time")->rate - 0.5e9) < 1);
+	assert_int_equal(value(counters, "disk", "sda", "write_wait"), 10000000);
+	feed(counters, "/proc/diskstats", " 8 0 sda 1 0 8 5 1 0 16 1 3 1 9 0 0 0 0 0 0\n", 5 * SECOND);
+	assert_true(isnan(named(counters, "disk", "sda", "busy_time")->rate));
 	counters_close(counters);
 }
 

@@ -142,6 +142,24 @@ static void as_little_is_sampled_as_the_budget_takes(void **state)
 	assert_int_equal(top_capture_one_in(1e30, 1), 1u << 20);
 }
 
+static void what_a_burst_leaves_to_be_passed_over_does_not_hide_what_comes_after_it(void **state)
+{
+	struct weir_batch *batch = weir_batch_new();
+	uint32_t pass = 0, left = 0;
+
+	assert_non_null(batch);
+	batch->count = 10;
+	assert_int_equal(top_capture_sample(batch, 1024, &pass), 1);
+	for (uint32_t i = 0; i < batch->count; i++)
+		batch->packets[i].verdict = WEIR_KEEP;
+	assert_int_equal(top_capture_sample(batch, 1, &pass), 10);
+	for (uint32_t i = 0; i < 100; i++)
+		left += top_capture_sample(batch, 4, &pass);
+	assert_int_equal(left, 250);
+	assert_int_equal(batch->packets[0].verdict, WEIR_DROP);
+	weir_batch_free(batch);
+}
+
 static void endpoints_are_looked_at_as_often_as_their_share_allows(void **state)
 {
 	assert_int_equal(top_endpoints_every(0, 1e9), 1);
@@ -226,6 +244,7 @@ static void more_processes_than_fit_are_counted_with_the_unknown(void **state)
 	assert_int_equal(sum, MOST);
 	assert_int_equal(top->process[0].pid, 0);
 	assert_true(top->process[0].endpoints > 1);
+	assert_int_equal(top->process[0].process.pid, 0);
 	top_close(top);
 }
 
@@ -326,6 +345,7 @@ int main(void)
 		cmocka_unit_test(quiet_flows_are_forgotten),
 		cmocka_unit_test(memory_stays_within_its_bound_whatever_comes),
 		cmocka_unit_test(as_little_is_sampled_as_the_budget_takes),
+		cmocka_unit_test(what_a_burst_leaves_to_be_passed_over_does_not_hide_what_comes_after_it),
 		cmocka_unit_test(endpoints_are_looked_at_as_often_as_their_share_allows),
 		cmocka_unit_test(endpoints_are_summed_by_process),
 		cmocka_unit_test(more_processes_than_fit_are_counted_with_the_unknown),

@@ -275,6 +275,80 @@ static void runs_of_what_is_cut_are_sampled_the_same_everywhere(void **state)
 	free(data);
 }
 
+/* Base64 of so many bytes in lines of `width` characters with `end` behind each. */
+static char *in_lines(const char *text, size_t width, const char *end)
+{
+	static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	size_t length = strlen(text), column = 0;
+	char *out = calloc(1, 16 * length + 64), *at = out;
+	uint32_t bits = 0;
+	unsigned have = 0;
+
+	assert_non_null(out);
+	for (size_t i = 0; i < length; i++) {
+		bits = bits << 8 | (uint8_t)text[i];
+		for (have += 8; have >= 6;) {
+			have -= 6;
+			*at++ = alphabet[bits >> have & 63];
+			if (++column % width == 0)
+				at += sprintf(at, "%s", end);
+		}
+	}
+	return out;
+}
+
+static void base64_that_is_broken_over_lines_is_read_as_a_whole(void **state)
+{
+	static const char *const ends[] = {"\n", "\r\n", "\r\n\t", "\n    "};
+	struct weir_policy policy = policy_of(WEIR_HIDE_BLACK, 0);
+	struct weir_originals *originals = make(&policy, NULL, 0);
+	struct weir_fault fault;
+	char text[6000];
+
+	(void)state;
+	weir_originals_add_name(originals, "lager7.kranich-institut.example", 31, &fault);
+	assert_int_equal(weir_originals_ready(originals, &fault), 0);
+	for (size_t at = 100; at < 5000; at += at < 300 ? 1 : 37) {
+		/* In lines of 76 characters, 57 bytes: somewhere the name stands across two of them, and where runs of them are cut. */
+		memset(text, ' ', sizeof text);
+		memcpy(text + at, "lager7.kranich-institut.example", 31);
+		text[5999] = '\0';
+		char *lines = in_lines(text, at % 2 ? 76 : 64, ends[at % 4]);
+		assert_int_equal(found(originals, lines), 1);
+		free(lines);
+	}
+	weir_originals_free(originals);
+}
+
+static void names_that_are_too_much_alike_to_be_searched_for_are_counted(void **state)
+{
+	struct weir_policy policy = policy_of(WEIR_HIDE_BLACK, 0);
+	struct weir_originals *originals = make(&policy, NULL, 0);
+	struct weir_originals_statistics statistics;
+	struct weir_fault fault;
+	const unsigned all = 1 << 15;
+	uint64_t searched = 0;
+	char name[16] = "";
+
+	(void)state;
+	for (unsigned i = 0; i < all; i++) {
+		for (unsigned bit = 0; bit < 15; bit++)
+			name[bit] = i >> bit & 1 ? 'x' : 'q';
+		weir_originals_add_name(originals, name, 15, &fault);
+	}
+	assert_int_equal(weir_originals_ready(originals, &fault), 0);
+	weir_originals_count(originals, &statistics);
+	/* Whatever is not counted is found. */
+	for (unsigned i = 0; i < all; i++) {
+		for (unsigned bit = 0; bit < 15; bit++)
+			name[bit] = i >> bit & 1 ? 'x' : 'q';
+		searched += found(originals, name) > 0;
+	}
+	assert_true(statistics.not_held[WEIR_ORIGINAL_NAME] > 0);
+	assert_int_equal(searched + statistics.not_held[WEIR_ORIGINAL_NAME], all);
+	weir_originals_free(originals);
+}
+
 static void values_across_the_windows_of_a_file_are_found(void **state)
 {
 	struct weir_policy policy = policy_of(WEIR_HIDE_BLACK, 0);
@@ -317,6 +391,8 @@ int main(void)
 		cmocka_unit_test(four_bytes_are_a_leak_unless_chance_gives_them),
 		cmocka_unit_test(what_does_not_fit_is_counted),
 		cmocka_unit_test(runs_of_what_is_cut_are_sampled_the_same_everywhere),
+		cmocka_unit_test(base64_that_is_broken_over_lines_is_read_as_a_whole),
+		cmocka_unit_test(names_that_are_too_much_alike_to_be_searched_for_are_counted),
 		cmocka_unit_test(values_across_the_windows_of_a_file_are_found),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "box/linux/counters_sources.h"
 #include "cli/top_view.h"
 
 static const char *row_of(const struct canvas *canvas, int row)
@@ -228,6 +229,75 @@ static void every_view_is_drawn_at_every_size(void **state)
 	close_screen(&screen);
 }
 
+static void everything_is_printed_however_much_there_is(void **state)
+{
+	const size_t many = 20500;
+	const struct endpoint **all = calloc(many, sizeof *all);
+	struct top_screen screen;
+	char *out = NULL;
+	size_t length = 0, lines = 0;
+	FILE *file = open_memstream(&out, &length);
+
+	open_screen(&screen);
+	assert_non_null(all);
+	assert_non_null(file);
+	for (size_t i = 0; i < many; i++)
+		all[i] = &endpoints[i % 50];
+	screen.top->endpoint = all;
+	screen.top->endpoint_count = many;
+	snprintf(screen.top->lack[TOP_LACK_ENDPOINTS], TOP_LACK_SIZE, "%0100d %0100d", 1, 2);
+	screen.flat = true;
+	screen_show(&screen, &endpoints_view);
+	assert_int_equal(screen_print(&screen, &endpoints_view, 80, file), 0);
+	fclose(file);
+	for (size_t i = 0; i < length; i++)
+		lines += out[i] == '\n';
+	assert_int_equal(lines, 1 + many + 4);
+	free(out);
+	free(all);
+	close_screen(&screen);
+}
+
+static void the_time_of_a_packet_is_whole_in_json(void **state)
+{
+	static const uint8_t bytes[64];
+	struct top_packet packet = {.number = 1, .time_ns = INT64_C(1764201600123456000), .captured = 64, .length = 64, .linktype = 1, .data = bytes};
+	struct top_packets *packets = malloc(sizeof *packets);
+	struct top_screen screen;
+	struct text text = {0};
+	struct json json = json_into(&text);
+
+	assert_non_null(packets);
+	*packets = (struct top_packets){.count = 1, .packets = &packet};
+	open_screen(&screen);
+	screen.top->packets = packets;
+	screen_show(&screen, &packets_view);
+	json_object(&json);
+	screen_json(&screen, &packets_view, &json);
+	json_end_object(&json);
+	assert_non_null(strstr(text_string(&text), "\"time\":1764201600.1234"));
+	text_free(&text);
+	close_screen(&screen);
+}
+
+static void work_of_low_priority_is_work(void **state)
+{
+	static const struct counter_source *const sources[] = {&cpu_source, NULL};
+	static const char before[] = "cpu 0 100 0 100 0 0 0 0 0 0\n", after[] = "cpu 0 190 0 110 0 0 0 0 0 0\n";
+	struct canvas canvas = {.ascii = true};
+	struct top_screen screen;
+
+	open_screen(&screen);
+	assert_int_equal(counters_new(sources, NULL, 0, &screen.top->counters, NULL), 0);
+	counters_feed(screen.top->counters, 0, bytes_of(before), 1000000000);
+	counters_feed(screen.top->counters, 0, bytes_of(after), 2000000000);
+	assert_true(canvas_size(&canvas, 5, 120));
+	assert_true(system_lines(&screen, &canvas, 0) >= 1);
+	assert_non_null(strstr(row_of(&canvas, 0), " 90% user 90.0%"));
+	canvas_free(&canvas);
+	close_screen(&screen);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -239,6 +309,9 @@ int main(void)
 		cmocka_unit_test(keys_go_through_views_and_into_what_is_selected),
 		cmocka_unit_test(a_filter_is_typed_corrected_and_refused),
 		cmocka_unit_test(every_view_is_drawn_at_every_size),
+		cmocka_unit_test(everything_is_printed_however_much_there_is),
+		cmocka_unit_test(the_time_of_a_packet_is_whole_in_json),
+		cmocka_unit_test(work_of_low_priority_is_work),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -34,6 +34,11 @@ static void hostile_bytes_become_valid_json(void **state)
 	json_string_bytes(&json, bytes, sizeof bytes);
 #define R "\xef\xbf\xbd"
 	assert_string_equal(text_string(&text), "\"a\\\"\\\\\\n\\u0001" R "\xc3\xa9" R R R R R "\\u007f\\u0000\"");
+	text_clear(&text);
+	/* U+009B begins a sequence of control on some terminals. */
+	json = json_into(&text);
+	json_string(&json, "a\xc2\x9b" "b\xc2\xa0");
+	assert_string_equal(text_string(&text), "\"a\\u009bb\xc2\xa0\"");
 	text_free(&text);
 }
 

@@ -1,5 +1,6 @@
 #include "../unit.h"
 
+#include "core/terminal.h"
 #include "core/text.h"
 
 #define NOW (INT64_C(1700000000) * 1000000000)
@@ -68,6 +69,8 @@ static void times_before_the_epoch_are_written_right(void **state)
 	assert_string_equal(format_time(-1, false, 9, out), "1969-12-31T23:59:59.999999999Z");
 	assert_string_equal(format_time(NOW + 123456789, false, 6, out), "2023-11-14T22:13:20.123456Z");
 	assert_string_equal(format_time(NOW, false, 0, out), "2023-11-14T22:13:20Z");
+	assert_string_equal(format_time(INT64_MIN, false, 9, out), "1677-09-21T00:12:43.145224192Z");
+	assert_string_equal(format_time(INT64_MAX, false, 9, out), "2262-04-11T23:47:16.854775807Z");
 }
 
 static void figures_read_well(void **state)
@@ -79,6 +82,38 @@ static void figures_read_well(void **state)
 	assert_string_equal(format_size(1610612736, out), "1.50 GiB");
 	assert_string_equal(format_rate(1520000, out), "1.52 M");
 	assert_string_equal(format_duration(INT64_C(622) * 3600 * 1000000000, out), "25d 22h 00m 00.0s");
+}
+
+static void what_a_terminal_would_obey_is_shown_by_its_number(void **state)
+{
+	static const char from[] = "a\x1b[2J\x7f\t\n\xc3\xa9\xc2\x9b\xe2\x80\xae\xe2\x81\xa6\xe2\x82\xac\xff";
+	struct text text = {0};
+	char small[8];
+
+	text_add_shown(&text, from, sizeof from - 1, false);
+	assert_string_equal(text_string(&text), "a\\x1b[2J\\x7f\\x09\\x0a\xc3\xa9\\xc2\\x9b\\xe2\\x80\\xae\\xe2\\x81\\xa6\xe2\x82\xac\\xff");
+	text_clear(&text);
+	text_add_shown(&text, "\x1b\t\n", 3, true);
+	assert_string_equal(text_string(&text), "\\x1b\t\n");
+	text_free(&text);
+	assert_string_equal(text_shown("ab\x1b" "cdefg", small, sizeof small), "ab\\x1bc");
+}
+
+static void cells_of_tables_are_shown_too(void **state)
+{
+	static const char *const headings[] = {"one", "two"};
+	struct table *table = table_new("lr", headings);
+	char out[200] = "";
+	FILE *file = fmemopen(out, sizeof out - 1, "w");
+
+	assert_non_null(table);
+	assert_non_null(file);
+	table_cell(table, "%s", "\x1b[31mx");
+	table_cell(table, "%d", 7);
+	table_print(table, file);
+	fclose(file);
+	table_free(table);
+	assert_string_equal(out, "one        two\n\\x1b[31mx    7\n");
 }
 
 static void nearest_words_are_found(void **state)
@@ -110,6 +145,8 @@ int main(void)
 		cmocka_unit_test(moments_are_utc_unless_they_say_otherwise),
 		cmocka_unit_test(times_before_the_epoch_are_written_right),
 		cmocka_unit_test(figures_read_well),
+		cmocka_unit_test(what_a_terminal_would_obey_is_shown_by_its_number),
+		cmocka_unit_test(cells_of_tables_are_shown_too),
 		cmocka_unit_test(nearest_words_are_found),
 		cmocka_unit_test(text_grows),
 	};
