@@ -351,6 +351,19 @@ static void put_seen(struct socket_event *event, const struct bpf_sock *sk)
 	*(__u32 *)event->remote = sk->dst_ip4;
 }
 
+/*
+ * Whether it takes IPv6 alone, which what the cgroup's programs see does not have. What they are given is the kernel's own socket, but reading on from there
+ * takes a number: the verifier lets nobody calculate with that pointer.
+ */
+static void put_only_v6(struct socket_event *event, const struct bpf_sock *sk)
+{
+	const struct bpf_sock *given = sk;
+	const struct sock___sockets *more = 0;
+
+	if (event->family == INET6 && !bpf_probe_read_kernel(&more, sizeof more, &given))
+		event->only_v6 = BPF_CORE_READ_BITFIELD_PROBED(&more->__sk_common, skc_ipv6only) ? SOCKET_ONLY_V6_YES : SOCKET_ONLY_V6_NO;
+}
+
 /* Before a SYN is sent. The change of state before it does not have the port yet. */
 SEC("sockops")
 int on_connecting(struct bpf_sock_ops *context)
@@ -414,6 +427,7 @@ int on_leaving(struct __sk_buff *packet)
 		event.local_port = event.protocol == ICMP || event.protocol == ICMPV6 ? echo_identifier(packet, event.family) : 0;
 	if (!addresses_differ(followed, &event))
 		return 1;
+	put_only_v6(&event, sk);
 	event.time = bpf_ktime_get_ns();
 	event.cookie = bpf_get_socket_cookie(packet);
 	event.since = followed->since;
@@ -466,6 +480,7 @@ static __always_inline int bound(struct bpf_sock *sk, __u8 family)
 		__u32 *local = (__u32 *)event.local;
 		local[0] = sk->src_ip6[0], local[1] = sk->src_ip6[1], local[2] = sk->src_ip6[2], local[3] = sk->src_ip6[3];
 	}
+	put_only_v6(&event, sk);
 	event.state = CLOSED;
 	event.local_port = sk->src_port;
 	event.cookie = bpf_get_socket_cookie(sk);
@@ -508,6 +523,7 @@ static int addressed(struct bpf_sock_addr *context)
 		followed->since = event.time;
 		return 1;
 	}
+	put_only_v6(&event, sk);
 	event.cookie = bpf_get_socket_cookie(context);
 	event.since = followed->since;
 	event.thread_id = (__u32)bpf_get_current_pid_tgid();
