@@ -370,10 +370,9 @@ int on_connecting(struct bpf_sock_ops *context)
 {
 	struct bpf_sock *sk = context->sk;
 
-	if (context->op != BPF_SOCK_OPS_TCP_CONNECT_CB) {
-		context->reply = -1; /* the kernel's own answer */
+	/* The reply is left as it is: it may be that of another's program, of a cgroup below; the kernel takes its own value when nobody replied. */
+	if (context->op != BPF_SOCK_OPS_TCP_CONNECT_CB)
 		return 1;
-	}
 	struct followed *followed = sk ? bpf_sk_storage_get(&sockets, sk, 0, 0) : 0;
 	if (!followed)
 		return 1;
