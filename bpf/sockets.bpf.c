@@ -20,7 +20,12 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
 enum { INET = 2, INET6 = 10 };
 enum { ICMP = 1, TCP = 6, UDP = 17, ICMPV6 = 58, UDPLITE = 136 };
-enum { PEEK = 2 };
+enum { PEEK = 2, ERROR_QUEUE = 0x2000 }; /* flags of recv(2): what is read so did not come, or comes again */
+/*
+ * Numbers from here on are the kernel's own. A socket of MPTCP is none of TCP, and nothing leaves from it: it has TCP connections, which are sockets that are
+ * followed as all others are.
+ */
+enum { MPTCP = 262, PROTOCOLS = 256 };
 enum { STREAM = 1, DATAGRAM = 2, RAW = 3 };
 enum { ESTABLISHED = 1, SYN_SENT = 2, SYN_RECEIVED = 3, CLOSED = 7, LISTEN = 10, NEW_SYN_RECEIVED = 12 };
 #define SOCK_DONE 1 /* bit of skc_flags: the other side's FIN has come */
@@ -602,7 +607,7 @@ SEC("tp_btf/sock_send_length")
 int BPF_PROG(on_sent, struct sock *sk, int length, int flags) { return carried(sk, length, true); }
 
 SEC("tp_btf/sock_recv_length")
-int BPF_PROG(on_received, struct sock *sk, int length, int flags) { return flags & PEEK ? 0 : carried(sk, length, false); }
+int BPF_PROG(on_received, struct sock *sk, int length, int flags) { return flags & (PEEK | ERROR_QUEUE) ? 0 : carried(sk, length, false); }
 
 /* Nothing else tells who accepted. */
 SEC("tp_btf/sys_exit")
