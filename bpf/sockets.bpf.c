@@ -31,6 +31,8 @@ enum { ESTABLISHED = 1, SYN_SENT = 2, SYN_RECEIVED = 3, CLOSED = 7, LISTEN = 10,
 #define SOCK_DONE 1 /* bit of skc_flags: the other side's FIN has come */
 #define ROOM_BEFORE_WAKING (1u << 20)
 #define PATH_NAMES_MOST 48
+/* What sums of figures are mixed with: one that grows by as much as another shrinks (a segment that acknowledges a byte) shows all the same. */
+#define MIX 0x9e3779b97f4a7c15ull
 
 const volatile __u64 namespace_cookie = 0; /* the network namespace that we follow */
 const volatile bool every_state = false;   /* not only when TCP connections begin and end */
@@ -703,9 +705,9 @@ int look_at_tcp(struct bpf_iter__tcp *context)
 		return 0;
 	/* Most have done nothing since the last look: what tells that is read without a helper. */
 	__u8 state = common->skc_state;
-	__u64 figures = tcp->segs_out + tcp->segs_in + ((__u64)(tcp->rcv_nxt - tcp->copied_seq) << 32) + (tcp->write_seq - tcp->snd_una) + ((__u64)state << 56);
+	__u64 figures = tcp->segs_out + tcp->segs_in + (tcp->rcv_nxt - tcp->copied_seq) * MIX + (tcp->write_seq - tcp->snd_una) * MIX * MIX + ((__u64)state << 56);
 	if (state == LISTEN)
-		figures += (__u64)BPF_CORE_READ((struct sock___sockets *)tcp, sk_ack_backlog) << 32;
+		figures += BPF_CORE_READ((struct sock___sockets *)tcp, sk_ack_backlog) * MIX;
 	figures ^= generation << 48 ^ 1;
 	if (figures == followed->figures)
 		return 0;
