@@ -46,6 +46,7 @@ struct addresses {
 struct followed {
 	__u32 pid, user_id; /* of who used it last; 0: nobody known */
 	__u64 program;      /* what that process ran: its memory */
+	__u64 credentials;  /* where those of the thread that used it last are */
 	__u64 opened;       /* 0: before we looked */
 	__u64 since;        /* what a coming change of addresses may be so since; 0: since it was opened */
 	__u64 bytes_sent, bytes_received, packets_sent, packets_received;
@@ -169,9 +170,14 @@ static bool used_by_caller(struct followed *followed)
 {
 	struct task_struct___sockets *task = (void *)bpf_get_current_task();
 	__u32 pid = bpf_get_current_pid_tgid() >> 32;
-	__u64 program = program_of(task);
+	__u64 program = program_of(task), credentials = (__u64)BPF_CORE_READ(task, cred);
+	bool same = followed->pid == pid && followed->program == program && followed->generation == generation;
 
-	if (followed->pid == pid && followed->program == program && followed->generation == generation)
+	if (same && followed->credentials == credentials)
+		return false;
+	__u32 user_id = user_of(task);
+	followed->credentials = credentials;
+	if (same && followed->user_id == user_id)
 		return false;
 	followed->pid = pid;
 	followed->program = program;

@@ -280,7 +280,7 @@ static void take_held(struct endpoint_table *table, struct entry *entry, const s
 /* Whether another holds it now than did before. */
 static bool take_process(struct endpoint_table *table, struct entry *entry, const struct socket_event *event)
 {
-	uint32_t before = entry->process ? entry->process->process.pid : 0;
+	uint32_t before = entry->process ? entry->process->process.pid : 0, user_before = entry->process ? entry->process->process.user_id : WEIR_NO_USER;
 
 	if (event->kind == SOCKET_HELD) {
 		if (event->pid)
@@ -296,7 +296,7 @@ static bool take_process(struct endpoint_table *table, struct entry *entry, cons
 	set_process(entry, process);
 	if (event->thread_id)
 		entry->endpoint.process.thread_id = event->thread_id;
-	return before != event->pid;
+	return before != event->pid || user_before != entry->endpoint.process.user_id;
 }
 
 static void went(struct endpoint_table *table, struct entry *entry, uint8_t before, int64_t time)
