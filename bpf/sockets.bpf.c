@@ -165,7 +165,7 @@ static void tell_process(struct task_struct___sockets *task, __u32 pid)
 	bpf_map_update_elem(&processes, &pid, &mark, BPF_ANY);
 }
 
-/* The calling process used the socket. Whether that is another than before. */
+/* The calling process used the socket. Whether that is another than before, or the same as another user. */
 static bool used_by_caller(struct followed *followed)
 {
 	struct task_struct___sockets *task = (void *)bpf_get_current_task();
@@ -181,7 +181,7 @@ static bool used_by_caller(struct followed *followed)
 		return false;
 	followed->pid = pid;
 	followed->program = program;
-	followed->user_id = user_of(task);
+	followed->user_id = user_id;
 	tell_process(task, pid);
 	return true;
 }
@@ -271,7 +271,16 @@ static bool is_followed(struct sock *sk)
 {
 	__u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
 
-	return (family == INET || family == INET6) && BPF_CORE_READ(sk, __sk_common.skc_net.net, net_cookie) == namespace_cookie;
+	return (family == INET || family == INET6) && BPF_CORE_READ((struct sock___sockets *)sk, sk_protocol) < PROTOCOLS &&
+	       BPF_CORE_READ(sk, __sk_common.skc_net.net, net_cookie) == namespace_cookie;
+}
+
+/* Of a socket of MPTCP its first connection; any other is its own. */
+static struct sock *connection_of(struct sock *sk)
+{
+	if (bpf_core_field_exists(struct mptcp_sock, first) && BPF_CORE_READ((struct sock___sockets *)sk, sk_protocol) == MPTCP)
+		return BPF_CORE_READ((struct mptcp_sock *)sk, first);
+	return sk;
 }
 
 static bool same_address(const void *a, const void *b)
@@ -455,7 +464,7 @@ int on_leaving(struct __sk_buff *packet)
 SEC("cgroup/sock_create")
 int on_made(struct bpf_sock *sk)
 {
-	if ((sk->family != INET && sk->family != INET6) || bpf_get_netns_cookie(sk) != namespace_cookie)
+	if ((sk->family != INET && sk->family != INET6) || sk->protocol >= PROTOCOLS || bpf_get_netns_cookie(sk) != namespace_cookie)
 		return 1;
 	struct followed *followed = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!followed)
@@ -476,7 +485,7 @@ int on_made(struct bpf_sock *sk)
 
 static __always_inline int bound(struct bpf_sock *sk, __u8 family)
 {
-	if (bpf_get_netns_cookie(sk) != namespace_cookie)
+	if (sk->protocol >= PROTOCOLS || bpf_get_netns_cookie(sk) != namespace_cookie)
 		return 1;
 	struct followed *followed = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!followed)
@@ -517,7 +526,7 @@ static int addressed(struct bpf_sock_addr *context)
 {
 	struct bpf_sock *sk = context->sk;
 
-	if (!sk || sk->protocol == TCP || bpf_get_netns_cookie(context) != namespace_cookie)
+	if (!sk || sk->protocol == TCP || sk->protocol >= PROTOCOLS || bpf_get_netns_cookie(context) != namespace_cookie)
 		return 1;
 	struct followed *followed = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!followed)
@@ -558,10 +567,11 @@ int on_send6(struct bpf_sock_addr *context) { return addressed(context); }
 SEC("cgroup/sock_release")
 int on_released(struct bpf_sock *sk)
 {
-	if (sk->protocol == TCP)
+	/* Of TCP only what is closed already and changes its state no more, so that nothing else tells that it goes. */
+	if (sk->protocol == TCP && sk->state != CLOSED)
 		return 1;
 	struct followed *followed = bpf_sk_storage_get(&sockets, sk, 0, 0);
-	if (!followed)
+	if (!followed || (sk->protocol == TCP && !followed->generation))
 		return 1;
 	struct socket_event event = {.kind = SOCKET_CLOSED, .time = bpf_ktime_get_ns()};
 	put_kind(&event, sk);
@@ -636,7 +646,7 @@ int BPF_PROG(on_call_ended, struct pt_regs___sockets *registers, long result)
 	if (result >= BPF_CORE_READ(table, max_fds) || bpf_probe_read_kernel(&file, sizeof file, slot + result) || !file)
 		return 0;
 	struct socket *socket = BPF_CORE_READ(file, private_data);
-	struct sock *sk = BPF_CORE_READ(socket, sk);
+	struct sock *sk = connection_of(BPF_CORE_READ(socket, sk));
 	struct sock___sockets *more = (void *)sk;
 	if (!sk || !is_followed(sk) || BPF_CORE_READ(more, sk_protocol) != TCP)
 		return 0;
@@ -669,18 +679,35 @@ int look_at_files(struct bpf_iter__task_file *context)
 	if (!socket)
 		return 0;
 	struct sock *sk = socket->sk;
-	if (!sk || !is_followed(sk))
+	struct followed *followed = 0;
+	if (!sk)
 		return 0;
-	struct followed *followed = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	struct socket_event event = {.kind = SOCKET_HELD, .time = bpf_ktime_get_ns()};
-	put_socket(&event, sk);
-	event.cookie = bpf_get_socket_cookie(sk);
+	if (BPF_CORE_READ((struct sock___sockets *)sk, sk_protocol) == MPTCP) {
+		struct sock *connection = connection_of(sk);
+		if (!connection || !is_followed(connection))
+			return 0;
+		event.cookie = BPF_CORE_READ(connection, __sk_common.skc_cookie.counter);
+		if (!event.cookie)
+			return 0; /* nothing has been told of it */
+		put_socket(&event, connection);
+		put_tcp_figures(&event, (struct tcp_sock *)connection);
+	} else {
+		if (!is_followed(sk))
+			return 0;
+		followed = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+		put_socket(&event, sk);
+		event.cookie = bpf_get_socket_cookie(sk);
+	}
 	event.pid = BPF_CORE_READ(task, tgid);
 	event.user_id = user_of(task);
-	if (event.protocol == TCP)
+	if (followed && event.protocol == TCP) {
 		put_tcp_figures(&event, (struct tcp_sock *)sk);
-	else if (followed)
+		if (event.state == CLOSED)
+			followed->generation = generation; /* told: so its end has to be */
+	} else if (followed) {
 		put_figures(&event, followed);
+	}
 	if (event.type == RAW)
 		event.local_port = followed ? followed->told.local_port : 0;
 	tell_process(task, event.pid);

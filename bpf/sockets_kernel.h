@@ -44,6 +44,10 @@ struct tcp_sock {
 
 struct udp_sock;
 
+struct mptcp_sock {
+	struct sock *first;
+};
+
 struct kuid___sockets {
 	__u32 val;
 };

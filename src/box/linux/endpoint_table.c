@@ -277,7 +277,7 @@ static void take_held(struct endpoint_table *table, struct entry *entry, const s
 		set_process(entry, process_table_find(table->processes, event->pid, event->user_id));
 }
 
-/* Whether another holds it now than did before. */
+/* Whether another holds it now than did before, or the same as another user. */
 static bool take_process(struct endpoint_table *table, struct entry *entry, const struct socket_event *event)
 {
 	uint32_t before = entry->process ? entry->process->process.pid : 0, user_before = entry->process ? entry->process->process.user_id : WEIR_NO_USER;
