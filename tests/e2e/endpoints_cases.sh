@@ -1,0 +1,111 @@
+#!/bin/bash
+# weir endpoints: what is easily counted or named wrongly: error queues, MPTCP, a user that changes, sockets that never connect, ping; and that others' programs work on.
+. "$(dirname "$0")/lib.sh"
+need_namespaces
+need_command python3 jq
+
+namespace=weir-case-$unique watcher= group=
+cleanup() {
+	[ -z "$watcher" ] || kill -9 "$watcher" 2>/dev/null
+	ip netns del "$namespace" 2>/dev/null
+	[ -z "$group" ] || rmdir "$group" 2>/dev/null
+	rm -f "/sys/fs/bpf/weir-case-$unique"
+	return 0
+}
+ip netns add "$namespace"
+ip -n "$namespace" link set lo up
+ip -n "$namespace" address add 192.0.2.1/24 dev lo
+inside() { ip netns exec "$namespace" "$@"; }
+
+cat >"$tmp/cases.py" <<'PYTHON'
+import os, socket, struct, sys, time
+lo = "127.0.0.1"
+bound = socket.socket()
+bound.bind((lo, 7301))
+print("ready", flush=True)
+sys.stdin.readline()
+bound.close()
+
+refused = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+refused.setsockopt(socket.IPPROTO_IP, 11, 1)  # IP_RECVERR
+refused.bind((lo, 7302))
+refused.connect((lo, 9))
+refused.send(b"x" * 100)
+for _ in range(100):
+    try:
+        refused.recvmsg(1000, 1000, socket.MSG_ERRQUEUE)
+        break
+    except BlockingIOError:
+        time.sleep(.01)
+refused.close()
+
+try:
+    server = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262)
+    client = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262)
+except OSError:
+    print("no mptcp", flush=True)
+else:
+    server.bind((lo, 7303))
+    server.listen()
+    client.bind((lo, 7304))
+    client.connect((lo, 7303))
+    accepted, _ = server.accept()
+    client.send(b"x" * 50)
+    accepted.recv(50)
+    for s in (client, accepted, server):
+        s.close()
+
+def echo(raw, number):
+    packet = struct.pack("!BBHHH", 8, 0, 0, 7306, number) + b"x" * 56
+    total = sum(struct.unpack("!32H", packet))
+    total = (total & 0xffff) + (total >> 16)
+    raw.sendto(packet[:2] + struct.pack("!H", ~(total + (total >> 16)) & 0xffff) + packet[4:], (lo, 0))
+
+raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+for i in range(5):
+    echo(raw, i)
+print(os.getpid(), flush=True)
+sys.stdin.readline()
+raw.close()
+
+user = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+user.bind((lo, 7305))
+os.setuid(65534)
+user.sendto(b"x", (lo, 9))
+user.close()
+print("done", flush=True)
+PYTHON
+mkfifo "$tmp/in"
+ip netns exec "$namespace" python3 "$tmp/cases.py" <"$tmp/in" >"$tmp/out" 2>"$tmp/cases.err" &
+exec 9>"$tmp/in"
+wait_for 10 grep -q ready "$tmp/out"
+ip netns exec "$namespace" "$WEIR" endpoints --watch --json >"$tmp/events" 2>"$tmp/watch.err" &
+watcher=$!
+wait_for 20 grep -q ': watching, ' "$tmp/watch.err"
+grep -q 'no bytes of UDP' "$tmp/watch.err" && skip_all "$(cat "$tmp/watch.err")"
+echo >&9
+wait_for 10 grep -q '^[0-9]' "$tmp/out"
+pid=$(grep '^[0-9]' "$tmp/out")
+# Two looks: what the first finds of the raw socket is what an event told, the second finds what it has carried since.
+wait_for 10 jq -se 'any(.local_port == 7302 and .event == "went")' "$tmp/events"
+raw=$(inside "$WEIR" top --once --view endpoints --json --count 2 2>/dev/null | tail -n 1)
+echo >&9
+wait_for 10 grep -q '^done' "$tmp/out"
+wait_for 10 jq -se 'any(.local_port == 7305 and .event == "went")' "$tmp/events"
+kill -INT "$watcher"
+wait "$watcher"
+watcher=
+of() { jq -sc "map(select(.local_port == $1 and .event == \"$2\")) | $3" "$tmp/events"; }
+
+is "$(of 7301 went length)" 1 "a TCP socket that was only bound goes when it is closed"
+is "$(of 7302 went '.[0] | [.packets_sent, .bytes_sent, .packets_received, .bytes_received]')" '[1,100,0,0]' "what comes out of an error queue was not received"
+if grep -q '^no mptcp' "$tmp/out"; then
+	skip "an MPTCP connection is one" "the kernel has none"
+	skip "with its bytes and its process" "the kernel has none"
+else
+	is "$(of 7303 came 'map(.state)') $(of 7304 came 'map(.state)')" '["LISTEN","ESTABLISHED"] ["SYN_SENT"]' "an MPTCP connection is one"
+	is "$(of 7304 went "map([.bytes_sent, .pid == $pid, .packets_sent < 100])") $(of 7303 went 'map(select(.remote_port)) | map(.bytes_received)')" '[[50,true,true]] [50]' \
+		"with its bytes and its process"
+fi
+is "$(of 7305 went '.[0].user')" '"nobody"' "a process is the user that it was when it used the socket last"
+done_testing
