@@ -393,6 +393,7 @@ void endpoint_table_take(struct endpoint_table *table, const struct socket_event
 void endpoint_table_begin(struct endpoint_table *table, int64_t offset)
 {
 	table->look++;
+	table->list_count = 0; /* what goes in this look may be freed before there is a new one */
 	table->offset = offset;
 	table->looked_ns = table->now;
 	table->now = clock_wall_ns();
@@ -476,6 +477,8 @@ void endpoint_table_end(struct endpoint_table *table, bool tcp, bool everything)
 		if (make_room(&table->list, table->list_count, &table->list_room, sizeof *table->list))
 			table->list[table->list_count++] = &table->waiting[i];
 }
+
+size_t endpoint_table_count(const struct endpoint_table *table) { return table->count + table->waiting_count; }
 
 const struct endpoint *const *endpoint_table_list(const struct endpoint_table *table, size_t *count)
 {

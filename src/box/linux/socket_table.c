@@ -8,6 +8,7 @@
 #include "core/xxh3.h"
 
 #define HOLDERS_MOST 4
+#define BINDINGS_MOST 256 /* of a socket: one that is connected again and again, or asks for echoes with ever other numbers, would have them without end */
 #define GONE 4096
 #define ALWAYS INT64_MIN
 #define STILL INT64_MAX
@@ -36,9 +37,11 @@ struct known_socket {
 	uint64_t cookie, look;
 	int64_t opened, closed;
 	uint32_t held_by;          /* the process that was found to have it open */
+	uint16_t binding_count;
 	uint8_t protocol, family, only_v6, holder_count;
 	bool listening, accepted_from; /* it listens; it came out of one that listens */
 	bool only_held;            /* nobody was seen to use it */
+	bool first_taken;          /* out of it somebody has taken the first datagram */
 	bool ended;                /* its end was told; a look that does not find it may err */
 	struct holder holders[HOLDERS_MOST];
 };
@@ -50,7 +53,7 @@ struct list {
 struct socket_table {
 	struct known_socket **cookies;
 	struct binding **bindings;
-	size_t mask, count, most;
+	size_t mask, count, most, binding_count;
 	uint64_t look, seed;
 	int64_t remember_ns;
 	uint64_t gone[GONE];   /* cookies of which only the end was heard */
@@ -106,6 +109,7 @@ struct socket_table *socket_table_new(uint32_t most_sockets, int64_t remember_ns
 
 struct process_table *socket_table_processes(struct socket_table *table) { return table->processes; }
 size_t socket_table_count(const struct socket_table *table) { return table->count; }
+size_t socket_table_bindings(const struct socket_table *table) { return table->binding_count; }
 
 static bool is_connected(const struct owner_tuple *tuple) { return tuple->remote.version != 0; }
 
@@ -131,6 +135,8 @@ static void unlink_binding(struct socket_table *table, struct binding *binding)
 	while (*at != binding)
 		at = &(*at)->next;
 	*at = binding->next;
+	binding->socket->binding_count--;
+	table->binding_count--;
 	free(binding);
 }
 
@@ -297,8 +303,9 @@ static void take_holder(struct socket_table *table, struct known_socket *socket,
 	bool accepted = !socket->holder_count && event->kind == SOCKET_ACCEPTED;
 	/* Nor was what waited in it for anybody else than who takes the first datagram out of it, before anything was sent. */
 	bool first_taken = event->kind == SOCKET_USED && event->protocol != IPPROTO_TCP && event->packets_received == 1 && event->packets_sent == 0 &&
-	                   socket->opened != ALWAYS;
+	                   socket->opened != ALWAYS && !socket->first_taken;
 	if (first_taken) {
+		socket->first_taken = true;
 		drop_holders(socket);
 		made = true;
 	}
@@ -312,6 +319,19 @@ static void end_binding(struct known_socket *socket, int64_t time)
 		socket->bindings->until = time;
 }
 
+/* The older half of a socket's addresses. */
+static void forget_old_bindings(struct socket_table *table, struct known_socket *socket)
+{
+	struct binding *last = socket->bindings, *old;
+
+	for (unsigned i = 1; i < BINDINGS_MOST / 2; i++)
+		last = last->of_socket;
+	while ((old = last->of_socket)) {
+		last->of_socket = old->of_socket;
+		unlink_binding(table, old);
+	}
+}
+
 static void take_tuple(struct socket_table *table, struct known_socket *socket, const struct owner_tuple *tuple, int64_t since, int64_t certain)
 {
 	const struct binding *last = socket->bindings;
@@ -319,6 +339,8 @@ static void take_tuple(struct socket_table *table, struct known_socket *socket, 
 	if (last && last->until == STILL && memcmp(&last->tuple, tuple, sizeof *tuple) == 0)
 		return;
 	end_binding(socket, certain);
+	if (socket->binding_count == BINDINGS_MOST)
+		forget_old_bindings(table, socket);
 	struct binding *binding = calloc(1, sizeof *binding);
 	if (!binding)
 		return;
@@ -327,6 +349,8 @@ static void take_tuple(struct socket_table *table, struct known_socket *socket, 
 		.next = *slot, .of_socket = socket->bindings, .socket = socket, .tuple = *tuple, .since = since, .certain = certain, .until = STILL};
 	*slot = binding;
 	socket->bindings = binding;
+	socket->binding_count++;
+	table->binding_count++;
 }
 
 static void close_socket(struct socket_table *table, struct known_socket *socket, int64_t time)

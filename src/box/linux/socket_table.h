@@ -29,6 +29,7 @@ void socket_table_forget_open(struct socket_table *table);
 void socket_table_expire(struct socket_table *table, int64_t now);
 
 size_t socket_table_count(const struct socket_table *table);
+size_t socket_table_bindings(const struct socket_table *table); /* addresses that are remembered, of all of them: at most 256 of each */
 bool socket_table_find(const struct socket_table *table, const struct owner_tuple *tuple, int64_t time, struct weir_process *process);
 
 #endif

@@ -1,0 +1,50 @@
+/* What the list of endpoints has after looks, made of events by hand. */
+#include <string.h>
+
+#include "box/linux/endpoint_table.h"
+#include "../unit.h"
+
+static struct socket_event state_of(uint64_t cookie, uint8_t before, uint8_t state)
+{
+	return (struct socket_event){
+		.kind = SOCKET_STATE, .protocol = 6, .family = 2, .type = 1, .before = before, .state = state, .cookie = cookie, .time = 1, .local = {127, 0, 0, 1}, .local_port = 80};
+}
+
+static size_t count_of(struct endpoint_table *table)
+{
+	size_t count;
+
+	endpoint_table_list(table, &count);
+	return count;
+}
+
+/* A look that failed half way has no end: what went in it is freed, and must not be in the list that the one before made. */
+static void a_look_without_an_end_lists_nothing(void **state)
+{
+	struct endpoint_table *table = endpoint_table_new(NULL, NULL);
+	const struct socket_event listens = state_of(1, ENDPOINT_CLOSED, ENDPOINT_LISTEN), closes = state_of(1, ENDPOINT_LISTEN, ENDPOINT_CLOSED),
+	                          other = state_of(2, ENDPOINT_CLOSED, ENDPOINT_LISTEN);
+
+	assert_non_null(table);
+	endpoint_table_begin(table, 0);
+	endpoint_table_take(table, &listens);
+	endpoint_table_take(table, &other);
+	endpoint_table_end(table, true, false);
+	assert_int_equal(count_of(table), 2);
+	endpoint_table_begin(table, 0);
+	endpoint_table_take(table, &closes);
+	assert_int_equal(endpoint_table_count(table), 1);
+	assert_int_equal(count_of(table), 0);
+	endpoint_table_begin(table, 0);
+	endpoint_table_end(table, true, false);
+	assert_int_equal(count_of(table), 1);
+	endpoint_table_free(table);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_look_without_an_end_lists_nothing),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
