@@ -72,6 +72,9 @@ __u64 lost = 0;
 /* User space raises it when it has to be told of everything anew, since events were lost: each socket when it is used next. */
 __u64 generation = 1;
 
+/* A socket other than TCP's and UDP's has carried something: user space sets it back before it looks at those (look_at_others). */
+__u64 others = 0;
+
 /* The processes that were told: which program each ran. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -597,6 +600,8 @@ static int carried(struct sock *sk, int length, bool sent)
 	if (protocol != TCP) {
 		__sync_fetch_and_add(sent ? &followed->bytes_sent : &followed->bytes_received, length);
 		__sync_fetch_and_add(sent ? &followed->packets_sent : &followed->packets_received, 1);
+		if (protocol != UDP && !others)
+			others = 1;
 	}
 	bool other = used_by_caller(followed);
 	if (protocol == TCP && !other)
@@ -760,29 +765,55 @@ int look_at_tcp(struct bpf_iter__tcp *context)
 	return 0;
 }
 
+/* Of a socket that carries datagrams, when they have changed since they were told. */
+static void tell_figures(struct seq_file *out, struct sock *sk, struct followed *followed, struct socket_event *event)
+{
+	struct sock___queues *queues = (void *)sk;
+
+	put_figures(event, followed);
+	event->send_queue = BPF_CORE_READ(queues, sk_wmem_alloc.refs.counter);
+	event->send_queue = event->send_queue ? event->send_queue - 1 : 0;
+	event->receive_queue = BPF_CORE_READ(queues, sk_backlog.rmem_alloc.counter);
+	__u64 figures = event->packets_sent + event->packets_received * MIX + event->receive_queue * MIX * MIX + event->send_queue * MIX * MIX * MIX;
+	figures ^= generation << 48 ^ 1;
+	if (figures == followed->figures)
+		return;
+	followed->figures = figures;
+	event->time = bpf_ktime_get_ns();
+	put_socket(event, sk);
+	if (event->type == RAW)
+		event->local_port = followed->told.local_port;
+	put_holder(event, followed);
+	bpf_seq_write(out, event, sizeof *event);
+}
+
 SEC("iter/udp")
 int look_at_udp(struct bpf_iter__udp *context)
 {
 	struct udp_sock *udp = context->udp_sk;
-	struct sock___queues *queues = (void *)udp;
-	struct socket_event event = {.kind = SOCKET_FIGURES, .time = bpf_ktime_get_ns()};
+	struct socket_event event = {.kind = SOCKET_FIGURES};
 
 	if (!udp)
 		return 0;
 	struct followed *followed = bpf_sk_storage_get(&sockets, udp, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!followed)
 		return 0;
-	put_figures(&event, followed);
-	event.send_queue = BPF_CORE_READ(queues, sk_wmem_alloc.refs.counter);
-	event.send_queue = event.send_queue ? event.send_queue - 1 : 0;
-	event.receive_queue = BPF_CORE_READ(queues, sk_backlog.rmem_alloc.counter);
-	__u64 figures = (event.packets_sent << 20) + event.packets_received + ((__u64)event.receive_queue << 32) + event.send_queue ^ generation << 48 ^ 1;
-	if (figures == followed->figures)
-		return 0;
-	followed->figures = figures;
-	put_socket(&event, (struct sock *)udp);
 	event.cookie = bpf_get_socket_cookie(udp);
-	put_holder(&event, followed);
-	bpf_seq_write(context->meta->seq, &event, sizeof event);
+	tell_figures(context->meta->seq, (struct sock *)udp, followed, &event);
+	return 0;
+}
+
+/* Ping, raw and UDP-Lite sockets have no iterator of their own: they are looked for among all that are followed. */
+SEC("iter/bpf_sk_storage_map")
+int look_at_others(struct bpf_iter__bpf_sk_storage_map *context)
+{
+	struct sock *sk = context->sk;
+	struct followed *followed = context->value;
+	struct socket_event event = {.kind = SOCKET_FIGURES};
+
+	if (!sk || !followed || sk->sk_protocol == TCP || sk->sk_protocol == UDP)
+		return 0;
+	event.cookie = bpf_get_socket_cookie(sk);
+	tell_figures(context->meta->seq, sk, followed, &event);
 	return 0;
 }

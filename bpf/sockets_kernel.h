@@ -138,6 +138,12 @@ struct bpf_iter__udp {
 	struct udp_sock *udp_sk;
 };
 
+struct bpf_iter__bpf_sk_storage_map {
+	struct bpf_iter_meta *meta;
+	struct sock *sk;
+	void *value;
+};
+
 #if defined(__TARGET_ARCH_x86)
 struct pt_regs___sockets {
 	unsigned long orig_ax;
