@@ -47,7 +47,7 @@ struct socket_events {
 	struct bpf_link *cgroup[9];
 	struct socket_events_taker taker;
 	uint64_t taken;
-	bool sees_use;
+	bool sees_use, sees_calls;
 };
 
 static int take(void *context, void *data, size_t size)
@@ -99,6 +99,9 @@ static int load(struct socket_events *events, bool every_state, struct weir_faul
 	events->sees_use = kernel_has("sock_send_length") && kernel_has("sock_recv_length");
 	bpf_program__set_autoload(programs->progs.on_sent, events->sees_use);
 	bpf_program__set_autoload(programs->progs.on_received, events->sees_use);
+	/* Kernels may be built without it (CONFIG_FTRACE_SYSCALLS): there who accepted is seen by the first sending or receiving. */
+	events->sees_calls = kernel_has("sys_exit");
+	bpf_program__set_autoload(programs->progs.on_call_ended, events->sees_calls);
 	error = sockets_bpf__load(programs);
 	return error ? os_bpf_fail(fault, error, "load the programs that follow sockets") : 0;
 }
@@ -126,7 +129,7 @@ static int attach(struct socket_events *events, struct weir_fault *fault)
 	}
 	close(root);
 	for (size_t i = 0; !error && i < sizeof of_tracepoints / sizeof *of_tracepoints; i++) {
-		if (!events->sees_use && (i == 1 || i == 2))
+		if (!bpf_program__autoload(of_tracepoints[i]))
 			continue;
 		*links[i] = bpf_program__attach(of_tracepoints[i]);
 		error = (int)libbpf_get_error(*links[i]);
