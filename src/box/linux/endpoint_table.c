@@ -25,6 +25,7 @@ struct entry {
 	uint64_t look;                 /* at which it was heard of last */
 	uint64_t bytes_sent, bytes_received; /* at the look before */
 	int64_t figures_ns;            /* when that was; 0: never */
+	uint64_t told;                 /* when the latest of what is known was so, by the events' clock */
 	size_t place;                  /* in all */
 };
 
@@ -363,7 +364,14 @@ void endpoint_table_take(struct endpoint_table *table, const struct socket_event
 	if (!entry && !(entry = add(table, event)))
 		return;
 	struct endpoint before = entry->endpoint;
+	bool looked = event->kind == SOCKET_FIGURES || event->kind == SOCKET_HELD;
 	entry->look = table->look;
+	/* What a look read before an event that came in with it is not how things are any more. */
+	if (looked && event->time < entry->told) {
+		take_process(table, entry, event);
+		return;
+	}
+	entry->told = event->time;
 	if (event->opened)
 		entry->endpoint.opened_ns = (int64_t)event->opened + table->offset;
 	bool handed_on = take_process(table, entry, event);

@@ -41,10 +41,41 @@ static void a_look_without_an_end_lists_nothing(void **state)
 	endpoint_table_free(table);
 }
 
+static void count_event(const struct endpoint_event *event, void *argument) { ++*(unsigned *)argument; }
+
+/* The kernel was read, a connection began to end, that was told, and then what had been read is taken in. */
+static void what_was_read_before_an_event_does_not_undo_it(void **state)
+{
+	unsigned events = 0;
+	struct endpoint_table *table = endpoint_table_new(count_event, &events);
+	struct socket_event established = state_of(1, ENDPOINT_SYN_SENT, ENDPOINT_ESTABLISHED), ends = state_of(1, ENDPOINT_ESTABLISHED, ENDPOINT_FIN_WAIT_1),
+	                    figures = established;
+	size_t count;
+
+	assert_non_null(table);
+	ends.time = 10;
+	ends.bytes_sent = 7;
+	figures.kind = SOCKET_FIGURES;
+	figures.time = 5;
+	endpoint_table_begin(table, 0);
+	endpoint_table_take(table, &established);
+	endpoint_table_take(table, &ends);
+	assert_int_equal(events, 2);
+	endpoint_table_take(table, &figures);
+	endpoint_table_end(table, true, true);
+	const struct endpoint *const *list = endpoint_table_list(table, &count);
+	assert_int_equal(count, 1);
+	assert_int_equal(list[0]->state, ENDPOINT_FIN_WAIT_1);
+	assert_int_equal(list[0]->bytes_sent, 7);
+	assert_int_equal(events, 2);
+	endpoint_table_free(table);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_look_without_an_end_lists_nothing),
+		cmocka_unit_test(what_was_read_before_an_event_does_not_undo_it),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
