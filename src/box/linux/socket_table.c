@@ -36,6 +36,7 @@ struct known_socket {
 	struct binding *bindings;  /* the newest first */
 	uint64_t cookie, look;
 	int64_t opened, closed;
+	int64_t told;              /* when the latest of what is known was so */
 	uint32_t held_by;          /* the process that was found to have it open */
 	uint16_t binding_count;
 	uint8_t protocol, family, only_v6, holder_count;
@@ -377,11 +378,11 @@ static bool has_ports(uint8_t protocol) { return protocol == IPPROTO_TCP || prot
 
 static void use_listening(struct socket_table *table, const struct socket_event *event, const struct owner_tuple *tuple, int64_t time);
 
-void socket_table_take(struct socket_table *table, const struct socket_event *event, int64_t offset)
+void socket_table_take(struct socket_table *table, const struct socket_event *event)
 {
 	struct known_socket *socket = socket_of(table, event);
 	struct owner_tuple tuple;
-	int64_t time = (int64_t)event->time + offset;
+	int64_t time = (int64_t)event->time;
 	bool old = event->kind == SOCKET_HELD;
 
 	/* A look that read of it before its end was told does not bring it back. */
@@ -389,17 +390,21 @@ void socket_table_take(struct socket_table *table, const struct socket_event *ev
 		return;
 	socket->look = table->look;
 	if (event->opened)
-		socket->opened = (int64_t)event->opened + offset;
+		socket->opened = (int64_t)event->opened;
 	if (event->only_v6 != SOCKET_ONLY_V6_UNKNOWN)
 		socket->only_v6 = event->only_v6;
 	if (event->kind == SOCKET_STATE && event->before == TCP_STATE_SYN_RECEIVED)
 		socket->accepted_from = true;
 	if (event->kind == SOCKET_STATE || old)
 		socket->listening = event->protocol == IPPROTO_TCP && event->state == TCP_STATE_LISTEN;
-	int64_t since = event->since ? (int64_t)event->since + offset : old ? ALWAYS : socket->opened;
+	int64_t since = event->since ? (int64_t)event->since : old ? ALWAYS : socket->opened;
 	if (since > time)
 		since = time;
 	take_holder(table, socket, event, since, time);
+	/* What a look read before an event that came in with it says nothing of how things are. */
+	if (old && time < socket->told)
+		return;
+	socket->told = time;
 	if (event->kind == SOCKET_CLOSED || (event->kind == SOCKET_STATE && event->state == TCP_STATE_CLOSED)) {
 		close_socket(table, socket, time);
 		socket->ended = true;

@@ -16,8 +16,8 @@ struct socket_table *socket_table_new(uint32_t most_sockets, int64_t remember_ns
 void socket_table_free(struct socket_table *table);
 struct process_table *socket_table_processes(struct socket_table *table);
 
-/* Takes an event in. offset: from its clock to ns since the epoch. */
-void socket_table_take(struct socket_table *table, const struct socket_event *event, int64_t offset);
+/* Takes an event in. All times are of the events' clock, which nobody sets. */
+void socket_table_take(struct socket_table *table, const struct socket_event *event);
 
 /* Begins a look at everything; sockets of which nothing is heard (SOCKET_HELD, any other event) until its end are gone. */
 void socket_table_look_begin(struct socket_table *table);

@@ -50,11 +50,11 @@ static void the_first_datagram_is_taken_once(void **state)
 
 	taken.packets_received = 1;
 	sends.packets_received = 1; /* as it was before what it is about to send */
-	socket_table_take(table, &bound, 0);
+	socket_table_take(table, &bound);
 	assert_int_equal(holder_at(9, 250), 1);
-	socket_table_take(table, &taken, 0);
+	socket_table_take(table, &taken);
 	assert_int_equal(holder_at(9, 250), 2);
-	socket_table_take(table, &sends, 0);
+	socket_table_take(table, &sends);
 	assert_int_equal(holder_at(9, 250), 2);
 	assert_int_equal(holder_at(9, 350), 2);
 	assert_int_equal(holder_at(9, 450), 3);
@@ -69,7 +69,7 @@ static void addresses_are_not_kept_without_end(void **state)
 	for (unsigned i = 1; i <= 60000; i++) {
 		tuple.time = tuple.since = 1000 + i * 10;
 		tuple.remote_port = (uint16_t)i;
-		socket_table_take(table, &tuple, 0);
+		socket_table_take(table, &tuple);
 	}
 	assert_int_equal(holder_at(60000, 1000 + 600000), 1);
 	assert_int_equal(holder_at(59900, 1000 + 599000), 1);
@@ -77,10 +77,25 @@ static void addresses_are_not_kept_without_end(void **state)
 	assert_true(socket_table_bindings(table) < 1000);
 }
 
+/* A look read where it was, it was connected, that was told, and then what had been read is taken in. */
+static void what_was_read_before_an_event_does_not_undo_it(void **state)
+{
+	struct socket_event held = event_of(SOCKET_HELD, 1, 200), tuple = event_of(SOCKET_TUPLE, 1, 300);
+
+	held.opened = tuple.opened = 0;
+	memcpy(tuple.remote, (uint8_t[]){192, 0, 2, 2}, 4);
+	tuple.remote_port = 9;
+	socket_table_take(table, &tuple);
+	socket_table_take(table, &held);
+	assert_int_equal(holder_at(9, 400), 1);
+	assert_int_equal(holder_at(10, 400), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(the_first_datagram_is_taken_once, begin, end),
+		cmocka_unit_test_setup_teardown(what_was_read_before_an_event_does_not_undo_it, begin, end),
 		cmocka_unit_test_setup_teardown(addresses_are_not_kept_without_end, begin, end),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
