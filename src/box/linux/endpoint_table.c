@@ -21,6 +21,7 @@ struct entry {
 	struct entry *next;            /* of the same hash */
 	struct process_known *process;
 	uint32_t held_by;              /* by whom it was found to be open, when nobody was seen to use it */
+	uint64_t held_look;            /* at which look */
 	bool only_held, came;          /* it was told that it came */
 	uint64_t look;                 /* at which it was heard of last */
 	uint64_t bytes_sent, bytes_received; /* at the look before */
@@ -267,11 +268,13 @@ static void take_held(struct endpoint_table *table, struct entry *entry, const s
 {
 	if (entry->process && !entry->only_held)
 		return;
-	if (entry->held_by && entry->held_by != event->pid) {
+	if (entry->held_look == table->look && entry->held_by != event->pid) {
 		set_process(entry, NULL);
 		entry->only_held = true;
 		return;
 	}
+	/* Each look asks anew. */
+	entry->held_look = table->look;
 	entry->held_by = event->pid;
 	entry->only_held = true;
 	if (!entry->process || entry->process->process.pid != event->pid)

@@ -71,10 +71,44 @@ static void what_was_read_before_an_event_does_not_undo_it(void **state)
 	endpoint_table_free(table);
 }
 
+/* The process of the only endpoint after a look that found it to be open in these processes. */
+static uint32_t held_by(struct endpoint_table *table, uint32_t one, uint32_t other)
+{
+	struct socket_event held = state_of(1, 0, ENDPOINT_LISTEN);
+	size_t count;
+
+	held.kind = SOCKET_HELD;
+	held.user_id = WEIR_NO_USER;
+	endpoint_table_begin(table, 0);
+	held.pid = one;
+	endpoint_table_take(table, &held);
+	held.pid = other ? other : one;
+	endpoint_table_take(table, &held);
+	endpoint_table_end(table, true, true);
+	const struct endpoint *const *list = endpoint_table_list(table, &count);
+	assert_int_equal(count, 1);
+	return list[0]->process.pid;
+}
+
+static void each_look_asks_anew_who_has_it_open(void **state)
+{
+	struct endpoint_table *table = endpoint_table_new(NULL, NULL);
+
+	assert_non_null(table);
+	for (uint32_t pid = 1; pid < 3; pid++)
+		process_table_tell(endpoint_table_processes(table), &(struct process_event){.kind = SOCKET_PROCESS, .pid = pid, .name = "test"});
+	assert_int_equal(held_by(table, 1, 0), 1);
+	assert_int_equal(held_by(table, 1, 2), 0);
+	assert_int_equal(held_by(table, 2, 0), 2); /* the first has ended */
+	assert_int_equal(held_by(table, 1, 0), 1);
+	endpoint_table_free(table);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_look_without_an_end_lists_nothing),
+		cmocka_unit_test(each_look_asks_anew_who_has_it_open),
 		cmocka_unit_test(what_was_read_before_an_event_does_not_undo_it),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
