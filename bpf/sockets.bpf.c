@@ -244,16 +244,24 @@ int on_released(struct bpf_sock *sk)
 	return 1;
 }
 
+/* As is_followed, of a pointer that the verifier knows: read without helpers, which take 20 ns each, at every call of every process. */
+static bool is_followed_here(const struct sock *sk)
+{
+	__u16 family = sk->__sk_common.skc_family;
+
+	return (family == INET || family == INET6) && sk->sk_protocol < PROTOCOLS && sk->__sk_common.skc_net.net->net_cookie == namespace_cookie;
+}
+
 /* After bytes were sent or received. */
 static int carried(struct sock *sk, int length, bool sent)
 {
 
-	if (length < 0 || !is_followed(sk))
+	if (length < 0 || !is_followed_here(sk))
 		return 0;
 	struct followed *followed = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!followed)
 		return 0;
-	__u16 protocol = BPF_CORE_READ(sk, sk_protocol);
+	__u16 protocol = sk->sk_protocol;
 	if (protocol != TCP) {
 		__sync_fetch_and_add(sent ? &followed->bytes_sent : &followed->bytes_received, length);
 		__sync_fetch_and_add(sent ? &followed->packets_sent : &followed->packets_received, 1);
