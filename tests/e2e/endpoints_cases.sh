@@ -92,9 +92,39 @@ raw=$(inside "$WEIR" top --once --view endpoints --json --count 2 2>/dev/null | 
 echo >&9
 wait_for 10 grep -q '^done' "$tmp/out"
 wait_for 10 jq -se 'any(.local_port == 7305 and .event == "went")' "$tmp/events"
+
+# A program of a cgroup below answers what the first timeout of a SYN is; ours is the cgroups' root's, and comes after it.
+cat >"$tmp/reply.bpf.c" <<'C'
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+SEC("sockops") int reply(struct bpf_sock_ops *context)
+{
+	if (context->op == BPF_SOCK_OPS_TIMEOUT_INIT)
+		context->reply = 77;
+	return 1;
+}
+char LICENSE[] SEC("license") = "GPL";
+C
+root=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
+timeout_of_syn() { # of a process of that cgroup, in µs
+	(echo "$BASHPID" >"$group/cgroup.procs" && exec ip netns exec "$namespace" python3 -c '
+import socket, struct, time
+s = socket.socket()
+s.setblocking(False)
+s.connect_ex(("192.0.2.2", 80))
+time.sleep(.05)
+print(struct.unpack_from("I", s.getsockopt(socket.IPPROTO_TCP, 11, 104), 8)[0])')
+}
+others=0
+if command -v clang bpftool >/dev/null && clang -O2 -target bpf "-I/usr/include/$(gcc -print-multiarch 2>/dev/null)" -c "$tmp/reply.bpf.c" -o "$tmp/reply.bpf.o" 2>"$tmp/clang.err" &&
+	mkdir "$root/weir-case-$unique" && group=$root/weir-case-$unique && bpftool prog load "$tmp/reply.bpf.o" "/sys/fs/bpf/weir-case-$unique" 2>/dev/null &&
+	bpftool cgroup attach "$group" sock_ops pinned "/sys/fs/bpf/weir-case-$unique" multi 2>/dev/null; then
+	others=$(timeout_of_syn)
+fi
 kill -INT "$watcher"
 wait "$watcher"
 watcher=
+[ "$others" = 0 ] || alone=$(timeout_of_syn)
 of() { jq -sc "map(select(.local_port == $1 and .event == \"$2\")) | $3" "$tmp/events"; }
 
 is "$(of 7301 went length)" 1 "a TCP socket that was only bound goes when it is closed"
@@ -108,5 +138,10 @@ else
 		"with its bytes and its process"
 fi
 is "$(of 7305 went '.[0].user')" '"nobody"' "a process is the user that it was when it used the socket last"
+if [ "$others" = 0 ]; then
+	skip "another's program decides as it does without weir" "no program could be attached"
+else
+	is "$others" "$alone" "another's program decides as it does without weir"
+fi
 is "$(jq '[.endpoints[] | select(.protocol == "raw:icmp" and .bytes_sent >= 300)] | length' <<<"$raw")" 1 "what a raw socket carries after its first packet is seen too"
 done_testing
