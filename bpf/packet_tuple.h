@@ -2,7 +2,7 @@
 #ifndef BPF_PACKET_TUPLE_H
 #define BPF_PACKET_TUPLE_H
 
-#include "stack.h"
+#include "kernel.h"
 
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_endian.h>

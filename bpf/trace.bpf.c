@@ -327,8 +327,10 @@ int BPF_PROG(disk_issue, struct request *request)
 		issued.pid = pid_tgid >> 32;
 		issued.tid = (__u32)pid_tgid;
 	}
+	/* What the driver gave back for want of room is issued again, and completed once. */
+	bool again = bpf_map_lookup_elem(&requests, &key);
 	bpf_map_update_elem(&requests, &key, &issued, BPF_ANY);
-	__u32 depth = depth_after(device_of(request, &major, &minor), 1);
+	__u32 depth = depth_after(device_of(request, &major, &minor), again ? 0 : 1);
 	if (!is_wanted(TRACE_DISK, DISK_ISSUE) || not_the_one(interrupt, NULL))
 		return 0;
 	struct trace_head *head = begin(TRACE_DISK, DISK_ISSUE, sizeof(struct trace_disk));
@@ -615,7 +617,8 @@ int BPF_PROG(udp_receive, struct sock *sk, int bytes, int flags)
 {
 	__u64 cookie, task = bpf_get_current_pid_tgid();
 
-	if (bytes < 0 || flags & 2 || sk->sk_protocol != TUPLE_UDP || sk->sk_type != 2)
+	/* Peeked at, or read from the error queue: it comes again, or did not come. */
+	if (bytes < 0 || flags & (2 | 0x2000) || sk->sk_protocol != TUPLE_UDP || sk->sk_type != 2)
 		return 0;
 	if (sk->__sk_common.skc_family != FAMILY_INET && sk->__sk_common.skc_family != FAMILY_INET6)
 		return 0;

@@ -15,8 +15,8 @@ int addresses_open(struct addresses **addresses, struct weir_fault *fault);
 void addresses_close(struct addresses *addresses);
 
 /*
- * Takes in what the system said since the last time; asks it for nothing, so that it works where no question may be asked any more (os/sandbox.h). One thread at a
- * time, as everything here.
+ * Takes in what the system said since the last time, and asks for all only when some of that was lost. Works in a sandbox (os/sandbox.h). One thread at a time, as
+ * everything here.
  */
 void addresses_refresh(struct addresses *addresses);
 

@@ -70,7 +70,7 @@ uint64_t endpoints_lost(const struct endpoints *endpoints);
 
 /* Looks again. Afterwards the list is how things are. One dump of the sockets; /proc only for what is new. One thread. */
 int endpoints_refresh(struct endpoints *endpoints, struct weir_fault *fault);
-/* Those that are there, unsorted. Valid until the next refresh. */
+/* Those that are there, unsorted. Valid until the next refresh; none after one that failed. */
 const struct endpoint *const *endpoints_list(const struct endpoints *endpoints, size_t *count);
 
 /* Ends the connection, or closes the listening or UDP socket, with that id (SOCK_DESTROY, CAP_NET_ADMIN): its owner sees ECONNABORTED. */

@@ -103,7 +103,7 @@ const char *link_mac_text(const uint8_t *mac, unsigned length, char out[static L
 struct links;
 
 /*
- * watch: changes are followed from now on. Needs no right. WEIR_E_UNSUPPORTED: built without libmnl. One thread.
+ * watch: changes are followed from now on. Needs no right. One thread.
  */
 int links_open(bool watch, struct links **links, struct weir_fault *fault);
 void links_close(struct links *links);

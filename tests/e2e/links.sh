@@ -64,6 +64,20 @@ for shown in "" "*red"; do
 	is "$(printf %s "$out" | tr -d '\n' | tr -d '[:print:]' | wc -c)" 0 "and nothing else is in it"
 done
 inside ip link del $'\e[31mred'
+# Many, while others come and go: what the kernel tells in several answers is whole all the same.
+for i in $(seq 60); do echo "link add many$i type veth peer name more$i"; done | ip -n "$space-far" -batch -
+(until [ -e "$tmp/enough" ]; do
+	ip -n "$space-far" link add come type veth peer name go
+	ip -n "$space-far" link del come
+done) &
+churning=$!
+short=0
+for ((i = 0; i < 25; i++)); do
+	[ "$(timeout 10 ip netns exec "$space-far" "$WEIR" links --json 2>&1 | grep -cE '"interface":"(many|more)[0-9]')" -eq 120 ] || short=$((short + 1))
+done
+: >"$tmp/enough"
+wait "$churning"
+is "$short" 0 "a list that is made while links come and go has all that stay"
 
 # ---- changes ----
 ip netns exec "$space" "$WEIR" links --watch --json >"$tmp/events" 2>"$tmp/watch.err" &
@@ -99,13 +113,16 @@ inside ip addr add 10.8.0.1/24 dev three
 told 'address added' '^10.8.0.1/24$' three "an address"
 inside ip route add default via 10.8.0.2 dev three
 told 'default route added' 'IPv4 via 10.8.0.2' three "a default route"
+inside ip route replace default via 10.8.0.4 dev three
+told 'default route added' 'IPv4 via 10.8.0.4' three "one in its place"
+told 'default route removed' 'IPv4 via 10.8.0.2' three "and that the other went"
 inside ip neigh add 10.8.0.3 lladdr 02:00:00:00:08:03 dev three nud reachable
 told 'neighbour came' '10.8.0.3 02:00:00:00:08:03' three "a neighbour"
 inside ip neigh del 10.8.0.3 dev three
 told 'neighbour went' '10.8.0.3' three "that it went"
 inside ip addr del 10.8.0.1/24 dev three
 told 'address removed' '^10.8.0.1/24$' three "that an address went"
-told 'default route removed' '10.8.0.2' three "and the route with it"
+told 'default route removed' '10.8.0.4' three "and the route with it"
 ip -n "$space-far" link set two down
 told 'no carrier' '' one "that a carrier was lost"
 ip -n "$space-far" link set two up

@@ -2,25 +2,22 @@
 #include "box/addresses.h"
 
 #include <errno.h>
-#include <poll.h>
+#include <linux/rtnetlink.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
-#include <linux/netlink.h>
-#include <linux/rtnetlink.h>
-
-#define RECEIVE_BYTES (1 << 20)
-#define ANSWER_MS 2000
+#include "box/linux/netlink.h"
 
 struct entry {
 	struct weir_ip ip, broadcast; /* version 0: none */
 	uint32_t interface;
+	uint32_t look; /* the last one that saw it */
 };
 
 struct addresses {
-	int socket;
+	struct netlink *netlink;
+	uint32_t look; /* number of the last time that everything was asked for */
 	struct entry *entries;
 	size_t count, room;
 	/* What is looked up: addresses and broadcast addresses, by hash; version 0: free. Half of it is, at least. */
@@ -29,7 +26,7 @@ struct addresses {
 		bool broadcast;
 	} *slots;
 	uint32_t mask;
-	bool changed;
+	bool changed, doubtful;
 };
 
 static uint32_t hash_of(const struct weir_ip *ip)
@@ -118,120 +115,97 @@ static void drop(struct addresses *addresses, const struct entry *entry)
 		}
 }
 
-static void take_address(struct weir_ip *ip, uint8_t family, const struct rtattr *attribute)
+static void take_address(struct weir_ip *ip, uint8_t family, struct weir_bytes value)
 {
 	size_t length = family == AF_INET ? 4 : 16;
 
-	if (RTA_PAYLOAD(attribute) < length)
+	if (value.length < length)
 		return;
 	*ip = (struct weir_ip){.version = family == AF_INET ? 4 : 6};
-	memcpy(ip->bytes, RTA_DATA(attribute), length);
+	memcpy(ip->bytes, value.data, length);
 }
 
-static void take_message(struct addresses *addresses, const struct nlmsghdr *message)
+static void take_message(const struct netlink_message *message, void *argument)
 {
+	struct addresses *addresses = argument;
+	struct netlink_attribute attribute;
+	struct weir_bytes attributes;
 	struct ifaddrmsg head;
-	struct entry entry = {.interface = 0};
+	struct entry entry = {.look = addresses->look};
 	struct weir_ip peer = {.version = 0};
 
-	if (message->nlmsg_len < NLMSG_LENGTH(sizeof head))
-		return;
-	memcpy(&head, NLMSG_DATA(message), sizeof head);
-	if (head.ifa_family != AF_INET && head.ifa_family != AF_INET6)
+	if ((message->type != RTM_NEWADDR && message->type != RTM_DELADDR) || !netlink_head(message, &head, sizeof head, &attributes) ||
+	    (head.ifa_family != AF_INET && head.ifa_family != AF_INET6))
 		return;
 	entry.interface = head.ifa_index;
-	int left = (int)(message->nlmsg_len - NLMSG_LENGTH(sizeof head));
-	const struct rtattr *attribute = (const struct rtattr *)((const char *)NLMSG_DATA(message) + NLMSG_ALIGN(sizeof head));
-	for (; RTA_OK(attribute, left); attribute = RTA_NEXT(attribute, left)) {
-		if (attribute->rta_type == IFA_LOCAL)
-			take_address(&entry.ip, head.ifa_family, attribute);
-		else if (attribute->rta_type == IFA_ADDRESS)
-			take_address(&peer, head.ifa_family, attribute); /* the peer's, of links between two, where there is IFA_LOCAL */
-		else if (attribute->rta_type == IFA_BROADCAST)
-			take_address(&entry.broadcast, head.ifa_family, attribute);
+	while (netlink_next(&attributes, &attribute)) {
+		if (attribute.type == IFA_LOCAL)
+			take_address(&entry.ip, head.ifa_family, attribute.value);
+		else if (attribute.type == IFA_ADDRESS)
+			take_address(&peer, head.ifa_family, attribute.value); /* the peer's, of links between two, where there is IFA_LOCAL */
+		else if (attribute.type == IFA_BROADCAST)
+			take_address(&entry.broadcast, head.ifa_family, attribute.value);
 	}
 	if (!entry.ip.version)
 		entry.ip = peer;
 	if (!entry.ip.version)
 		return;
-	if (message->nlmsg_type == RTM_NEWADDR)
+	if (message->type == RTM_NEWADDR)
 		add(addresses, &entry);
 	else
 		drop(addresses, &entry);
 }
 
-/* Reads what there is. *done: the answer to a question has ended. */
-static int receive(struct addresses *addresses, bool *done)
+/* Asks for all there are; those that the answer does not have are gone. 0 or an errno. */
+static int ask(struct addresses *addresses)
 {
-	/* The kernel sends up to 32 KiB at once. */
-	_Alignas(struct nlmsghdr) char buffer[32 << 10];
-	ssize_t length;
+	const struct ifaddrmsg question = {.ifa_family = AF_UNSPEC};
+	int failed;
 
-	while ((length = recv(addresses->socket, buffer, sizeof buffer, MSG_DONTWAIT)) > 0) {
-		unsigned left = (unsigned)length;
-		for (const struct nlmsghdr *message = (const struct nlmsghdr *)buffer; NLMSG_OK(message, left); message = NLMSG_NEXT(message, left)) {
-			if (message->nlmsg_type == RTM_NEWADDR || message->nlmsg_type == RTM_DELADDR)
-				take_message(addresses, message);
-			else if (message->nlmsg_type == NLMSG_DONE || message->nlmsg_type == NLMSG_ERROR)
-				*done = true;
+	addresses->look++;
+	failed = netlink_ask(addresses->netlink, RTM_GETADDR, NLM_F_DUMP, &question, sizeof question, take_message, addresses);
+	for (size_t i = addresses->count; !failed && i-- > 0;)
+		if (addresses->entries[i].look != addresses->look) {
+			addresses->entries[i] = addresses->entries[--addresses->count];
+			addresses->changed = true;
 		}
-	}
-	return length < 0 ? errno : 0;
-}
-
-static bool ask(struct addresses *addresses)
-{
-	struct {
-		struct nlmsghdr head;
-		struct ifaddrmsg body;
-	} question = {
-		.head = {.nlmsg_len = sizeof question, .nlmsg_type = RTM_GETADDR, .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP, .nlmsg_seq = 1},
-	};
-
-	return send(addresses->socket, &question, sizeof question, 0) == (ssize_t)sizeof question;
+	return failed;
 }
 
 void addresses_refresh(struct addresses *addresses)
 {
-	bool done = false;
+	int more;
 
-	/* Some messages were lost for want of room: ask again, where that may be done still; else what is known has to do. */
-	if (receive(addresses, &done) == ENOBUFS && ask(addresses))
-		receive(addresses, &done);
+	do {
+		more = netlink_receive(addresses->netlink, take_message, addresses);
+		addresses->doubtful |= more == -ENOBUFS;
+	} while (more > 0 || more == -ENOBUFS);
+	/* Some messages were lost for want of room: all are asked for. Where that is refused what is known has to do. */
+	if (addresses->doubtful)
+		addresses->doubtful = ask(addresses) == ENOBUFS;
 	if (addresses->changed)
 		rebuild(addresses);
 }
 
 int addresses_open(struct addresses **out, struct weir_fault *fault)
 {
-	struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_groups = RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR};
 	struct addresses *addresses = calloc(1, sizeof *addresses);
-	int room = RECEIVE_BYTES;
-	bool done = false;
+	int error, failed;
 
 	*out = NULL;
 	if (!addresses)
 		return weir_fail(fault, WEIR_E_MEMORY, "no memory for the addresses of this box");
-	addresses->socket = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-	if (addresses->socket < 0 || bind(addresses->socket, (struct sockaddr *)&address, sizeof address) || !ask(addresses)) {
-		int error = errno;
-		addresses_close(addresses);
-		return weir_fail_errno(fault, error, NULL, "cannot ask for the addresses of this box");
+	error = netlink_open(NETLINK_ROUTE, RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR, "ask for the addresses of this box", &addresses->netlink, fault);
+	if (!error && (failed = ask(addresses)))
+		error = weir_fail_errno(fault, failed, NULL, "could not ask for the addresses of this box");
+	if (!error) {
+		rebuild(addresses);
+		if (!addresses->slots)
+			error = weir_fail(fault, WEIR_E_MEMORY, "no memory for the addresses of this box");
 	}
-	setsockopt(addresses->socket, SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
-	while (!done) {
-		struct pollfd readable = {.fd = addresses->socket, .events = POLLIN};
-		int ready = poll(&readable, 1, ANSWER_MS);
-		if (ready < 0 && errno == EINTR)
-			continue;
-		if (ready <= 0)
-			break;
-		receive(addresses, &done);
-	}
-	rebuild(addresses);
-	if (!done || !addresses->slots) {
+	if (error) {
 		addresses_close(addresses);
-		return weir_fail(fault, WEIR_E_SYSTEM, "the system does not tell the addresses of this box");
+		return error;
 	}
 	*out = addresses;
 	return 0;
@@ -241,8 +215,7 @@ void addresses_close(struct addresses *addresses)
 {
 	if (!addresses)
 		return;
-	if (addresses->socket >= 0)
-		close(addresses->socket);
+	netlink_close(addresses->netlink);
 	free(addresses->entries);
 	free(addresses->slots);
 	free(addresses);

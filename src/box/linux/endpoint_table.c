@@ -21,10 +21,12 @@ struct entry {
 	struct entry *next;            /* of the same hash */
 	struct process_known *process;
 	uint32_t held_by;              /* by whom it was found to be open, when nobody was seen to use it */
+	uint64_t held_look;            /* at which look */
 	bool only_held, came;          /* it was told that it came */
 	uint64_t look;                 /* at which it was heard of last */
 	uint64_t bytes_sent, bytes_received; /* at the look before */
 	int64_t figures_ns;            /* when that was; 0: never */
+	uint64_t told;                 /* when the latest of what is known was so, by the events' clock */
 	size_t place;                  /* in all */
 };
 
@@ -266,21 +268,23 @@ static void take_held(struct endpoint_table *table, struct entry *entry, const s
 {
 	if (entry->process && !entry->only_held)
 		return;
-	if (entry->held_by && entry->held_by != event->pid) {
+	if (entry->held_look == table->look && entry->held_by != event->pid) {
 		set_process(entry, NULL);
 		entry->only_held = true;
 		return;
 	}
+	/* Each look asks anew. */
+	entry->held_look = table->look;
 	entry->held_by = event->pid;
 	entry->only_held = true;
 	if (!entry->process || entry->process->process.pid != event->pid)
 		set_process(entry, process_table_find(table->processes, event->pid, event->user_id));
 }
 
-/* Whether another holds it now than did before. */
+/* Whether another holds it now than did before, or the same as another user. */
 static bool take_process(struct endpoint_table *table, struct entry *entry, const struct socket_event *event)
 {
-	uint32_t before = entry->process ? entry->process->process.pid : 0;
+	uint32_t before = entry->process ? entry->process->process.pid : 0, user_before = entry->process ? entry->process->process.user_id : WEIR_NO_USER;
 
 	if (event->kind == SOCKET_HELD) {
 		if (event->pid)
@@ -296,7 +300,7 @@ static bool take_process(struct endpoint_table *table, struct entry *entry, cons
 	set_process(entry, process);
 	if (event->thread_id)
 		entry->endpoint.process.thread_id = event->thread_id;
-	return before != event->pid;
+	return before != event->pid || user_before != entry->endpoint.process.user_id;
 }
 
 static void went(struct endpoint_table *table, struct entry *entry, uint8_t before, int64_t time)
@@ -363,7 +367,14 @@ void endpoint_table_take(struct endpoint_table *table, const struct socket_event
 	if (!entry && !(entry = add(table, event)))
 		return;
 	struct endpoint before = entry->endpoint;
+	bool looked = event->kind == SOCKET_FIGURES || event->kind == SOCKET_HELD;
 	entry->look = table->look;
+	/* What a look read before an event that came in with it is not how things are any more. */
+	if (looked && event->time < entry->told) {
+		take_process(table, entry, event);
+		return;
+	}
+	entry->told = event->time;
 	if (event->opened)
 		entry->endpoint.opened_ns = (int64_t)event->opened + table->offset;
 	bool handed_on = take_process(table, entry, event);
@@ -393,6 +404,7 @@ void endpoint_table_take(struct endpoint_table *table, const struct socket_event
 void endpoint_table_begin(struct endpoint_table *table, int64_t offset)
 {
 	table->look++;
+	table->list_count = 0; /* what goes in this look may be freed before there is a new one */
 	table->offset = offset;
 	table->looked_ns = table->now;
 	table->now = clock_wall_ns();
@@ -476,6 +488,8 @@ void endpoint_table_end(struct endpoint_table *table, bool tcp, bool everything)
 		if (make_room(&table->list, table->list_count, &table->list_room, sizeof *table->list))
 			table->list[table->list_count++] = &table->waiting[i];
 }
+
+size_t endpoint_table_count(const struct endpoint_table *table) { return table->count + table->waiting_count; }
 
 const struct endpoint *const *endpoint_table_list(const struct endpoint_table *table, size_t *count)
 {

@@ -20,6 +20,9 @@ void endpoint_table_begin(struct endpoint_table *table, int64_t offset);
 void endpoint_table_take(struct endpoint_table *table, const struct socket_event *event);
 /* tcp: TCP's figures were asked for. everything: what was not heard of in this look is gone. */
 void endpoint_table_end(struct endpoint_table *table, bool tcp, bool everything);
+/* How many are known now. */
+size_t endpoint_table_count(const struct endpoint_table *table);
+/* From end to the next begin; in between it is empty. */
 const struct endpoint *const *endpoint_table_list(const struct endpoint_table *table, size_t *count);
 
 #endif

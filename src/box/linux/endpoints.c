@@ -121,7 +121,6 @@ static int refresh_by_events(struct endpoints *endpoints, struct weir_fault *fau
 	const struct socket_events_taker taker = {.process = take_process, .socket = take_socket, .argument = endpoints};
 	uint64_t lost = event_queue_lost(endpoints->queue);
 	int64_t now = clock_monotonic_ns();
-	size_t count;
 	bool everything = !endpoints->looked || lost != endpoints->lost_before;
 	int error;
 
@@ -130,7 +129,7 @@ static int refresh_by_events(struct endpoints *endpoints, struct weir_fault *fau
 	if (everything)
 		event_queue_tell_again(endpoints->queue);
 	/* The kernel takes about 1 µs for each connection: so that it is no more than a part in 400 of the time, many are looked at less often. */
-	endpoint_table_list(endpoints->table, &count);
+	size_t count = endpoint_table_count(endpoints->table);
 	bool tcp = everything || endpoints->always_figures || now - endpoints->walked_ns >= (int64_t)count * WALK_NS_EACH - WALK_SLACK_NS;
 	error = event_queue_look(endpoints->queue, everything, tcp, &taker, fault);
 	if (error)

@@ -9,36 +9,12 @@
 #include <unistd.h>
 
 #include "box/linux/links_store.h"
-#include "config.h"
 #include "core/clock.h"
-
-#ifdef HAVE_MNL
-#include <libmnl/libmnl.h>
-
-#define RECEIVE_BYTES 65536
-#define QUEUE_BYTES (1 << 20)
 
 struct links {
 	struct links_store store;
-	struct mnl_socket *asking, *watching; /* watching: NULL when nobody watches */
-	uint32_t sequence;
-	char buffer[RECEIVE_BYTES];
+	struct netlink *asking, *watching; /* watching: NULL when nobody watches */
 };
-
-static struct mnl_socket *open_socket(unsigned groups, struct weir_fault *fault)
-{
-	struct mnl_socket *socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | (groups ? SOCK_NONBLOCK : 0));
-
-	if (socket && mnl_socket_bind(socket, groups, MNL_SOCKET_AUTOPID) == 0) {
-		int bytes = QUEUE_BYTES;
-		setsockopt(mnl_socket_get_fd(socket), SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
-		return socket;
-	}
-	weir_fail_errno(fault, errno, NULL, "could not ask the kernel for its links");
-	if (socket)
-		mnl_socket_close(socket);
-	return NULL;
-}
 
 int links_open(bool watch, struct links **out, struct weir_fault *fault)
 {
@@ -50,11 +26,13 @@ int links_open(bool watch, struct links **out, struct weir_fault *fault)
 	links->store.drivers = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (links->store.drivers < 0)
 		links->store.drivers = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	links->asking = open_socket(0, fault);
+	int error = netlink_open(NETLINK_ROUTE, 0, "ask the kernel for its links", &links->asking, fault);
 	/* Before the first look, so that nothing falls between the two. */
-	if (links->asking && watch)
-		links->watching = open_socket(RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_NEIGH | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE, fault);
-	int error = !links->asking || (watch && !links->watching) ? fault ? fault->code : WEIR_E_SYSTEM : links_refresh(links, watch, fault);
+	if (!error && watch)
+		error = netlink_open(NETLINK_ROUTE, RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_NEIGH | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE,
+		                     "follow the changes of links", &links->watching, fault);
+	if (!error)
+		error = links_refresh(links, watch, fault);
 	if (error) {
 		links_close(links);
 		return error;
@@ -68,10 +46,8 @@ void links_close(struct links *links)
 {
 	if (!links)
 		return;
-	if (links->asking)
-		mnl_socket_close(links->asking);
-	if (links->watching)
-		mnl_socket_close(links->watching);
+	netlink_close(links->asking);
+	netlink_close(links->watching);
 	if (links->store.drivers >= 0)
 		close(links->store.drivers);
 	links_store_free(&links->store);
@@ -83,41 +59,21 @@ struct taking {
 	int64_t now_ns;
 };
 
-static int take(const struct nlmsghdr *message, void *data)
+static void take(const struct netlink_message *message, void *argument)
 {
-	struct taking *taking = data;
+	struct taking *taking = argument;
 
 	links_store_take(&taking->links->store, message, taking->now_ns);
-	return MNL_CB_OK;
 }
 
 /* One dump of all there is of a kind. 0 or an errno. */
 static int dump(struct links *links, uint16_t type, int64_t now_ns)
 {
-	struct nlmsghdr *request = mnl_nlmsg_put_header(links->buffer);
-	struct taking taking = {links, now_ns};
-	unsigned port = mnl_socket_get_portid(links->asking);
-	ssize_t length;
-	int more = MNL_CB_OK;
-
-	request->nlmsg_type = type;
-	request->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-	request->nlmsg_seq = ++links->sequence;
 	/* Every one of the kinds has a head of at most this size that begins with the family; ours is none in particular. */
-	memset(mnl_nlmsg_put_extra_header(request, sizeof(struct ifinfomsg)), 0, sizeof(struct ifinfomsg));
-	/* To the kernel, as for every netlink socket that is connected to nobody. Not by sendto, which a recorder's sandbox does not let through. */
-	if (write(mnl_socket_get_fd(links->asking), request, request->nlmsg_len) < 0)
-		return errno;
-	while (more > MNL_CB_STOP) {
-		length = mnl_socket_recvfrom(links->asking, links->buffer, sizeof links->buffer);
-		if (length < 0 && errno == EINTR)
-			continue;
-		more = length < 0 ? MNL_CB_ERROR : mnl_cb_run(links->buffer, (size_t)length, links->sequence, port, take, &taking);
-		/* Something changed while it was dumped: what is missing is told by the watching socket, or by the next look. */
-		if (more < 0 && errno == EINTR)
-			more = MNL_CB_OK;
-	}
-	return more < 0 ? errno : 0;
+	const struct ifinfomsg question = {.ifi_family = AF_UNSPEC};
+	struct taking taking = {links, now_ns};
+
+	return netlink_ask(links->asking, type, NLM_F_DUMP, &question, sizeof question, take, &taking);
 }
 
 int links_refresh(struct links *links, bool details, struct weir_fault *fault)
@@ -159,7 +115,7 @@ const struct link_neighbour *links_neighbours(const struct links *links, size_t 
 	return links->store.neighbours;
 }
 
-int links_descriptor(const struct links *links) { return links->watching ? mnl_socket_get_fd(links->watching) : -1; }
+int links_descriptor(const struct links *links) { return links->watching ? netlink_descriptor(links->watching) : -1; }
 
 /* What the kernel had to leave out is found by looking at everything. */
 static int look_again(struct links *links, int64_t now_ns, struct weir_fault *fault)
@@ -183,60 +139,22 @@ int links_next(struct links *links, struct link_event *event, struct weir_fault 
 	while (!links_told(&links->store, event)) {
 		if (!links->watching)
 			return 0;
-		ssize_t length = mnl_socket_recvfrom(links->watching, links->buffer, sizeof links->buffer);
 		struct taking taking = {links, clock_wall_ns()};
 		int error = 0;
-		bool nothing = length < 0 && (errno == EAGAIN || errno == EWOULDBLOCK) && !links->store.lost;
-		if (nothing && !links->store.routes_doubtful)
+		/* Events that found no room: what the socket has is left to the look at everything. */
+		int taken = links->store.lost ? -ENOBUFS : netlink_receive(links->watching, take, &taking);
+		if (taken == 0 && !links->store.routes_doubtful)
 			return 0;
-		if (length < 0 && errno == EINTR)
-			continue;
-		if (nothing) {
+		if (taken == 0)
 			error = look_at_routes(links, taking.now_ns, fault);
-		} else if (links->store.lost || (length < 0 && (errno == ENOBUFS || errno == ENOSPC))) {
+		else if (taken == -ENOBUFS || taken == -ENOSPC) {
 			links->store.lost = false;
 			error = look_again(links, taking.now_ns, fault);
-		} else if (length < 0) {
-			error = weir_fail_errno(fault, errno, NULL, "could not follow the changes of links");
-		} else {
-			mnl_cb_run(links->buffer, (size_t)length, 0, 0, take, &taking);
+		} else if (taken < 0) {
+			error = weir_fail_errno(fault, -taken, NULL, "could not follow the changes of links");
 		}
 		if (error)
 			return error;
 	}
 	return 1;
 }
-
-#else
-
-struct links {
-	int unused;
-};
-
-int links_open(bool watch, struct links **links, struct weir_fault *fault)
-{
-	*links = NULL;
-	return weir_fail(fault, WEIR_E_UNSUPPORTED, "this weir is built without libmnl, by which links are asked for");
-}
-
-void links_close(struct links *links) {}
-int links_refresh(struct links *links, bool details, struct weir_fault *fault) { return weir_fail(fault, WEIR_E_UNSUPPORTED, "built without libmnl"); }
-
-const struct link *const *links_list(const struct links *links, size_t *count)
-{
-	*count = 0;
-	return NULL;
-}
-
-const struct link *links_by_index(const struct links *links, uint32_t index) { return NULL; }
-
-const struct link_neighbour *links_neighbours(const struct links *links, size_t *count)
-{
-	*count = 0;
-	return NULL;
-}
-
-int links_descriptor(const struct links *links) { return -1; }
-int links_next(struct links *links, struct link_event *event, struct weir_fault *fault) { return 0; }
-
-#endif

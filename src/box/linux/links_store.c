@@ -8,11 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "config.h"
-
-#ifdef HAVE_MNL
-#include <libmnl/libmnl.h>
-
 #define LOWER_UP 0x10000u /* IFF_LOWER_UP, which <net/if.h> does not have */
 
 void links_store_free(struct links_store *store)
@@ -94,40 +89,37 @@ static void remove_link(struct links_store *store, struct link_entry *entry, int
 	free(entry);
 }
 
-/* ---- attributes: all are looked at for their length ---- */
+/* ---- attributes ---- */
 
-static uint32_t number_of(const struct nlattr *attribute)
+static void text_of(struct weir_bytes value, char *out, size_t size)
 {
-	return mnl_attr_get_payload_len(attribute) >= 4 ? mnl_attr_get_u32(attribute) : mnl_attr_get_payload_len(attribute) >= 1 ? mnl_attr_get_u8(attribute) : 0;
-}
+	size_t length = 0;
 
-static void text_of(const struct nlattr *attribute, char *out, size_t size)
-{
-	size_t length = strnlen(mnl_attr_get_payload(attribute), mnl_attr_get_payload_len(attribute));
-
-	length = length < size ? length : size - 1;
-	memcpy(out, mnl_attr_get_payload(attribute), length);
+	while (length < value.length && length < size - 1 && value.data[length])
+		length++;
+	if (length)
+		memcpy(out, value.data, length);
 	out[length] = '\0';
 }
 
-static struct weir_ip ip_of(const struct nlattr *attribute, unsigned family)
+static struct weir_ip ip_of(struct weir_bytes value, unsigned family)
 {
 	struct weir_ip ip = {0};
 	unsigned size = family == AF_INET ? 4 : 16;
 
-	if (mnl_attr_get_payload_len(attribute) < size)
+	if (value.length < size)
 		return ip;
 	ip.version = family == AF_INET ? 4 : 6;
-	memcpy(ip.bytes, mnl_attr_get_payload(attribute), size);
+	memcpy(ip.bytes, value.data, size);
 	return ip;
 }
 
-static uint8_t mac_of(const struct nlattr *attribute, uint8_t out[static 32])
+static uint8_t mac_of(struct weir_bytes value, uint8_t out[static 32])
 {
-	uint16_t length = mnl_attr_get_payload_len(attribute);
+	size_t length = value.length < 32 ? value.length : 32;
 
-	length = length < 32 ? length : 32;
-	memcpy(out, mnl_attr_get_payload(attribute), length);
+	if (length)
+		memcpy(out, value.data, length);
 	return (uint8_t)length;
 }
 
@@ -135,44 +127,45 @@ static bool same_ip(const struct weir_ip *a, const struct weir_ip *b) { return m
 
 /* ---- links ---- */
 
-static void take_attribute(struct link *link, const struct nlattr *attribute)
+static void take_attribute(struct link *link, const struct netlink_attribute *attribute)
 {
-	switch (mnl_attr_get_type(attribute)) {
+	switch (attribute->type) {
 	case IFLA_IFNAME:
-		text_of(attribute, link->name, sizeof link->name);
+		text_of(attribute->value, link->name, sizeof link->name);
 		break;
 	case IFLA_ADDRESS:
-		link->mac_length = mac_of(attribute, link->mac);
+		link->mac_length = mac_of(attribute->value, link->mac);
 		break;
 	case IFLA_MTU:
-		link->mtu = number_of(attribute);
+		link->mtu = netlink_number(attribute->value);
 		break;
 	case IFLA_OPERSTATE:
-		link->operational = (uint8_t)number_of(attribute);
+		link->operational = (uint8_t)netlink_number(attribute->value);
 		break;
 	case IFLA_CARRIER_CHANGES:
-		link->carrier_changes = number_of(attribute);
+		link->carrier_changes = netlink_number(attribute->value);
 		break;
 	case IFLA_TXQLEN:
-		link->transmit_queue = number_of(attribute);
+		link->transmit_queue = netlink_number(attribute->value);
 		break;
 	case IFLA_QDISC:
-		text_of(attribute, link->queueing, sizeof link->queueing);
+		text_of(attribute->value, link->queueing, sizeof link->queueing);
 		break;
 	case IFLA_MASTER:
-		link->master = number_of(attribute);
+		link->master = netlink_number(attribute->value);
 		break;
 	case IFLA_LINK:
-		link->peer = number_of(attribute);
+		link->peer = netlink_number(attribute->value);
 		break;
 	case IFLA_LINK_NETNSID:
-		link->peer_namespace = number_of(attribute);
+		link->peer_namespace = netlink_number(attribute->value);
 		break;
 	case IFLA_LINKINFO: {
-		const struct nlattr *inner;
-		mnl_attr_for_each_nested(inner, attribute)
-			if (mnl_attr_get_type(inner) == IFLA_INFO_KIND)
-				text_of(inner, link->kind, sizeof link->kind);
+		struct weir_bytes rest = attribute->value;
+		struct netlink_attribute inner;
+		while (netlink_next(&rest, &inner))
+			if (inner.type == IFLA_INFO_KIND)
+				text_of(inner.value, link->kind, sizeof link->kind);
 		break;
 	}
 	default:
@@ -180,37 +173,51 @@ static void take_attribute(struct link *link, const struct nlattr *attribute)
 	}
 }
 
-static void take_link(struct links_store *store, const struct nlmsghdr *message, int64_t now_ns)
+static bool has_name(struct weir_bytes attributes)
 {
-	const struct ifinfomsg *head = mnl_nlmsg_get_payload(message);
-	const struct nlattr *attribute;
+	struct netlink_attribute attribute;
+
+	while (netlink_next(&attributes, &attribute))
+		if (attribute.type == IFLA_IFNAME)
+			return true;
+	return false;
+}
+
+static void take_link(struct links_store *store, const struct netlink_message *message, int64_t now_ns)
+{
+	struct ifinfomsg head;
+	struct weir_bytes rest;
+	struct netlink_attribute attribute;
 
 	/* Messages of bridges about their ports are of another family, and tell less. */
-	if (mnl_nlmsg_get_payload_len(message) < sizeof *head || head->ifi_family != AF_UNSPEC || head->ifi_index <= 0)
+	if (!netlink_head(message, &head, sizeof head, &rest) || head.ifi_family != AF_UNSPEC || head.ifi_index <= 0)
 		return;
-	struct link_entry *entry = links_store_find(store, (uint32_t)head->ifi_index);
-	if (message->nlmsg_type == RTM_DELLINK) {
+	struct link_entry *entry = links_store_find(store, (uint32_t)head.ifi_index);
+	if (message->type == RTM_DELLINK) {
 		if (entry)
 			remove_link(store, entry, now_ns);
 		return;
 	}
+	/* What a wireless driver has to tell comes in one as well, which says nothing of the link but its flags. */
+	if (!has_name(rest))
+		return;
 	bool is_new = !entry;
-	if (is_new && !(entry = add_link(store, (uint32_t)head->ifi_index))) {
+	if (is_new && !(entry = add_link(store, (uint32_t)head.ifi_index))) {
 		store->failed = true;
 		return;
 	}
 	struct link before = entry->link, *link = &entry->link;
-	link->hardware = head->ifi_type;
-	link->up = head->ifi_flags & IFF_UP;
-	link->running = head->ifi_flags & IFF_RUNNING;
-	link->carrier = head->ifi_flags & LOWER_UP;
-	link->promiscuous = head->ifi_flags & IFF_PROMISC;
-	link->loopback = head->ifi_flags & IFF_LOOPBACK;
+	link->hardware = head.ifi_type;
+	link->up = head.ifi_flags & IFF_UP;
+	link->running = head.ifi_flags & IFF_RUNNING;
+	link->carrier = head.ifi_flags & LOWER_UP;
+	link->promiscuous = head.ifi_flags & IFF_PROMISC;
+	link->loopback = head.ifi_flags & IFF_LOOPBACK;
 	link->master = 0; /* what has none does not say so */
 	link->peer = 0;
 	link->peer_namespace = LINK_NONE;
-	mnl_attr_for_each(attribute, message, sizeof *head)
-		take_attribute(link, attribute);
+	while (netlink_next(&rest, &attribute))
+		take_attribute(link, &attribute);
 	entry->seen = store->look;
 	/* The message does not have the speed: the driver knows it. */
 	if (store->telling && store->drivers >= 0)
@@ -255,29 +262,30 @@ static void remove_address(struct links_store *store, struct link_entry *entry, 
 	memmove(entry->address_seen + at, entry->address_seen + at + 1, (link->address_count - at) * sizeof *entry->address_seen);
 }
 
-static void take_address(struct links_store *store, const struct nlmsghdr *message, int64_t now_ns)
+static void take_address(struct links_store *store, const struct netlink_message *message, int64_t now_ns)
 {
-	const struct ifaddrmsg *head = mnl_nlmsg_get_payload(message);
-	const struct nlattr *attribute;
+	struct ifaddrmsg head;
+	struct weir_bytes rest;
+	struct netlink_attribute attribute;
 	struct weir_ip ip = {0}, local = {0};
 	char text[LINK_IP_SIZE];
 
-	if (mnl_nlmsg_get_payload_len(message) < sizeof *head || (head->ifa_family != AF_INET && head->ifa_family != AF_INET6))
+	if (!netlink_head(message, &head, sizeof head, &rest) || (head.ifa_family != AF_INET && head.ifa_family != AF_INET6))
 		return;
-	struct link_entry *entry = links_store_find(store, head->ifa_index);
+	struct link_entry *entry = links_store_find(store, head.ifa_index);
 	if (!entry)
 		return;
-	uint32_t flags = head->ifa_flags;
-	mnl_attr_for_each(attribute, message, sizeof *head) {
-		switch (mnl_attr_get_type(attribute)) {
+	uint32_t flags = head.ifa_flags;
+	while (netlink_next(&rest, &attribute)) {
+		switch (attribute.type) {
 		case IFA_ADDRESS:
-			ip = ip_of(attribute, head->ifa_family);
+			ip = ip_of(attribute.value, head.ifa_family);
 			break;
 		case IFA_LOCAL: /* of a link with a peer this is ours, and the other the peer's */
-			local = ip_of(attribute, head->ifa_family);
+			local = ip_of(attribute.value, head.ifa_family);
 			break;
 		case IFA_FLAGS:
-			flags = number_of(attribute);
+			flags = netlink_number(attribute.value);
 			break;
 		default:
 			break;
@@ -289,9 +297,9 @@ static void take_address(struct links_store *store, const struct nlmsghdr *messa
 		return;
 	struct link *link = &entry->link;
 	uint32_t at = 0;
-	while (at < link->address_count && !(same_ip(&link->addresses[at].address, &ip) && link->addresses[at].prefix == head->ifa_prefixlen))
+	while (at < link->address_count && !(same_ip(&link->addresses[at].address, &ip) && link->addresses[at].prefix == head.ifa_prefixlen))
 		at++;
-	if (message->nlmsg_type == RTM_DELADDR) {
+	if (message->type == RTM_DELADDR) {
 		if (at < link->address_count)
 			remove_address(store, entry, at, now_ns);
 		return;
@@ -300,11 +308,11 @@ static void take_address(struct links_store *store, const struct nlmsghdr *messa
 	if (is_new && !add_address(store, entry, &ip))
 		return;
 	struct link_address *address = &link->addresses[at];
-	address->prefix = head->ifa_prefixlen;
-	address->scope = head->ifa_scope;
+	address->prefix = head.ifa_prefixlen;
+	address->scope = head.ifa_scope;
 	address->tentative = flags & IFA_F_TENTATIVE;
 	address->deprecated = flags & IFA_F_DEPRECATED;
-	address->temporary = head->ifa_family == AF_INET6 && flags & IFA_F_TEMPORARY;
+	address->temporary = head.ifa_family == AF_INET6 && flags & IFA_F_TEMPORARY;
 	address->permanent = flags & IFA_F_PERMANENT;
 	entry->address_seen[at] = store->look;
 	if (is_new)
@@ -396,29 +404,30 @@ static void tell_neighbour(struct links_store *store, int64_t now_ns, const stru
 		           link_neighbour_state(after->state));
 }
 
-static void take_neighbour(struct links_store *store, const struct nlmsghdr *message, int64_t now_ns)
+static void take_neighbour(struct links_store *store, const struct netlink_message *message, int64_t now_ns)
 {
-	const struct ndmsg *head = mnl_nlmsg_get_payload(message);
-	const struct nlattr *attribute;
+	struct ndmsg head;
+	struct weir_bytes rest;
+	struct netlink_attribute attribute;
 	struct link_neighbour taken = {0};
 
 	/* Those that need no asking (multicast, loopback) are no neighbours. */
-	if (mnl_nlmsg_get_payload_len(message) < sizeof *head || (head->ndm_family != AF_INET && head->ndm_family != AF_INET6) || head->ndm_state & NUD_NOARP)
+	if (!netlink_head(message, &head, sizeof head, &rest) || (head.ndm_family != AF_INET && head.ndm_family != AF_INET6) || head.ndm_state & NUD_NOARP)
 		return;
-	taken.index = (uint32_t)head->ndm_ifindex;
-	taken.state = head->ndm_state;
-	taken.router = head->ndm_flags & NTF_ROUTER;
-	mnl_attr_for_each(attribute, message, sizeof *head) {
-		if (mnl_attr_get_type(attribute) == NDA_DST)
-			taken.address = ip_of(attribute, head->ndm_family);
-		else if (mnl_attr_get_type(attribute) == NDA_LLADDR)
-			taken.mac_length = mac_of(attribute, taken.mac);
+	taken.index = (uint32_t)head.ndm_ifindex;
+	taken.state = head.ndm_state;
+	taken.router = head.ndm_flags & NTF_ROUTER;
+	while (netlink_next(&rest, &attribute)) {
+		if (attribute.type == NDA_DST)
+			taken.address = ip_of(attribute.value, head.ndm_family);
+		else if (attribute.type == NDA_LLADDR)
+			taken.mac_length = mac_of(attribute.value, taken.mac);
 	}
 	if (!taken.address.version)
 		return;
 	uint32_t at = neighbour_place(store, &taken);
 	bool known = at < store->neighbour_count && compare_neighbours(&store->neighbours[at], &taken) == 0;
-	if (message->nlmsg_type == RTM_DELNEIGH) {
+	if (message->type == RTM_DELNEIGH) {
 		if (known)
 			remove_neighbour(store, at, now_ns);
 		return;
@@ -445,30 +454,31 @@ static void tell_route(struct links_store *store, int64_t now_ns, enum link_even
 	links_tell(store, now_ns, kind, link_or_none(store, route->index), "IPv%u%s%s, metric %u", route->version, ip[0] ? " via " : "", ip, route->metric);
 }
 
-static void take_route(struct links_store *store, const struct nlmsghdr *message, int64_t now_ns)
+static void take_route(struct links_store *store, const struct netlink_message *message, int64_t now_ns)
 {
-	const struct rtmsg *head = mnl_nlmsg_get_payload(message);
-	const struct nlattr *attribute;
+	struct rtmsg head;
+	struct weir_bytes rest;
+	struct netlink_attribute attribute;
 	struct default_route taken = {0};
 
-	if (mnl_nlmsg_get_payload_len(message) < sizeof *head || (head->rtm_family != AF_INET && head->rtm_family != AF_INET6) || head->rtm_dst_len != 0 ||
-	    head->rtm_type != RTN_UNICAST || head->rtm_flags & RTM_F_CLONED)
+	if (!netlink_head(message, &head, sizeof head, &rest) || (head.rtm_family != AF_INET && head.rtm_family != AF_INET6) || head.rtm_dst_len != 0 ||
+	    head.rtm_type != RTN_UNICAST || head.rtm_flags & RTM_F_CLONED)
 		return;
-	taken.version = head->rtm_family == AF_INET ? 4 : 6;
-	taken.table = head->rtm_table;
-	mnl_attr_for_each(attribute, message, sizeof *head) {
-		switch (mnl_attr_get_type(attribute)) {
+	taken.version = head.rtm_family == AF_INET ? 4 : 6;
+	taken.table = head.rtm_table;
+	while (netlink_next(&rest, &attribute)) {
+		switch (attribute.type) {
 		case RTA_GATEWAY:
-			taken.gateway = ip_of(attribute, head->rtm_family);
+			taken.gateway = ip_of(attribute.value, head.rtm_family);
 			break;
 		case RTA_OIF:
-			taken.index = number_of(attribute);
+			taken.index = netlink_number(attribute.value);
 			break;
 		case RTA_PRIORITY:
-			taken.metric = number_of(attribute);
+			taken.metric = netlink_number(attribute.value);
 			break;
 		case RTA_TABLE:
-			taken.table = number_of(attribute);
+			taken.table = netlink_number(attribute.value);
 			break;
 		default:
 			break;
@@ -481,7 +491,7 @@ static void take_route(struct links_store *store, const struct nlmsghdr *message
 		    same_ip(&route->gateway, &taken.gateway))
 			break;
 	}
-	if (message->nlmsg_type == RTM_DELROUTE) {
+	if (message->type == RTM_DELROUTE) {
 		if (at < store->route_count) {
 			store->routes[at] = store->routes[--store->route_count];
 			tell_route(store, now_ns, LINK_ROUTE_REMOVED, &taken);
@@ -498,10 +508,12 @@ static void take_route(struct links_store *store, const struct nlmsghdr *message
 	store->routes[at] = taken;
 }
 
-void links_store_take(struct links_store *store, const struct nlmsghdr *message, int64_t now_ns)
+void links_store_take(struct links_store *store, const struct netlink_message *message, int64_t now_ns)
 {
-	store->routes_doubtful |= message->nlmsg_type == RTM_DELADDR || message->nlmsg_type == RTM_DELLINK || message->nlmsg_type == RTM_NEWLINK;
-	switch (message->nlmsg_type) {
+	/* Nor which one another took the place of. */
+	bool replaces = message->type == RTM_NEWROUTE && message->flags & NLM_F_REPLACE;
+	store->routes_doubtful |= replaces || message->type == RTM_DELADDR || message->type == RTM_DELLINK || message->type == RTM_NEWLINK;
+	switch (message->type) {
 	case RTM_NEWLINK:
 	case RTM_DELLINK:
 		take_link(store, message, now_ns);
@@ -551,5 +563,3 @@ void links_store_end(struct links_store *store, int64_t now_ns)
 			remove_link(store, entry, now_ns);
 	}
 }
-
-#endif

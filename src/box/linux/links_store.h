@@ -4,9 +4,8 @@
 #ifndef BOX_LINKS_STORE_H
 #define BOX_LINKS_STORE_H
 
-#include <linux/netlink.h>
-
 #include "box/links.h"
+#include "box/linux/netlink.h"
 
 #define LINKS_MOST 65536u
 #define LINKS_ADDRESSES_MOST 4096u /* of one link */
@@ -39,7 +38,7 @@ struct links_store {
 	uint32_t look;   /* number of the look at everything that is going on, or was last */
 	bool telling;    /* changes become events */
 	bool lost;       /* events did not fit */
-	bool routes_doubtful; /* the kernel does not tell of routes that go with an address or a link */
+	bool routes_doubtful; /* the kernel does not tell of routes that go with an address or a link, or that another replaces */
 	bool failed;     /* there was no memory for something */
 	struct link_event *events;
 	uint32_t first, waiting, event_capacity;
@@ -49,7 +48,7 @@ void links_store_free(struct links_store *store);
 struct link_entry *links_store_find(const struct links_store *store, uint32_t index);
 
 /* Takes in a message. Ones that make no sense change nothing. */
-void links_store_take(struct links_store *store, const struct nlmsghdr *message, int64_t now_ns);
+void links_store_take(struct links_store *store, const struct netlink_message *message, int64_t now_ns);
 
 /* A look at everything: what it did not see, of the kinds that it looked at, is gone afterwards. */
 void links_store_begin(struct links_store *store);

@@ -28,7 +28,7 @@ struct owners {
 	pthread_t thread;
 	bool running;
 	_Atomic bool stop;
-	int64_t offset;
+	int64_t offset;               /* from the clock of events to that of packets, as it is now: that one may be set at any time */
 	uint64_t looked;              /* when was the last look at what is there, by the clock of events; 0: none yet */
 	uint64_t lost_before;
 	char lack[700];
@@ -49,7 +49,7 @@ static void take_socket(const struct socket_event *event, void *argument)
 	/* What was there at the first look was there always, as far as we are asked. */
 	if (event->kind == SOCKET_HELD)
 		changed.since = owners->looked;
-	socket_table_take(owners->table, &changed, owners->offset);
+	socket_table_take(owners->table, &changed);
 }
 
 static void take_found(const struct socket_found *found, void *argument)
@@ -64,11 +64,11 @@ static void take_found(const struct socket_found *found, void *argument)
 	event.since = owners->looked;
 	event.pid = socket_holders_find(owners->holders, found->inode, &several);
 	event.user_id = WEIR_NO_USER;
-	socket_table_take(owners->table, &event, owners->offset);
+	socket_table_take(owners->table, &event);
 	if (several) {
 		/* As if a second one had it: nobody is named. */
 		event.pid = UINT32_MAX;
-		socket_table_take(owners->table, &event, owners->offset);
+		socket_table_take(owners->table, &event);
 	}
 }
 
@@ -81,7 +81,7 @@ static int look(struct owners *owners, struct weir_fault *fault)
 	socket_holders_begin(owners->holders);
 	error = socket_dump(owners->dump, SOCKET_DUMP_TCP | SOCKET_DUMP_OTHER, false, take_found, owners, fault);
 	if (!error)
-		socket_table_look_end(owners->table, clock_wall_ns());
+		socket_table_look_end(owners->table, clock_monotonic_ns());
 	owners->looked = (uint64_t)clock_monotonic_ns();
 	return error;
 }
@@ -121,7 +121,7 @@ static void *follow(void *argument)
 			owners->offset = socket_events_clock_offset();
 			look(owners, NULL);
 		}
-		socket_table_expire(owners->table, clock_wall_ns());
+		socket_table_expire(owners->table, clock_monotonic_ns());
 		pthread_rwlock_unlock(&owners->lock);
 	}
 	return NULL;
@@ -243,5 +243,5 @@ void owners_end(struct owners *owners) { pthread_rwlock_unlock(&owners->lock); }
 
 bool owners_find(struct owners *owners, const struct owner_tuple *tuple, int64_t time_ns, struct weir_process *process)
 {
-	return socket_table_find(owners->table, tuple, time_ns, process);
+	return socket_table_find(owners->table, tuple, time_ns - owners->offset, process);
 }

@@ -4,20 +4,18 @@
 #include <errno.h>
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
-#include <linux/rtnetlink.h>
 #include <linux/sock_diag.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <weir/bytes.h>
 
+#include "box/linux/netlink.h"
 #include "core/clock.h"
 
-#define ANSWER_SIZE 65536
 #define EVERY_STATE 0xffffffffu
 
 /* Behind what older headers have of struct tcp_info: their places never change. */
@@ -32,14 +30,7 @@
 enum { FIN_RECEIVED = 1 << 6 | 1 << 8 | 1 << 9 | 1 << 11 }; /* TIME_WAIT, CLOSE_WAIT, LAST_ACK, CLOSING */
 
 struct socket_dump {
-	int fd;
-	uint32_t sequence;
-	uint8_t answer[ANSWER_SIZE];
-};
-
-struct request {
-	struct nlmsghdr header;
-	struct inet_diag_req_v2 diag;
+	struct netlink *netlink;
 };
 
 struct kind {
@@ -56,15 +47,15 @@ static const struct kind kinds[] = {
 
 int socket_dump_open(struct socket_dump **dump, struct weir_fault *fault)
 {
-	struct socket_dump *made = malloc(sizeof *made);
+	struct socket_dump *made = calloc(1, sizeof *made);
+	int error;
 
 	if (!made)
 		return weir_fail(fault, WEIR_E_MEMORY, "no memory to list sockets");
-	made->sequence = 0;
-	made->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
-	if (made->fd < 0) {
+	error = netlink_open(NETLINK_SOCK_DIAG, 0, "ask the kernel for its sockets", &made->netlink, fault);
+	if (error) {
 		free(made);
-		return weir_fail_errno(fault, errno, NULL, "the kernel does not list its sockets");
+		return error;
 	}
 	*dump = made;
 	return 0;
@@ -74,17 +65,8 @@ void socket_dump_close(struct socket_dump *dump)
 {
 	if (!dump)
 		return;
-	close(dump->fd);
+	netlink_close(dump->netlink);
 	free(dump);
-}
-
-static int ask(struct socket_dump *dump, struct request *request)
-{
-	const struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
-
-	request->header.nlmsg_len = sizeof *request;
-	request->header.nlmsg_seq = ++dump->sequence;
-	return sendto(dump->fd, request, sizeof *request, 0, (const struct sockaddr *)&kernel, sizeof kernel) < 0 ? errno : 0;
 }
 
 static void put_tcp_info(struct socket_event *event, const uint8_t *info, size_t length)
@@ -106,27 +88,19 @@ static void put_tcp_info(struct socket_event *event, const uint8_t *info, size_t
 		event->rtt_ns = SOCKET_NOT_KNOWN;
 }
 
-static void put_attributes(struct socket_event *event, const uint8_t *at, size_t left)
+static void put_attributes(struct socket_event *event, struct weir_bytes attributes)
 {
-	while (left >= sizeof(struct rtattr)) {
-		struct rtattr attribute;
-		memcpy(&attribute, at, sizeof attribute);
-		if (attribute.rta_len < sizeof attribute || attribute.rta_len > left)
-			return;
-		const uint8_t *value = at + RTA_LENGTH(0);
-		size_t length = attribute.rta_len - sizeof attribute, step = RTA_ALIGN(attribute.rta_len);
-		if (attribute.rta_type == INET_DIAG_INFO)
-			put_tcp_info(event, value, length);
-		else if (attribute.rta_type == INET_DIAG_SKV6ONLY && length >= 1)
-			event->only_v6 = *value ? SOCKET_ONLY_V6_YES : SOCKET_ONLY_V6_NO;
-		if (step >= left)
-			return;
-		at += step;
-		left -= step;
+	struct netlink_attribute attribute;
+
+	while (netlink_next(&attributes, &attribute)) {
+		if (attribute.type == INET_DIAG_INFO)
+			put_tcp_info(event, attribute.value.data, attribute.value.length);
+		else if (attribute.type == INET_DIAG_SKV6ONLY && attribute.value.length >= 1)
+			event->only_v6 = *attribute.value.data ? SOCKET_ONLY_V6_YES : SOCKET_ONLY_V6_NO;
 	}
 }
 
-static void put_found(struct socket_found *found, const struct kind *kind, const struct inet_diag_msg *message, const uint8_t *attributes, size_t length)
+static void put_found(struct socket_found *found, const struct kind *kind, const struct inet_diag_msg *message, struct weir_bytes attributes)
 {
 	struct socket_event *event = &found->event;
 	size_t address = message->idiag_family == AF_INET ? 4 : 16;
@@ -154,72 +128,38 @@ static void put_found(struct socket_found *found, const struct kind *kind, const
 	event->bytes_sent = event->bytes_received = event->packets_sent = event->packets_received = event->rtt_ns = SOCKET_NOT_KNOWN;
 	event->send_queue = message->idiag_wqueue;
 	event->receive_queue = message->idiag_rqueue;
-	put_attributes(event, attributes, length);
+	put_attributes(event, attributes);
 	if (listening || message->idiag_state == 6)
 		event->bytes_sent = event->bytes_received = event->packets_sent = event->packets_received = event->rtt_ns = SOCKET_NOT_KNOWN;
 }
 
-/* Takes the messages of one datagram. 1: go on, 0: that was the last, else a negative errno. */
-static int take(struct socket_dump *dump, size_t size, const struct kind *kind, void (*found)(const struct socket_found *found, void *argument), void *argument)
-{
-	const uint8_t *at = dump->answer;
+struct taking {
+	const struct kind *kind;
+	void (*found)(const struct socket_found *found, void *argument);
+	void *argument;
+};
 
-	while (size >= sizeof(struct nlmsghdr)) {
-		struct nlmsghdr header;
-		memcpy(&header, at, sizeof header);
-		if (header.nlmsg_len < sizeof header || header.nlmsg_len > size)
-			return -EBADMSG;
-		const uint8_t *body = at + NLMSG_HDRLEN;
-		size_t length = header.nlmsg_len - NLMSG_HDRLEN, step = NLMSG_ALIGN(header.nlmsg_len);
-		if (header.nlmsg_seq == dump->sequence) {
-			if (header.nlmsg_type == NLMSG_DONE)
-				return 0;
-			if (header.nlmsg_type == NLMSG_ERROR)
-				return length >= sizeof(int) ? (int)weir_load_native32(body) : -EBADMSG;
-			if (header.nlmsg_type == SOCK_DIAG_BY_FAMILY && length >= sizeof(struct inet_diag_msg)) {
-				struct inet_diag_msg message;
-				struct socket_found one;
-				memcpy(&message, body, sizeof message);
-				put_found(&one, kind, &message, body + NLMSG_ALIGN(sizeof message), length > NLMSG_ALIGN(sizeof message) ? length - NLMSG_ALIGN(sizeof message) : 0);
-				found(&one, argument);
-			}
-		}
-		if (step >= size)
-			break;
-		at += step;
-		size -= step;
-	}
-	return 1;
+static void take(const struct netlink_message *answer, void *argument)
+{
+	const struct taking *taking = argument;
+	struct inet_diag_msg message;
+	struct weir_bytes attributes;
+	struct socket_found one;
+
+	if (answer->type != SOCK_DIAG_BY_FAMILY || !netlink_head(answer, &message, sizeof message, &attributes))
+		return;
+	put_found(&one, taking->kind, &message, attributes);
+	taking->found(&one, taking->argument);
 }
 
-static int receive(struct socket_dump *dump, const struct kind *kind, void (*found)(const struct socket_found *found, void *argument), void *argument)
+static int dump_kind(struct socket_dump *dump, uint8_t family, bool figures, struct taking *taking)
 {
-	int more = 1;
-
-	while (more > 0) {
-		ssize_t n = recv(dump->fd, dump->answer, sizeof dump->answer, 0);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? errno : EBADMSG;
-		more = take(dump, (size_t)n, kind, found, argument);
-	}
-	return -more;
-}
-
-static int dump_kind(struct socket_dump *dump, const struct kind *kind, uint8_t family, bool figures,
-                     void (*found)(const struct socket_found *found, void *argument), void *argument)
-{
-	struct request request = {
-		.header = {.nlmsg_type = SOCK_DIAG_BY_FAMILY, .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
-		.diag = {.sdiag_family = family, .sdiag_protocol = kind->protocol, .idiag_states = EVERY_STATE},
-	};
-	int failed;
+	const struct kind *kind = taking->kind;
+	struct inet_diag_req_v2 request = {.sdiag_family = family, .sdiag_protocol = kind->protocol, .idiag_states = EVERY_STATE};
 
 	if (figures && kind->protocol == IPPROTO_TCP)
-		request.diag.idiag_ext = 1 << (INET_DIAG_INFO - 1);
-	failed = ask(dump, &request);
-	return failed ? failed : receive(dump, kind, found, argument);
+		request.idiag_ext = 1 << (INET_DIAG_INFO - 1);
+	return netlink_ask(dump->netlink, SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, &request, sizeof request, take, taking);
 }
 
 int socket_dump(struct socket_dump *dump, unsigned what, bool figures, void (*found)(const struct socket_found *found, void *argument), void *argument,
@@ -229,7 +169,8 @@ int socket_dump(struct socket_dump *dump, unsigned what, bool figures, void (*fo
 		if (!(kinds[i].what & what))
 			continue;
 		for (int v6 = 0; v6 < 2; v6++) {
-			int failed = dump_kind(dump, &kinds[i], v6 ? AF_INET6 : AF_INET, figures, found, argument);
+			struct taking taking = {&kinds[i], found, argument};
+			int failed = dump_kind(dump, v6 ? AF_INET6 : AF_INET, figures, &taking);
 			if (failed && failed != ENOENT && failed != EOPNOTSUPP && failed != EINVAL && failed != EPROTONOSUPPORT)
 				return weir_fail_errno(fault, failed, NULL, "could not list the sockets");
 		}
@@ -253,7 +194,7 @@ static void look_for(const struct socket_found *found, void *argument)
 	}
 }
 
-static void nothing(const struct socket_found *found, void *argument) {}
+static void nothing(const struct netlink_message *message, void *argument) {}
 
 int socket_dump_destroy(struct socket_dump *dump, uint64_t cookie, struct weir_fault *fault)
 {
@@ -265,22 +206,19 @@ int socket_dump_destroy(struct socket_dump *dump, uint64_t cookie, struct weir_f
 	if (!wanted.found)
 		return weir_fail(fault, WEIR_E_NOT_FOUND, "there is no endpoint %llu", (unsigned long long)cookie);
 	const struct socket_event *event = &wanted.one.event;
-	struct request request = {
-		.header = {.nlmsg_type = SOCK_DESTROY, .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK},
-		.diag = {.sdiag_family = event->family,
-	             .sdiag_protocol = event->type == SOCK_RAW ? IPPROTO_RAW : event->protocol,
-	             .idiag_states = EVERY_STATE,
-	             .id = {.idiag_if = event->interface_index, .idiag_cookie = {(uint32_t)cookie, (uint32_t)(cookie >> 32)}}},
+	struct inet_diag_req_v2 request = {
+		.sdiag_family = event->family,
+		.sdiag_protocol = event->type == SOCK_RAW ? IPPROTO_RAW : event->protocol,
+		.idiag_states = EVERY_STATE,
+		.id = {.idiag_if = event->interface_index, .idiag_cookie = {(uint32_t)cookie, (uint32_t)(cookie >> 32)}},
 	};
 	if (event->type == SOCK_RAW)
-		request.diag.pad = event->protocol;
-	memcpy(request.diag.id.idiag_src, event->local, 16);
-	memcpy(request.diag.id.idiag_dst, event->remote, 16);
-	weir_store_be16(&request.diag.id.idiag_sport, event->local_port);
-	weir_store_be16(&request.diag.id.idiag_dport, event->remote_port);
-	int failed = ask(dump, &request);
-	if (!failed)
-		failed = receive(dump, &kinds[0], nothing, NULL);
+		request.pad = event->protocol;
+	memcpy(request.id.idiag_src, event->local, 16);
+	memcpy(request.id.idiag_dst, event->remote, 16);
+	weir_store_be16(&request.id.idiag_sport, event->local_port);
+	weir_store_be16(&request.id.idiag_dport, event->remote_port);
+	int failed = netlink_ask(dump->netlink, SOCK_DESTROY, NLM_F_ACK, &request, sizeof request, nothing, NULL);
 	if (failed == EPERM || failed == EACCES)
 		return weir_fail(fault, WEIR_E_PERMISSION, "ending an endpoint takes CAP_NET_ADMIN: run as root");
 	if (failed == EOPNOTSUPP)

@@ -47,7 +47,7 @@ struct socket_events {
 	struct bpf_link *cgroup[9];
 	struct socket_events_taker taker;
 	uint64_t taken;
-	bool sees_use;
+	bool sees_use, sees_calls;
 };
 
 static int take(void *context, void *data, size_t size)
@@ -99,6 +99,9 @@ static int load(struct socket_events *events, bool every_state, struct weir_faul
 	events->sees_use = kernel_has("sock_send_length") && kernel_has("sock_recv_length");
 	bpf_program__set_autoload(programs->progs.on_sent, events->sees_use);
 	bpf_program__set_autoload(programs->progs.on_received, events->sees_use);
+	/* Kernels may be built without it (CONFIG_FTRACE_SYSCALLS): there who accepted is seen by the first sending or receiving. */
+	events->sees_calls = kernel_has("sys_exit");
+	bpf_program__set_autoload(programs->progs.on_call_ended, events->sees_calls);
 	error = sockets_bpf__load(programs);
 	return error ? os_bpf_fail(fault, error, "load the programs that follow sockets") : 0;
 }
@@ -126,7 +129,7 @@ static int attach(struct socket_events *events, struct weir_fault *fault)
 	}
 	close(root);
 	for (size_t i = 0; !error && i < sizeof of_tracepoints / sizeof *of_tracepoints; i++) {
-		if (!events->sees_use && (i == 1 || i == 2))
+		if (!bpf_program__autoload(of_tracepoints[i]))
 			continue;
 		*links[i] = bpf_program__attach(of_tracepoints[i]);
 		error = (int)libbpf_get_error(*links[i]);
@@ -181,12 +184,12 @@ void socket_events_wait(struct socket_events *events, int timeout_ms)
 }
 
 /* Reads what an iterator tells; processes that it speaks of are in the ring. */
-static int iterate(struct socket_events *events, struct bpf_program *program, struct weir_fault *fault)
+static int iterate(struct socket_events *events, struct bpf_program *program, const struct bpf_iter_attach_opts *over, struct weir_fault *fault)
 {
 	struct socket_event records[128];
 	size_t have = 0;
 	ssize_t n;
-	struct bpf_link *link = bpf_program__attach_iter(program, NULL);
+	struct bpf_link *link = bpf_program__attach_iter(program, over);
 	int error = (int)libbpf_get_error(link);
 
 	if (error)
@@ -213,14 +216,22 @@ static int iterate(struct socket_events *events, struct bpf_program *program, st
 
 int socket_events_look(struct socket_events *events, struct weir_fault *fault)
 {
-	return iterate(events, events->programs->progs.look_at_files, fault);
+	return iterate(events, events->programs->progs.look_at_files, NULL, fault);
 }
 
 int socket_events_figures(struct socket_events *events, bool tcp, struct weir_fault *fault)
 {
-	int error = tcp ? iterate(events, events->programs->progs.look_at_tcp, fault) : 0;
+	struct sockets_bpf *programs = events->programs;
+	union bpf_iter_link_info map = {.map.map_fd = (uint32_t)bpf_map__fd(programs->maps.sockets)};
+	LIBBPF_OPTS(bpf_iter_attach_opts, over, .link_info = &map, .link_info_len = sizeof map);
+	int error = tcp ? iterate(events, programs->progs.look_at_tcp, NULL, fault) : 0;
 
-	return error ? error : iterate(events, events->programs->progs.look_at_udp, fault);
+	if (!error)
+		error = iterate(events, programs->progs.look_at_udp, NULL, fault);
+	/* Relaxed: what is carried from now on is seen by this look, or raises it again. */
+	if (!error && __atomic_exchange_n(&programs->bss->others, 0, __ATOMIC_RELAXED))
+		error = iterate(events, programs->progs.look_at_others, &over, fault);
+	return error;
 }
 
 uint64_t socket_events_taken(const struct socket_events *events) { return events->taken; }

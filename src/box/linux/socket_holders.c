@@ -4,9 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/clock.h"
 #include "os/process.h"
 
 #define INODES_MOST (1u << 22)
+#define WALK_AFTER_NS (5 * NS_PER_SECOND) /* a socket may have been passed on, and whoever had it have ended */
 
 struct held {
 	uint64_t inode; /* 0: free */
@@ -17,6 +19,7 @@ struct held {
 struct socket_holders {
 	struct held *table;
 	size_t mask, count;
+	int64_t walked_ns;
 	bool walked, sees_all;
 };
 
@@ -45,6 +48,7 @@ void socket_holders_free(struct socket_holders *holders)
 }
 
 void socket_holders_begin(struct socket_holders *holders) { holders->walked = false; }
+
 bool socket_holders_see_all(const struct socket_holders *holders) { return holders->sees_all; }
 
 static struct held *slot_of(const struct socket_holders *holders, uint64_t inode)
@@ -91,6 +95,14 @@ static void take(uint32_t pid, uint64_t inode, void *argument)
 	holders->count++;
 }
 
+static void walk(struct socket_holders *holders)
+{
+	memset(holders->table, 0, (holders->mask + 1) * sizeof *holders->table);
+	holders->count = 0;
+	holders->walked = true;
+	holders->walked_ns = clock_monotonic_ns();
+	holders->sees_all = os_process_sockets(take, holders);
+}
 uint32_t socket_holders_find(struct socket_holders *holders, uint64_t inode, bool *several)
 {
 	const struct held *held;
@@ -99,11 +111,8 @@ uint32_t socket_holders_find(struct socket_holders *holders, uint64_t inode, boo
 	if (inode == 0)
 		return 0;
 	held = slot_of(holders, inode);
-	if (!held->inode && !holders->walked) {
-		memset(holders->table, 0, (holders->mask + 1) * sizeof *holders->table);
-		holders->count = 0;
-		holders->walked = true;
-		holders->sees_all = os_process_sockets(take, holders);
+	if (!holders->walked && (!held->inode || clock_monotonic_ns() - holders->walked_ns > WALK_AFTER_NS)) {
+		walk(holders);
 		held = slot_of(holders, inode);
 	}
 	*several = held->several;

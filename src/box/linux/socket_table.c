@@ -8,6 +8,7 @@
 #include "core/xxh3.h"
 
 #define HOLDERS_MOST 4
+#define BINDINGS_MOST 256 /* of a socket: one that is connected again and again, or asks for echoes with ever other numbers, would have them without end */
 #define GONE 4096
 #define ALWAYS INT64_MIN
 #define STILL INT64_MAX
@@ -35,10 +36,13 @@ struct known_socket {
 	struct binding *bindings;  /* the newest first */
 	uint64_t cookie, look;
 	int64_t opened, closed;
+	int64_t told;              /* when the latest of what is known was so */
 	uint32_t held_by;          /* the process that was found to have it open */
+	uint16_t binding_count;
 	uint8_t protocol, family, only_v6, holder_count;
 	bool listening, accepted_from; /* it listens; it came out of one that listens */
 	bool only_held;            /* nobody was seen to use it */
+	bool first_taken;          /* out of it somebody has taken the first datagram */
 	bool ended;                /* its end was told; a look that does not find it may err */
 	struct holder holders[HOLDERS_MOST];
 };
@@ -50,7 +54,7 @@ struct list {
 struct socket_table {
 	struct known_socket **cookies;
 	struct binding **bindings;
-	size_t mask, count, most;
+	size_t mask, count, most, binding_count;
 	uint64_t look, seed;
 	int64_t remember_ns;
 	uint64_t gone[GONE];   /* cookies of which only the end was heard */
@@ -106,6 +110,7 @@ struct socket_table *socket_table_new(uint32_t most_sockets, int64_t remember_ns
 
 struct process_table *socket_table_processes(struct socket_table *table) { return table->processes; }
 size_t socket_table_count(const struct socket_table *table) { return table->count; }
+size_t socket_table_bindings(const struct socket_table *table) { return table->binding_count; }
 
 static bool is_connected(const struct owner_tuple *tuple) { return tuple->remote.version != 0; }
 
@@ -131,6 +136,8 @@ static void unlink_binding(struct socket_table *table, struct binding *binding)
 	while (*at != binding)
 		at = &(*at)->next;
 	*at = binding->next;
+	binding->socket->binding_count--;
+	table->binding_count--;
 	free(binding);
 }
 
@@ -297,8 +304,9 @@ static void take_holder(struct socket_table *table, struct known_socket *socket,
 	bool accepted = !socket->holder_count && event->kind == SOCKET_ACCEPTED;
 	/* Nor was what waited in it for anybody else than who takes the first datagram out of it, before anything was sent. */
 	bool first_taken = event->kind == SOCKET_USED && event->protocol != IPPROTO_TCP && event->packets_received == 1 && event->packets_sent == 0 &&
-	                   socket->opened != ALWAYS;
+	                   socket->opened != ALWAYS && !socket->first_taken;
 	if (first_taken) {
+		socket->first_taken = true;
 		drop_holders(socket);
 		made = true;
 	}
@@ -312,6 +320,19 @@ static void end_binding(struct known_socket *socket, int64_t time)
 		socket->bindings->until = time;
 }
 
+/* The older half of a socket's addresses. */
+static void forget_old_bindings(struct socket_table *table, struct known_socket *socket)
+{
+	struct binding *last = socket->bindings, *old;
+
+	for (unsigned i = 1; i < BINDINGS_MOST / 2; i++)
+		last = last->of_socket;
+	while ((old = last->of_socket)) {
+		last->of_socket = old->of_socket;
+		unlink_binding(table, old);
+	}
+}
+
 static void take_tuple(struct socket_table *table, struct known_socket *socket, const struct owner_tuple *tuple, int64_t since, int64_t certain)
 {
 	const struct binding *last = socket->bindings;
@@ -319,6 +340,8 @@ static void take_tuple(struct socket_table *table, struct known_socket *socket, 
 	if (last && last->until == STILL && memcmp(&last->tuple, tuple, sizeof *tuple) == 0)
 		return;
 	end_binding(socket, certain);
+	if (socket->binding_count == BINDINGS_MOST)
+		forget_old_bindings(table, socket);
 	struct binding *binding = calloc(1, sizeof *binding);
 	if (!binding)
 		return;
@@ -327,6 +350,8 @@ static void take_tuple(struct socket_table *table, struct known_socket *socket, 
 		.next = *slot, .of_socket = socket->bindings, .socket = socket, .tuple = *tuple, .since = since, .certain = certain, .until = STILL};
 	*slot = binding;
 	socket->bindings = binding;
+	socket->binding_count++;
+	table->binding_count++;
 }
 
 static void close_socket(struct socket_table *table, struct known_socket *socket, int64_t time)
@@ -353,11 +378,11 @@ static bool has_ports(uint8_t protocol) { return protocol == IPPROTO_TCP || prot
 
 static void use_listening(struct socket_table *table, const struct socket_event *event, const struct owner_tuple *tuple, int64_t time);
 
-void socket_table_take(struct socket_table *table, const struct socket_event *event, int64_t offset)
+void socket_table_take(struct socket_table *table, const struct socket_event *event)
 {
 	struct known_socket *socket = socket_of(table, event);
 	struct owner_tuple tuple;
-	int64_t time = (int64_t)event->time + offset;
+	int64_t time = (int64_t)event->time;
 	bool old = event->kind == SOCKET_HELD;
 
 	/* A look that read of it before its end was told does not bring it back. */
@@ -365,17 +390,21 @@ void socket_table_take(struct socket_table *table, const struct socket_event *ev
 		return;
 	socket->look = table->look;
 	if (event->opened)
-		socket->opened = (int64_t)event->opened + offset;
+		socket->opened = (int64_t)event->opened;
 	if (event->only_v6 != SOCKET_ONLY_V6_UNKNOWN)
 		socket->only_v6 = event->only_v6;
 	if (event->kind == SOCKET_STATE && event->before == TCP_STATE_SYN_RECEIVED)
 		socket->accepted_from = true;
 	if (event->kind == SOCKET_STATE || old)
 		socket->listening = event->protocol == IPPROTO_TCP && event->state == TCP_STATE_LISTEN;
-	int64_t since = event->since ? (int64_t)event->since + offset : old ? ALWAYS : socket->opened;
+	int64_t since = event->since ? (int64_t)event->since : old ? ALWAYS : socket->opened;
 	if (since > time)
 		since = time;
 	take_holder(table, socket, event, since, time);
+	/* What a look read before an event that came in with it says nothing of how things are. */
+	if (old && time < socket->told)
+		return;
+	socket->told = time;
 	if (event->kind == SOCKET_CLOSED || (event->kind == SOCKET_STATE && event->state == TCP_STATE_CLOSED)) {
 		close_socket(table, socket, time);
 		socket->ended = true;

@@ -16,8 +16,8 @@ struct socket_table *socket_table_new(uint32_t most_sockets, int64_t remember_ns
 void socket_table_free(struct socket_table *table);
 struct process_table *socket_table_processes(struct socket_table *table);
 
-/* Takes an event in. offset: from its clock to ns since the epoch. */
-void socket_table_take(struct socket_table *table, const struct socket_event *event, int64_t offset);
+/* Takes an event in. All times are of the events' clock, which nobody sets. */
+void socket_table_take(struct socket_table *table, const struct socket_event *event);
 
 /* Begins a look at everything; sockets of which nothing is heard (SOCKET_HELD, any other event) until its end are gone. */
 void socket_table_look_begin(struct socket_table *table);
@@ -29,6 +29,7 @@ void socket_table_forget_open(struct socket_table *table);
 void socket_table_expire(struct socket_table *table, int64_t now);
 
 size_t socket_table_count(const struct socket_table *table);
+size_t socket_table_bindings(const struct socket_table *table); /* addresses that are remembered, of all of them: at most 256 of each */
 bool socket_table_find(const struct socket_table *table, const struct owner_tuple *tuple, int64_t time, struct weir_process *process);
 
 #endif

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
+#include "box/linux/netlink.h"
 #include "box/trace.h"
 #include "bpf/trace_events.h"
 
@@ -41,41 +41,32 @@ static const struct weir_trace_event_type events[] = {
 };
 
 struct feed {
-	int fd;
-	uint32_t port;      /* ours, as /proc/net/netlink has it */
-	uint64_t lost;      /* at the last look */
-	uint8_t buffer[65536] __attribute__((aligned(8)));
+	struct netlink *netlink;
+	uint64_t lost; /* at the last look */
 };
 
 static int open_feed(void **feed, int *descriptor, struct weir_fault *fault)
 {
-	struct sockaddr_nl own = {.nl_family = AF_NETLINK,
-		.nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE};
-	socklen_t length = sizeof own;
-	int room = 1 << 20;
+	const uint32_t groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE;
 	struct feed *made = calloc(1, sizeof *made);
+	int error;
 
 	if (!made)
 		return weir_fail(fault, WEIR_E_MEMORY, "no memory to follow interfaces");
-	made->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
-	if (made->fd < 0 || bind(made->fd, (struct sockaddr *)&own, sizeof own) || getsockname(made->fd, (struct sockaddr *)&own, &length)) {
-		int error = weir_fail_errno(fault, errno, NULL, "could not follow interfaces by netlink");
-		if (made->fd >= 0)
-			close(made->fd);
+	error = netlink_open(NETLINK_ROUTE, groups, "follow interfaces by netlink", &made->netlink, fault);
+	if (error) {
 		free(made);
 		return error;
 	}
-	setsockopt(made->fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
-	made->port = own.nl_pid;
 	*feed = made;
-	*descriptor = made->fd;
+	*descriptor = netlink_descriptor(made->netlink);
 	return 0;
 }
 
 static void close_feed(void *argument)
 {
 	struct feed *feed = argument;
-	close(feed->fd);
+	netlink_close(feed->netlink);
 	free(feed);
 }
 
@@ -90,7 +81,7 @@ static uint64_t lost(void *argument)
 	uint64_t drops;
 
 	while (file && fgets(line, sizeof line, file))
-		if (sscanf(line, "%*s %u %" SCNu32 " %*s %*s %*s %*s %*s %" SCNu64, &protocol, &port, &drops) == 3 && protocol == NETLINK_ROUTE && port == feed->port)
+		if (sscanf(line, "%*s %u %" SCNu32 " %*s %*s %*s %*s %*s %" SCNu64, &protocol, &port, &drops) == 3 && protocol == NETLINK_ROUTE && port == netlink_port(feed->netlink))
 			feed->lost = drops;
 	if (file)
 		fclose(file);
@@ -107,81 +98,68 @@ static void put_address(uint8_t out[static 17], int family, struct weir_bytes va
 }
 
 /* The attributes that we look at, by number; none: {NULL, 0}. */
-static void take_attributes(struct weir_cursor *cursor, struct weir_bytes *values, unsigned most)
+static void take_attributes(struct weir_bytes attributes, struct weir_bytes *values, unsigned most)
 {
+	struct netlink_attribute attribute;
+
 	memset(values, 0, most * sizeof *values);
-	while (weir_cursor_left(cursor) >= 4) {
-		const uint8_t *head = weir_take(cursor, 4);
-		uint16_t length = weir_load_native16(head), type = weir_load_native16(head + 2) & 0x3fff;
-		if (length < 4)
-			return;
-		const uint8_t *data = weir_take(cursor, length - 4u);
-		if (!data)
-			return;
-		if (type < most)
-			values[type] = (struct weir_bytes){data, length - 4u};
-		size_t padding = (4 - (length & 3)) & 3;
-		weir_take(cursor, padding < weir_cursor_left(cursor) ? padding : weir_cursor_left(cursor));
-	}
+	while (netlink_next(&attributes, &attribute))
+		if (attribute.type < most)
+			values[attribute.type] = attribute.value;
 }
 
-static uint32_t number_of(struct weir_bytes value) { return value.length == 4 ? weir_load_native32(value.data) : 0; }
-
-static size_t link_payload(struct weir_cursor *cursor, uint8_t *out)
+static size_t link_payload(const struct netlink_message *message, uint8_t *out)
 {
 	struct weir_bytes attributes[IFLA_MTU + 1];
-	struct ifinfomsg message;
-	const uint8_t *head = weir_take(cursor, sizeof message);
+	struct weir_bytes rest;
+	struct ifinfomsg head;
 
-	if (!head)
+	if (!netlink_head(message, &head, sizeof head, &rest))
 		return 0;
-	memcpy(&message, head, sizeof message);
-	take_attributes(cursor, attributes, IFLA_MTU + 1);
+	take_attributes(rest, attributes, IFLA_MTU + 1);
 	memset(out, 0, 30);
-	weir_store_le32(out, (uint32_t)message.ifi_index);
-	out[4] = !!(message.ifi_flags & IFF_UP);
-	out[5] = !!(message.ifi_flags & IFF_RUNNING);
-	weir_store_le32(out + 6, number_of(attributes[IFLA_MTU]));
-	weir_store_le32(out + 10, message.ifi_flags);
+	weir_store_le32(out, (uint32_t)head.ifi_index);
+	out[4] = !!(head.ifi_flags & IFF_UP);
+	out[5] = !!(head.ifi_flags & IFF_RUNNING);
+	weir_store_le32(out + 6, netlink_number(attributes[IFLA_MTU]));
+	weir_store_le32(out + 10, head.ifi_flags);
 	if (attributes[IFLA_IFNAME].length)
 		memcpy(out + 14, attributes[IFLA_IFNAME].data, attributes[IFLA_IFNAME].length < 15 ? attributes[IFLA_IFNAME].length : 15);
 	return 30;
 }
 
-static size_t address_payload(struct weir_cursor *cursor, uint8_t *out)
+static size_t address_payload(const struct netlink_message *message, uint8_t *out)
 {
 	struct weir_bytes attributes[IFA_LOCAL + 1];
-	struct ifaddrmsg message;
-	const uint8_t *head = weir_take(cursor, sizeof message);
+	struct weir_bytes rest;
+	struct ifaddrmsg head;
 
-	if (!head)
+	if (!netlink_head(message, &head, sizeof head, &rest))
 		return 0;
-	memcpy(&message, head, sizeof message);
-	take_attributes(cursor, attributes, IFA_LOCAL + 1);
-	weir_store_le32(out, message.ifa_index);
-	put_address(out + 4, message.ifa_family, attributes[IFA_LOCAL].length ? attributes[IFA_LOCAL] : attributes[IFA_ADDRESS]);
-	out[21] = message.ifa_prefixlen;
+	take_attributes(rest, attributes, IFA_LOCAL + 1);
+	weir_store_le32(out, head.ifa_index);
+	put_address(out + 4, head.ifa_family, attributes[IFA_LOCAL].length ? attributes[IFA_LOCAL] : attributes[IFA_ADDRESS]);
+	out[21] = head.ifa_prefixlen;
 	return 22;
 }
 
-static size_t route_payload(struct weir_cursor *cursor, uint8_t *out)
+static size_t route_payload(const struct netlink_message *message, uint8_t *out)
 {
 	struct weir_bytes attributes[RTA_TABLE + 1];
-	struct rtmsg message;
-	const uint8_t *head = weir_take(cursor, sizeof message);
+	struct weir_bytes rest;
+	struct rtmsg head;
 
-	if (!head)
+	if (!netlink_head(message, &head, sizeof head, &rest))
 		return 0;
-	memcpy(&message, head, sizeof message);
 	/* What the kernel remembers of single destinations is no change of routes. */
-	if (message.rtm_flags & RTM_F_CLONED)
+	if (head.rtm_flags & RTM_F_CLONED)
 		return 0;
-	take_attributes(cursor, attributes, RTA_TABLE + 1);
-	put_address(out, message.rtm_family, attributes[RTA_DST]);
-	out[17] = message.rtm_dst_len;
-	put_address(out + 18, message.rtm_family, attributes[RTA_GATEWAY]);
-	weir_store_le32(out + 35, number_of(attributes[RTA_OIF]));
-	weir_store_le32(out + 39, attributes[RTA_TABLE].length ? number_of(attributes[RTA_TABLE]) : message.rtm_table);
+	take_attributes(rest, attributes, RTA_TABLE + 1);
+	put_address(out, head.rtm_family, attributes[RTA_DST]);
+	out[17] = head.rtm_dst_len;
+	put_address(out + 18, head.rtm_family, attributes[RTA_GATEWAY]);
+	weir_store_le32(out + 35, netlink_number(attributes[RTA_OIF]));
+	weir_store_le32(out + 39, attributes[RTA_TABLE].length ? netlink_number(attributes[RTA_TABLE]) : head.rtm_table);
 	return 43;
 }
 
@@ -189,56 +167,43 @@ static size_t route_payload(struct weir_cursor *cursor, uint8_t *out)
 static const struct {
 	uint16_t type;
 	uint8_t event;
-	size_t (*payload)(struct weir_cursor *cursor, uint8_t *out);
+	size_t (*payload)(const struct netlink_message *message, uint8_t *out);
 } messages[] = {
 	{RTM_NEWLINK, LINK_CHANGED, link_payload},        {RTM_DELLINK, LINK_REMOVED, link_payload},
 	{RTM_NEWADDR, ADDRESS_ADDED, address_payload},    {RTM_DELADDR, ADDRESS_REMOVED, address_payload},
 	{RTM_NEWROUTE, ROUTE_ADDED, route_payload},       {RTM_DELROUTE, ROUTE_REMOVED, route_payload},
 };
 
-static int take_message(struct weir_trace_session *session, uint16_t type, const uint8_t *data, size_t length, struct weir_fault *fault)
+struct taking {
+	struct weir_trace_session *session;
+	struct weir_fault *fault;
+	int error;
+};
+
+static void take_message(const struct netlink_message *message, void *argument)
 {
+	struct taking *taking = argument;
 	uint8_t payload[64];
 
-	for (size_t i = 0; i < sizeof messages / sizeof messages[0]; i++) {
-		if (messages[i].type != type)
+	for (size_t i = 0; i < sizeof messages / sizeof messages[0] && !taking->error; i++) {
+		if (messages[i].type != message->type)
 			continue;
-		struct weir_cursor cursor = weir_cursor_over(data, length);
-		size_t size = messages[i].payload(&cursor, payload);
-		return size ? weir_trace_emit(session, TRACE_LINK, messages[i].event, 0, payload, size, fault) : 0;
+		size_t size = messages[i].payload(message, payload);
+		if (size)
+			taking->error = weir_trace_emit(taking->session, TRACE_LINK, messages[i].event, 0, payload, size, taking->fault);
 	}
-	return 0;
 }
 
 static int take(void *argument, struct weir_trace_session *session, struct weir_fault *fault)
 {
 	struct feed *feed = argument;
+	struct taking taking = {session, fault, 0};
+	int more;
 
-	for (;;) {
-		struct sockaddr_nl from = {0};
-		socklen_t from_length = sizeof from;
-		ssize_t n = recvfrom(feed->fd, feed->buffer, sizeof feed->buffer, 0, (struct sockaddr *)&from, &from_length);
-		if (n < 0 && (errno == EAGAIN || errno == EINTR))
-			return 0;
-		if (n < 0 && errno == ENOBUFS)
-			continue; /* how many, /proc tells */
-		if (n < 0)
-			return weir_fail_errno(fault, errno, NULL, "could not follow interfaces by netlink");
-		/* Only the kernel speaks of interfaces. */
-		if (from.nl_pid != 0)
-			continue;
-		size_t at = 0;
-		while ((size_t)n - at >= NLMSG_HDRLEN) {
-			uint32_t length = weir_load_native32(feed->buffer + at);
-			uint16_t type = weir_load_native16(feed->buffer + at + 4);
-			if (length < NLMSG_HDRLEN || length > (size_t)n - at)
-				break;
-			int error = take_message(session, type, feed->buffer + at + NLMSG_HDRLEN, length - NLMSG_HDRLEN, fault);
-			if (error)
-				return error;
-			at += NLMSG_ALIGN(length) < (size_t)n - at ? NLMSG_ALIGN(length) : (size_t)n - at;
-		}
-	}
+	do
+		more = netlink_receive(feed->netlink, take_message, &taking);
+	while (!taking.error && (more > 0 || more == -ENOBUFS)); /* how many were lost, /proc tells */
+	return taking.error ? taking.error : more < 0 ? weir_fail_errno(fault, -more, NULL, "could not follow interfaces by netlink") : 0;
 }
 
 const struct trace_provider trace_link_provider = {

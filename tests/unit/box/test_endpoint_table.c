@@ -1,0 +1,115 @@
+/* What the list of endpoints has after looks, made of events by hand. */
+#include <string.h>
+
+#include "box/linux/endpoint_table.h"
+#include "../unit.h"
+
+static struct socket_event state_of(uint64_t cookie, uint8_t before, uint8_t state)
+{
+	return (struct socket_event){
+		.kind = SOCKET_STATE, .protocol = 6, .family = 2, .type = 1, .before = before, .state = state, .cookie = cookie, .time = 1, .local = {127, 0, 0, 1}, .local_port = 80};
+}
+
+static size_t count_of(struct endpoint_table *table)
+{
+	size_t count;
+
+	endpoint_table_list(table, &count);
+	return count;
+}
+
+/* A look that failed half way has no end: what went in it is freed, and must not be in the list that the one before made. */
+static void a_look_without_an_end_lists_nothing(void **state)
+{
+	struct endpoint_table *table = endpoint_table_new(NULL, NULL);
+	const struct socket_event listens = state_of(1, ENDPOINT_CLOSED, ENDPOINT_LISTEN), closes = state_of(1, ENDPOINT_LISTEN, ENDPOINT_CLOSED),
+	                          other = state_of(2, ENDPOINT_CLOSED, ENDPOINT_LISTEN);
+
+	assert_non_null(table);
+	endpoint_table_begin(table, 0);
+	endpoint_table_take(table, &listens);
+	endpoint_table_take(table, &other);
+	endpoint_table_end(table, true, false);
+	assert_int_equal(count_of(table), 2);
+	endpoint_table_begin(table, 0);
+	endpoint_table_take(table, &closes);
+	assert_int_equal(endpoint_table_count(table), 1);
+	assert_int_equal(count_of(table), 0);
+	endpoint_table_begin(table, 0);
+	endpoint_table_end(table, true, false);
+	assert_int_equal(count_of(table), 1);
+	endpoint_table_free(table);
+}
+
+static void count_event(const struct endpoint_event *event, void *argument) { ++*(unsigned *)argument; }
+
+/* The kernel was read, a connection began to end, that was told, and then what had been read is taken in. */
+static void what_was_read_before_an_event_does_not_undo_it(void **state)
+{
+	unsigned events = 0;
+	struct endpoint_table *table = endpoint_table_new(count_event, &events);
+	struct socket_event established = state_of(1, ENDPOINT_SYN_SENT, ENDPOINT_ESTABLISHED), ends = state_of(1, ENDPOINT_ESTABLISHED, ENDPOINT_FIN_WAIT_1),
+	                    figures = established;
+	size_t count;
+
+	assert_non_null(table);
+	ends.time = 10;
+	ends.bytes_sent = 7;
+	figures.kind = SOCKET_FIGURES;
+	figures.time = 5;
+	endpoint_table_begin(table, 0);
+	endpoint_table_take(table, &established);
+	endpoint_table_take(table, &ends);
+	assert_int_equal(events, 2);
+	endpoint_table_take(table, &figures);
+	endpoint_table_end(table, true, true);
+	const struct endpoint *const *list = endpoint_table_list(table, &count);
+	assert_int_equal(count, 1);
+	assert_int_equal(list[0]->state, ENDPOINT_FIN_WAIT_1);
+	assert_int_equal(list[0]->bytes_sent, 7);
+	assert_int_equal(events, 2);
+	endpoint_table_free(table);
+}
+
+/* The process of the only endpoint after a look that found it to be open in these processes. */
+static uint32_t held_by(struct endpoint_table *table, uint32_t one, uint32_t other)
+{
+	struct socket_event held = state_of(1, 0, ENDPOINT_LISTEN);
+	size_t count;
+
+	held.kind = SOCKET_HELD;
+	held.user_id = WEIR_NO_USER;
+	endpoint_table_begin(table, 0);
+	held.pid = one;
+	endpoint_table_take(table, &held);
+	held.pid = other ? other : one;
+	endpoint_table_take(table, &held);
+	endpoint_table_end(table, true, true);
+	const struct endpoint *const *list = endpoint_table_list(table, &count);
+	assert_int_equal(count, 1);
+	return list[0]->process.pid;
+}
+
+static void each_look_asks_anew_who_has_it_open(void **state)
+{
+	struct endpoint_table *table = endpoint_table_new(NULL, NULL);
+
+	assert_non_null(table);
+	for (uint32_t pid = 1; pid < 3; pid++)
+		process_table_tell(endpoint_table_processes(table), &(struct process_event){.kind = SOCKET_PROCESS, .pid = pid, .name = "test"});
+	assert_int_equal(held_by(table, 1, 0), 1);
+	assert_int_equal(held_by(table, 1, 2), 0);
+	assert_int_equal(held_by(table, 2, 0), 2); /* the first has ended */
+	assert_int_equal(held_by(table, 1, 0), 1);
+	endpoint_table_free(table);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_look_without_an_end_lists_nothing),
+		cmocka_unit_test(each_look_asks_anew_who_has_it_open),
+		cmocka_unit_test(what_was_read_before_an_event_does_not_undo_it),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
