@@ -25,6 +25,7 @@ struct weir_applications {
 	bool use_ndpi;
 	struct application_ndpi *ndpi;
 	struct application_candidates candidates;
+	struct application_ports ports;
 	struct application_scratch {
 		char name[128];
 	} * scratch; /* where describe composes names */
@@ -42,8 +43,8 @@ union application_endpoint {
 };
 
 /* Whether the source is the one that serves, and the key under which the serving end is remembered. */
-bool application_source_serves(const struct weir_application_flow *flow);
-uint64_t application_endpoint_key(const struct weir_application_flow *flow);
+bool application_source_serves(const struct weir_applications *a, const struct weir_application_flow *flow);
+uint64_t application_endpoint_key(const struct weir_applications *a, const struct weir_application_flow *flow);
 
 void application_learn_endpoint(struct weir_applications *a, uint64_t key, uint16_t name, uint16_t carrier);
 bool application_know_endpoint(struct weir_applications *a, const struct weir_application_flow *flow, union application_endpoint *endpoint);
