@@ -212,8 +212,8 @@ static uint16_t rebuild(struct application_ndpi *ndpi, const struct weir_applica
  * How many packets it is shown that say nothing to it. What it names it names by the first, or by a request and its answer: of some 5,600 flows that it named in captures of
  * the world and of simulators, each by the first packet. Of those that it can't name it would look at all eight, each of them some 5 us.
  */
-#define UNNAMED_TCP 4
-#define UNNAMED_UDP 3
+#define UNNAMED_TCP 3
+#define UNNAMED_UDP 2
 
 static bool is_letter(uint8_t byte) { return (byte | 0x20) >= 'a' && (byte | 0x20) <= 'z'; }
 
