@@ -4,10 +4,10 @@
 
 #include "packet/application.h"
 
-#define LOOKS 8     /* payloads of a TCP flow that are looked at; nDPI wants as many */
+#define LOOKS 8     /* payloads of a TCP flow that are looked at */
 #define UDP_LOOKS 5 /* datagrams tell sooner */
 /*
- * nDPI takes up to a tenth of a millisecond for a flow where the rest takes a microsecond. So each new flow earns 1, each look costs NDPI_COST, and what was earned is
+ * nDPI takes up to 0.05 ms for a flow where the rest takes a microsecond. So each new flow earns 1, each look costs NDPI_COST, and what was earned is
  * kept up to NDPI_CREDIT: 16,384 flows at once, one in 128 for ever.
  */
 #define NDPI_COST 128
