@@ -141,73 +141,138 @@ const char *run_tally_vantage(const struct run_tally *tally, uint32_t interface_
 	return index && index <= tally->vantage_count ? tally->vantages[index - 1].name : "";
 }
 
-static inline void add_to_vantage(struct tally_vantage *vantage, const struct weir_packet *packet)
+static void add_to_vantage(struct tally_vantage *vantage, const struct weir_packet *packet)
 {
 	vantage->packets++;
 	vantage->wire_bytes += packet->length;
 	vantage->kept += packet->verdict == WEIR_KEEP;
 	vantage->duplicates += packet->verdict == WEIR_DUPLICATE;
-	if (packet->time_ns < vantage->first_ns)
-		vantage->first_ns = packet->time_ns;
-	if (packet->time_ns > vantage->last_ns)
-		vantage->last_ns = packet->time_ns;
+	vantage->first_ns = packet->time_ns < vantage->first_ns ? packet->time_ns : vantage->first_ns;
+	vantage->last_ns = packet->time_ns > vantage->last_ns ? packet->time_ns : vantage->last_ns;
 }
 
 /* ---- packets ---- */
 
+#define QUICK_INTERFACES 16
+#define ONE_PACKET (UINT64_C(1) << 44)
+_Static_assert((uint64_t)WEIR_BATCH_PACKETS * UINT32_MAX < ONE_PACKET, "the lengths of a batch's packets have to fit below their number");
+
 /*
- * Counts the packets from the first on until one that is of another bucket than `bucket`, which is of the times from from_ns to before to_ns, and gives that one.
- * The sums stay in registers: a packet takes 5 ns, and took 11 when it entered each in memory.
+ * What a batch's packets come to, entered once for all of them: a packet takes 34 instructions, and took 61 when it was entered in its vantage.
+ * The first interfaces have a row each, all others share the last.
  */
-static const struct weir_packet *add_second(struct run_tally *tally, const struct weir_batch *batch, const struct weir_packet *first,
-                                            struct tally_bucket *bucket, int64_t from_ns, int64_t to_ns)
+struct batch_sums {
+	uint64_t by_verdict[QUICK_INTERFACES + 1][4]; /* ONE_PACKET times the number of packets, and their bytes on the wire */
+	int64_t last_ns[QUICK_INTERFACES + 1];
+	int64_t first_ns;
+	uint64_t captured, kept_bytes;
+};
+
+/* Adds the packets from the first on until one that is of another bucket than `bucket`, which begins at from_ns, and gives that one. */
+static const struct weir_packet *add_second(struct run_tally *tally, struct batch_sums *sums, struct tally_bucket *bucket,
+                                            const struct weir_packet *first, const struct weir_packet *end)
 {
-	const struct weir_packet *packet = first, *end = batch->packets + batch->count;
-	int64_t first_ns = tally->first_ns, last_ns = tally->last_ns;
-	uint64_t captured = 0, wire = 0, kept = 0, kept_bytes = 0, duplicates = 0, dropped = 0;
+	const struct weir_packet *packet = first;
+	uint64_t from_ns = (uint64_t)tally->base_ns + (uint64_t)(bucket - tally->buckets) * (uint64_t)tally->bucket_ns;
+	uint64_t width_ns = (uint64_t)tally->bucket_ns, captured = 0, wire = 0, kept_bytes = 0;
+	int64_t first_ns = sums->first_ns;
 
 	do {
-		struct tally_vantage *vantage = vantage_numbered(tally, batch, packet->interface_id);
-		if (vantage)
-			add_to_vantage(vantage, packet);
+		uint32_t row = packet->interface_id < QUICK_INTERFACES ? packet->interface_id : QUICK_INTERFACES;
+		sums->by_verdict[row][packet->verdict & 3] += ONE_PACKET + packet->length;
+		sums->last_ns[row] = packet->time_ns > sums->last_ns[row] ? packet->time_ns : sums->last_ns[row];
+		first_ns = packet->time_ns < first_ns ? packet->time_ns : first_ns;
 		captured += packet->captured;
 		wire += packet->length;
-		kept += packet->verdict == WEIR_KEEP;
 		kept_bytes += packet->verdict == WEIR_KEEP ? packet->captured : 0;
-		duplicates += packet->verdict == WEIR_DUPLICATE;
-		dropped += packet->verdict == WEIR_DROP;
-		first_ns = packet->time_ns < first_ns ? packet->time_ns : first_ns;
-		last_ns = packet->time_ns > last_ns ? packet->time_ns : last_ns;
 		packet++;
-	} while (packet < end && packet->time_ns >= from_ns && packet->time_ns < to_ns);
+	} while (packet < end && (uint64_t)packet->time_ns - from_ns < width_ns);
 	bucket->packets += (uint64_t)(packet - first);
 	bucket->wire_bytes += wire;
 	tally->packets += (uint64_t)(packet - first);
-	tally->captured_bytes += captured;
-	tally->wire_bytes += wire;
-	tally->kept += kept;
-	tally->kept_bytes += kept_bytes;
-	tally->duplicates += duplicates;
-	tally->dropped += dropped;
-	tally->first_ns = first_ns;
-	tally->last_ns = last_ns;
+	sums->first_ns = first_ns;
+	sums->captured += captured;
+	sums->kept_bytes += kept_bytes;
 	return packet;
+}
+
+static bool has_packets(const struct batch_sums *sums, uint32_t row)
+{
+	const uint64_t *by_verdict = sums->by_verdict[row];
+
+	return by_verdict[0] | by_verdict[1] | by_verdict[2] | by_verdict[3];
+}
+
+/* Vantages are in the order of their first packets. */
+static void look_up_new(struct run_tally *tally, const struct weir_batch *batch, const struct batch_sums *sums)
+{
+	bool new = false;
+
+	for (uint32_t i = 0; i < QUICK_INTERFACES; i++)
+		new |= has_packets(sums, i) && tally->vantage_of[i] == 0;
+	for (uint32_t i = 0; new && i < batch->count; i++)
+		vantage_numbered(tally, batch, batch->packets[i].interface_id);
+}
+
+static void add_row(struct run_tally *tally, const struct weir_batch *batch, const struct batch_sums *sums, uint32_t interface_id)
+{
+	const uint64_t *by_verdict = sums->by_verdict[interface_id];
+	struct tally_vantage *vantage = vantage_numbered(tally, batch, interface_id);
+
+	if (!vantage)
+		return;
+	for (unsigned verdict = 0; verdict < 4; verdict++) {
+		vantage->packets += by_verdict[verdict] / ONE_PACKET;
+		vantage->wire_bytes += by_verdict[verdict] % ONE_PACKET;
+	}
+	vantage->kept += by_verdict[WEIR_KEEP] / ONE_PACKET;
+	vantage->duplicates += by_verdict[WEIR_DUPLICATE] / ONE_PACKET;
+	vantage->last_ns = sums->last_ns[interface_id] > vantage->last_ns ? sums->last_ns[interface_id] : vantage->last_ns;
+	if (sums->first_ns >= vantage->first_ns) /* as in all batches but an interface's first, when the packets are in order */
+		return;
+	for (uint32_t i = 0; i < batch->count; i++)
+		if (batch->packets[i].interface_id == interface_id && batch->packets[i].time_ns < vantage->first_ns)
+			vantage->first_ns = batch->packets[i].time_ns;
+}
+
+static void add_sums(struct run_tally *tally, const struct weir_batch *batch, const struct batch_sums *sums)
+{
+	look_up_new(tally, batch, sums);
+	for (uint32_t i = 0; i <= QUICK_INTERFACES; i++) {
+		const uint64_t *by_verdict = sums->by_verdict[i];
+		if (!has_packets(sums, i))
+			continue;
+		for (unsigned verdict = 0; verdict < 4; verdict++)
+			tally->wire_bytes += by_verdict[verdict] % ONE_PACKET;
+		tally->kept += by_verdict[WEIR_KEEP] / ONE_PACKET;
+		tally->duplicates += by_verdict[WEIR_DUPLICATE] / ONE_PACKET;
+		tally->dropped += by_verdict[WEIR_DROP] / ONE_PACKET;
+		tally->last_ns = sums->last_ns[i] > tally->last_ns ? sums->last_ns[i] : tally->last_ns;
+		if (i < QUICK_INTERFACES)
+			add_row(tally, batch, sums, i);
+	}
+	for (uint32_t i = 0; has_packets(sums, QUICK_INTERFACES) && i < batch->count; i++) {
+		const struct weir_packet *packet = &batch->packets[i];
+		struct tally_vantage *vantage =
+			packet->interface_id >= QUICK_INTERFACES ? vantage_numbered(tally, batch, packet->interface_id) : NULL;
+		if (vantage)
+			add_to_vantage(vantage, packet);
+	}
+	tally->captured_bytes += sums->captured;
+	tally->kept_bytes += sums->kept_bytes;
+	tally->first_ns = sums->first_ns < tally->first_ns ? sums->first_ns : tally->first_ns;
 }
 
 void run_tally_packets(struct run_tally *tally, const struct weir_batch *batch)
 {
 	const struct weir_packet *packet = batch->packets, *end = packet + batch->count;
+	struct batch_sums sums = {.first_ns = INT64_MAX};
 
-	while (packet < end) {
-		/* Neighbours share their second, mostly: they are counted together. */
-		struct tally_bucket *bucket = bucket_of(tally, packet->time_ns);
-		int64_t from_ns, to_ns;
-		if (__builtin_mul_overflow((int64_t)(bucket - tally->buckets), tally->bucket_ns, &from_ns) || __builtin_add_overflow(tally->base_ns, from_ns, &from_ns))
-			from_ns = packet->time_ns;
-		if (__builtin_add_overflow(from_ns, tally->bucket_ns, &to_ns))
-			to_ns = INT64_MAX;
-		packet = add_second(tally, batch, packet, bucket, from_ns, to_ns);
-	}
+	for (uint32_t i = 0; i <= QUICK_INTERFACES; i++)
+		sums.last_ns[i] = INT64_MIN;
+	while (packet < end) /* neighbours share their second, mostly */
+		packet = add_second(tally, &sums, bucket_of(tally, packet->time_ns), packet, end);
+	add_sums(tally, batch, &sums);
 }
 
 /* ---- flows ---- */

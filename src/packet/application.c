@@ -116,7 +116,7 @@ static void settle_now(struct weir_applications *a, struct weir_application *app
 			take_server_name(a, application, &verdict);
 		}
 		/* What nDPI could not name it need not be asked again, for this endpoint. */
-		application_learn_endpoint(a, application_endpoint_key(flow), application->name, application->carrier);
+		application_learn_endpoint(a, application_endpoint_key(a, flow), application->name, application->carrier);
 	}
 	if (!application->name && flow->protocol == 17) {
 		int64_t time_ns;
@@ -127,8 +127,8 @@ static void settle_now(struct weir_applications *a, struct weir_application *app
 	pending_drop(a->pending, &application->pending);
 	if (!application->name) {
 		bool tcp = flow->protocol == 6;
-		uint16_t first = application_source_serves(flow) ? flow->source_port : flow->destination_port;
-		uint16_t other = application_source_serves(flow) ? flow->destination_port : flow->source_port;
+		uint16_t first = application_source_serves(a, flow) ? flow->source_port : flow->destination_port;
+		uint16_t other = application_source_serves(a, flow) ? flow->destination_port : flow->source_port;
 		uint16_t name = tcp || flow->protocol == 17 ? application_of_port(tcp, first) : 0;
 		if (!name && (tcp || flow->protocol == 17))
 			name = application_of_port(tcp, other);
@@ -140,7 +140,7 @@ static void settle_now(struct weir_applications *a, struct weir_application *app
 	refine(a, application, flow, named_by);
 	/* Nothing was seen but the handshake or the end: whose address it is says more than the port. */
 	if (application->evidence == EVIDENCE_PORT && application->name == APPLICATION_TLS && application->seen == 0 && a->ndpi) {
-		uint16_t service = application_ndpi_address(a->ndpi, application_source_serves(flow) ? flow->source : flow->destination);
+		uint16_t service = application_ndpi_address(a->ndpi, application_source_serves(a, flow) ? flow->source : flow->destination);
 		if (service && service != APPLICATION_TLS) {
 			set(application, service, APPLICATION_TLS, EVIDENCE_ADDRESS);
 			application->category = entry_of(a, service).category;
@@ -149,9 +149,9 @@ static void settle_now(struct weir_applications *a, struct weir_application *app
 }
 
 /* TLS and QUIC to a port of something else carry that; mail has had names of its own for it since before TLS was everywhere. */
-static void name_by_port(struct sighting *s, const struct weir_application_flow *flow)
+static void name_by_port(const struct weir_applications *a, struct sighting *s, const struct weir_application_flow *flow)
 {
-	uint16_t port = application_source_serves(flow) ? flow->source_port : flow->destination_port;
+	uint16_t port = application_source_serves(a, flow) ? flow->source_port : flow->destination_port;
 
 	if (s->name == APPLICATION_TLS && (port == 993 || port == 995 || port == 465)) {
 		s->name = port == 993 ? APPLICATION_IMAPS : port == 995 ? APPLICATION_POPS : APPLICATION_SMTPS;
@@ -187,7 +187,7 @@ static void found(struct weir_applications *a, struct weir_application *applicat
                   struct sighting *s)
 {
 	if (s->name == APPLICATION_TLS || s->name == APPLICATION_QUIC)
-		name_by_port(s, flow);
+		name_by_port(a, s, flow);
 	if (s->tcp && secured(s->name))
 		s->goes_on = true;
 	set(application, s->name, s->carrier, s->evidence);
@@ -199,7 +199,7 @@ static void found(struct weir_applications *a, struct weir_application *applicat
 		return;
 	refine(a, application, flow, named_by);
 	/* Ports that answer in one protocol name flows whose beginning was not seen. */
-	application_learn_endpoint(a, application_endpoint_key(flow), s->name, s->carrier);
+	application_learn_endpoint(a, application_endpoint_key(a, flow), s->name, s->carrier);
 	if (s->nameless && a->ndpi && !application->carrier &&
 	    (application->name == APPLICATION_TLS || application->name == APPLICATION_QUIC)) {
 		application->evidence |= ASKING;
@@ -322,10 +322,10 @@ void weir_application_see(struct weir_applications *a, struct weir_application *
 	application_see_payload(a, application, flow, &s, &kept, packet->time_ns);
 }
 
-static bool has_known_port(const struct weir_application_flow *flow)
+static bool has_known_port(const struct weir_applications *a, const struct weir_application_flow *flow)
 {
 	bool tcp = flow->protocol == 6;
-	return application_of_port(tcp, flow->source_port) || application_of_port(tcp, flow->destination_port);
+	return application_port_known(&a->ports, tcp, flow->source_port) || application_port_known(&a->ports, tcp, flow->destination_port);
 }
 
 void application_see_payload(struct weir_applications *a, struct weir_application *application, const struct weir_application_flow *flow,
@@ -411,7 +411,7 @@ void application_see_payload(struct weir_applications *a, struct weir_applicatio
 		return;
 	}
 	/* nDPI knows beginnings. Of a connection that was met midway the port says as much. */
-	bool beginning = !s->tcp || application->evidence & BEGAN || !has_known_port(flow);
+	bool beginning = !s->tcp || application->evidence & BEGAN || !has_known_port(a, flow);
 	bool room = a->ndpi && beginning && pending_add(a->pending, &application->pending, time_ns, kept, payload.data);
 	if (application->seen >= (s->tcp ? LOOKS : UDP_LOOKS) || (a->ndpi && beginning && !room)) {
 		settle_now(a, application, flow);
@@ -484,6 +484,7 @@ int weir_applications_new(const struct weir_applications_options *options, struc
 	a->credit = NDPI_CREDIT;
 	application_candidates_tcp(&a->candidates);
 	application_candidates_udp(&a->candidates);
+	application_ports_fill(&a->ports);
 	a->names = names_new(bytes / 4);
 	a->pending = pending_new(bytes / 2);
 	a->scratch = calloc(1, sizeof *a->scratch);

@@ -53,6 +53,15 @@ extern const struct application_entry application_entries[APPLICATIONS];
 
 /* The application of a well-known port, 0: none. tcp: of TCP, otherwise of UDP. */
 uint16_t application_of_port(bool tcp, uint16_t port);
+/* Which ports have one, a bit each: most ports are anybody's, and this says so in 5 instructions where the bisection takes 50. */
+struct application_ports {
+	uint64_t tcp[65536 / 64], udp[65536 / 64];
+};
+void application_ports_fill(struct application_ports *known);
+static inline bool application_port_known(const struct application_ports *known, bool tcp, uint16_t port)
+{
+	return (tcp ? known->tcp : known->udp)[port / 64] >> port % 64 & 1;
+}
 uint16_t application_of_protocol(uint8_t protocol);
 uint16_t application_of_call(struct weir_bytes call); /* of ONC RPC, without record mark; 0: none that is known */
 
@@ -72,10 +81,11 @@ struct signature {
 	} first[3]; /* ranges of the first byte; none: any */
 };
 
-/* Signatures by the first byte of a payload: most are out of the question by that alone. */
+/* Signatures by the first byte of a payload and by the low byte of a port: most are out of the question by those alone. */
 #define SIGNATURES 128
 struct signature_set {
 	uint64_t by_first[256][SIGNATURES / 64];
+	uint64_t by_port[256][SIGNATURES / 64];
 };
 struct application_candidates {
 	struct signature_set tcp, udp;

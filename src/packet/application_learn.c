@@ -18,13 +18,13 @@ static uint64_t address_key(const struct weir_ip *client, const struct weir_ip *
 }
 
 /* The server is who was spoken to, unless the flow was met midway and only the source has a well-known port. */
-bool application_source_serves(const struct weir_application_flow *flow)
+bool application_source_serves(const struct weir_applications *a, const struct weir_application_flow *flow)
 {
 	bool tcp = flow->protocol == 6;
 
 	return flow->source_port < 1024 ? flow->destination_port >= 1024
-	                                : flow->destination_port >= 1024 && application_of_port(tcp, flow->source_port) &&
-	                                      !application_of_port(tcp, flow->destination_port);
+	                                : flow->destination_port >= 1024 && application_port_known(&a->ports, tcp, flow->source_port) &&
+	                                      !application_port_known(&a->ports, tcp, flow->destination_port);
 }
 
 static uint64_t endpoint_of(const struct weir_application_flow *flow, bool source_serves)
@@ -38,9 +38,9 @@ static uint64_t answer_of(const struct weir_application_flow *flow, bool source_
 	return source_serves ? address_key(flow->destination, flow->source) : address_key(flow->source, flow->destination);
 }
 
-uint64_t application_endpoint_key(const struct weir_application_flow *flow)
+uint64_t application_endpoint_key(const struct weir_applications *a, const struct weir_application_flow *flow)
 {
-	return endpoint_of(flow, application_source_serves(flow));
+	return endpoint_of(flow, application_source_serves(a, flow));
 }
 
 /* Both tables are far larger than the caches: two of three lookups waited for memory. */
@@ -48,7 +48,7 @@ void weir_application_expect(const struct weir_applications *a, const struct wei
 {
 	if (flow->protocol != 6 && flow->protocol != 17)
 		return;
-	bool source_serves = application_source_serves(flow);
+	bool source_serves = application_source_serves(a, flow);
 	pairs_prefetch(&a->endpoints, endpoint_of(flow, source_serves));
 	pairs_prefetch(&a->answers, answer_of(flow, source_serves));
 }
@@ -71,7 +71,7 @@ void application_learn_endpoint(struct weir_applications *a, uint64_t key, uint1
 
 bool application_know_endpoint(struct weir_applications *a, const struct weir_application_flow *flow, union application_endpoint *endpoint)
 {
-	const struct pair *pair = pairs_find(&a->endpoints, application_endpoint_key(flow));
+	const struct pair *pair = pairs_find(&a->endpoints, application_endpoint_key(a, flow));
 
 	if (!pair)
 		return false;
@@ -154,7 +154,7 @@ static void learn_answer(void *context, const struct weir_ip *address, uint32_t 
 /* The name by which the client had asked for the server's address, 0: not seen. */
 uint32_t application_resolved_name(struct weir_applications *a, const struct weir_application_flow *flow)
 {
-	const struct pair *pair = pairs_find(&a->answers, answer_of(flow, application_source_serves(flow)));
+	const struct pair *pair = pairs_find(&a->answers, answer_of(flow, application_source_serves(a, flow)));
 
 	return pair && pair->value >> 32 >= (uint64_t)a->seconds ? (uint32_t)pair->value : 0;
 }

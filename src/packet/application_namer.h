@@ -4,10 +4,10 @@
 
 #include "packet/application.h"
 
-#define LOOKS 8     /* payloads of a TCP flow that are looked at; nDPI wants as many */
+#define LOOKS 8     /* payloads of a TCP flow that are looked at */
 #define UDP_LOOKS 5 /* datagrams tell sooner */
 /*
- * nDPI takes up to a tenth of a millisecond for a flow where the rest takes a microsecond. So each new flow earns 1, each look costs NDPI_COST, and what was earned is
+ * nDPI takes up to 0.05 ms for a flow where the rest takes a microsecond. So each new flow earns 1, each look costs NDPI_COST, and what was earned is
  * kept up to NDPI_CREDIT: 16,384 flows at once, one in 128 for ever.
  */
 #define NDPI_COST 128
@@ -25,6 +25,7 @@ struct weir_applications {
 	bool use_ndpi;
 	struct application_ndpi *ndpi;
 	struct application_candidates candidates;
+	struct application_ports ports;
 	struct application_scratch {
 		char name[128];
 	} * scratch; /* where describe composes names */
@@ -42,8 +43,8 @@ union application_endpoint {
 };
 
 /* Whether the source is the one that serves, and the key under which the serving end is remembered. */
-bool application_source_serves(const struct weir_application_flow *flow);
-uint64_t application_endpoint_key(const struct weir_application_flow *flow);
+bool application_source_serves(const struct weir_applications *a, const struct weir_application_flow *flow);
+uint64_t application_endpoint_key(const struct weir_applications *a, const struct weir_application_flow *flow);
 
 void application_learn_endpoint(struct weir_applications *a, uint64_t key, uint16_t name, uint16_t carrier);
 bool application_know_endpoint(struct weir_applications *a, const struct weir_application_flow *flow, union application_endpoint *endpoint);

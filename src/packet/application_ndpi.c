@@ -208,6 +208,29 @@ static uint16_t rebuild(struct application_ndpi *ndpi, const struct weir_applica
 	return (uint16_t)(network + transport + kept->length);
 }
 
+/*
+ * How many packets it is shown that say nothing to it. What it names it names by the first, or by a request and its answer: of some 5,600 flows that it named in captures of
+ * the world and of simulators, each by the first packet. Of those that it can't name it would look at all eight, each of them some 5 us.
+ */
+#define UNNAMED_TCP 3
+#define UNNAMED_UDP 2
+
+static bool is_letter(uint8_t byte) { return (byte | 0x20) >= 'a' && (byte | 0x20) <= 'z'; }
+
+/* Its look for commands of FTP compares each packet with eighty words, a fifth of all its time: spared where no payload begins with a word. */
+static void exclude(struct ndpi_flow_struct *ndpi_flow, const struct weir_application_flow *flow, struct weir_bytes whole)
+{
+	struct kept kept;
+
+	for (size_t at = 0; flow->protocol == 6 && at + sizeof kept + 3 <= whole.length; at += sizeof kept + kept.length) {
+		const uint8_t *payload = whole.data + at + sizeof kept;
+		memcpy(&kept, whole.data + at, sizeof kept);
+		if (is_letter(payload[0]) && is_letter(payload[1]) && is_letter(payload[2]))
+			return;
+	}
+	NDPI_ADD_PROTOCOL_TO_BITMASK(ndpi_flow->excluded_protocol_bitmask, NDPI_PROTOCOL_FTP_CONTROL);
+}
+
 void application_ndpi_look(struct application_ndpi *ndpi, const struct weir_application_flow *flow, struct weir_bytes whole,
                            int64_t time_ns, struct application_ndpi_verdict *verdict)
 {
@@ -217,15 +240,19 @@ void application_ndpi_look(struct application_ndpi *ndpi, const struct weir_appl
 
 	if (!ready(ndpi))
 		return;
+	unsigned left = flow->protocol == 6 ? UNNAMED_TCP : UNNAMED_UDP;
 	memset(ndpi->flow, 0, ndpi->flow_size);
-	for (size_t at = 0; at + sizeof kept <= whole.length; at += sizeof kept + kept.length) {
+	exclude(ndpi->flow, flow, whole);
+	for (size_t at = 0; at + sizeof kept <= whole.length && left; at += sizeof kept + kept.length) {
 		memcpy(&kept, whole.data + at, sizeof kept);
 		if (kept.length > whole.length - at - sizeof kept)
 			break;
 		uint16_t length = rebuild(ndpi, flow, &kept, whole.data + at + sizeof kept);
 		protocol =
 			ndpi_detection_process_packet(ndpi->module, ndpi->flow, ndpi->packet, length, (u_int64_t)(time_ns > 0 ? time_ns / 1000000 : 0));
-		if (protocol.app_protocol != NDPI_PROTOCOL_UNKNOWN && !ndpi_extra_dissection_possible(ndpi->module, ndpi->flow))
+		if (protocol.app_protocol == NDPI_PROTOCOL_UNKNOWN)
+			left--;
+		else if (!ndpi_extra_dissection_possible(ndpi->module, ndpi->flow))
 			break;
 	}
 	if (protocol.app_protocol == NDPI_PROTOCOL_UNKNOWN && protocol.master_protocol == NDPI_PROTOCOL_UNKNOWN)

@@ -112,6 +112,17 @@ uint16_t application_of_port(bool tcp, uint16_t port)
 	return APPLICATION_NONE;
 }
 
+void application_ports_fill(struct application_ports *known)
+{
+	memset(known, 0, sizeof *known);
+	for (size_t i = 0; i < sizeof ports / sizeof ports[0]; i++) {
+		if (ports[i].transports & TCP)
+			known->tcp[ports[i].port / 64] |= UINT64_C(1) << ports[i].port % 64;
+		if (ports[i].transports & UDP)
+			known->udp[ports[i].port / 64] |= UINT64_C(1) << ports[i].port % 64;
+	}
+}
+
 uint16_t application_of_protocol(uint8_t protocol)
 {
 	switch (protocol) {

@@ -184,6 +184,11 @@ static void tables_are_whole_and_in_order(void **state)
 	assert_int_equal(application_of_port(true, 443), APPLICATION_TLS);
 	assert_int_equal(application_of_port(false, 443), APPLICATION_QUIC);
 	assert_int_equal(application_of_port(true, 1), APPLICATION_NONE);
+	struct weir_applications *namer = namer_of(0);
+	for (unsigned port = 0; port < 65536; port++)
+		for (unsigned tcp = 0; tcp < 2; tcp++)
+			assert_int_equal(application_port_known(&namer->ports, tcp, (uint16_t)port), application_of_port(tcp, (uint16_t)port) != APPLICATION_NONE);
+	weir_applications_free(namer);
 }
 
 static const char *service(const char *name)
