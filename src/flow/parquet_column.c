@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <zlib.h>
 
+#include "flow/delta.h"
 #include "flow/parquet_column.h"
 #include "flow/rle.h"
 #include "flow/thrift.h"
@@ -581,6 +582,8 @@ static void put_values(const struct parquet_column *column, uint32_t from, uint3
 		rle_put_run(&output->page, 0, count, width);
 	else if (entries)
 		rle_put(&output->page, output->ids + from, count, width);
+	else if (chunk->in_deltas)
+		delta_put(&output->page, output->values + from, count, column->wide);
 	else if (value_is_number(column->column))
 		put_plain_numbers(&output->page, output->values + from, count, column->wide);
 	else if (column->texts)
@@ -592,6 +595,7 @@ static void put_values(const struct parquet_column *column, uint32_t from, uint3
 static int write_data_pages(const struct parquet_column *column, const uint32_t *order, uint32_t rows, uint32_t entries,
                             struct parquet_output *output, struct parquet_chunk *chunk, struct weir_fault *fault)
 {
+	enum parquet_encoding encoding = entries ? PARQUET_RLE_DICTIONARY : chunk->in_deltas ? PARQUET_DELTA_BINARY_PACKED : PARQUET_PLAIN;
 	bool same = column->absent == 0 || column->absent == rows;
 	uint32_t taken = 0;
 	int error = 0;
@@ -612,7 +616,7 @@ static int write_data_pages(const struct parquet_column *column, const uint32_t 
 		taken += values;
 		chunk->data_pages++;
 		error =
-			write_page(output, chunk, PARQUET_DATA_PAGE, entries ? PARQUET_RLE_DICTIONARY : PARQUET_PLAIN, here, fault);
+			write_page(output, chunk, PARQUET_DATA_PAGE, encoding, here, fault);
 	}
 	return error;
 }
@@ -657,6 +661,8 @@ int parquet_column_write(struct parquet_column *column, const uint32_t *order, u
 		chunk->in_dictionary = true;
 		error = write_page(output, chunk, PARQUET_DICTIONARY_PAGE, PARQUET_PLAIN, entries, fault);
 	}
+	/* Numbers that are nearly all different. Doubles have no such form. */
+	chunk->in_deltas = numbers && !entries && column->absent < rows && column->column->type != WEIR_COLUMN_DOUBLE;
 	chunk->data = stream_writer_position(output->out);
 	if (!error)
 		error = write_data_pages(column, order, rows, entries, output, chunk, fault);

@@ -44,7 +44,7 @@ struct parquet_chunk {
 	uint64_t compressed, uncompressed; /* bytes with page headers */
 	uint64_t values, nulls;
 	uint32_t data_pages;
-	bool in_dictionary;
+	bool in_dictionary, in_deltas; /* what the data pages hold; neither: the values as they are */
 	struct text least, most;    /* in PLAIN form without length; valid with bounds */
 	bool bounds;
 	bool failed;                /* no memory for them */
