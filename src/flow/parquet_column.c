@@ -278,8 +278,9 @@ static int write_page(struct parquet_output *output, struct parquet_chunk *chunk
 		return weir_fail(fault, WEIR_E_MEMORY, "no memory for a page of a table");
 	chunk->compressed += output->header.length + length;
 	chunk->uncompressed += output->header.length + raw;
-	int error = stream_writer_write(output->out, output->header.data, output->header.length, fault);
-	return error ? error : stream_writer_write(output->out, output->packed.data, length, fault);
+	text_add_bytes(&chunk->pages, output->header.data, output->header.length);
+	text_add_bytes(&chunk->pages, output->packed.data, length);
+	return chunk->pages.failed ? weir_fail(fault, WEIR_E_MEMORY, "no memory for a page of a table") : 0;
 }
 
 /* Numbers in PLAIN form: of 8 bytes (wide) or 4. */
@@ -644,26 +645,25 @@ int parquet_column_write(struct parquet_column *column, const uint32_t *order, u
 		number_strings(column, 0, NULL, rows);
 	if (column->failed)
 		return weir_fail(fault, WEIR_E_MEMORY, "no memory for the strings of %u rows", rows);
-	struct text least = chunk->least, most = chunk->most;
+	struct text least = chunk->least, most = chunk->most, pages = chunk->pages;
 	text_clear(&least);
 	text_clear(&most);
-	*chunk = (struct parquet_chunk){.least = least, .most = most, .values = rows, .nulls = column->absent};
+	text_clear(&pages);
+	*chunk = (struct parquet_chunk){.least = least, .most = most, .pages = pages, .values = rows, .nulls = column->absent};
 	if (numbers && column->absent < rows)
 		number_bounds(column, chunk);
-	chunk->begin = stream_writer_position(output->out);
 	uint32_t entries = 0;
 	if (differ)
 		gather_rows(column, order, rows, output->values);
 	else
 		entries = numbers ? number_dictionary(column, order, rows, output) : string_dictionary(column, order, rows, output, chunk);
 	if (entries) {
-		chunk->dictionary = chunk->begin;
 		chunk->in_dictionary = true;
 		error = write_page(output, chunk, PARQUET_DICTIONARY_PAGE, PARQUET_PLAIN, entries, fault);
 	}
 	/* Numbers that are nearly all different. Doubles have no such form. */
 	chunk->in_deltas = numbers && !entries && column->absent < rows && column->column->type != WEIR_COLUMN_DOUBLE;
-	chunk->data = stream_writer_position(output->out);
+	chunk->data = chunk->pages.length;
 	if (!error)
 		error = write_data_pages(column, order, rows, entries, output, chunk, fault);
 	if (!error && chunk->failed)
