@@ -155,6 +155,7 @@ int weir_flow_json_open(const char *path, struct weir_flow_sink **sink, struct w
 struct weir_parquet_options {
 	uint32_t row_group_rows; /* 0 = 131,072. Within a row group records are sorted by first time, then sequence. */
 	int level;               /* of zstd; 0 = 1 */
+	unsigned threads;        /* that make the columns of a row group, the caller's among them; 0 = 1. The file is the same for any number; each takes 2 MiB more */
 	const struct weir_recipients *recipients; /* seal it for them; NULL: it is not sealed */
 	size_t sealed_header;    /* as in weir_capture_writer_options */
 	char *sealed_sha256;     /* of a sealed one: 65 bytes that finish fills in, as there; may be NULL */

@@ -154,7 +154,7 @@ static int open_flows(struct run *run, struct weir_fault *fault)
 	part_name(run, "flows", ".parquet", name);
 	int error = output_path(run, name, path, fault);
 	const struct weir_parquet_options writing = {
-		.recipients = run->recipients, .sealed_header = SEALED_HEADER, .sealed_sha256 = part->sealed_sha256,
+		.threads = (unsigned)run->threads, .recipients = run->recipients, .sealed_header = SEALED_HEADER, .sealed_sha256 = part->sealed_sha256,
 	};
 	if (!error)
 		error = weir_flow_parquet_open(path, &writing, &part->file, fault);

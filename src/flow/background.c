@@ -107,9 +107,9 @@ static int next_block(struct background *b, struct weir_fault *fault)
 	return error;
 }
 
-static struct weir_bytes *string_of(const struct background *b, size_t number, struct weir_flow *flow)
+static inline const struct weir_bytes *string_of(const struct background *b, size_t number, const struct weir_flow *flow)
 {
-	return (struct weir_bytes *)((uint8_t *)flow + b->strings[number]);
+	return (const struct weir_bytes *)((const uint8_t *)flow + b->strings[number]);
 }
 
 /* Makes an empty block that can hold so many bytes of strings. */
@@ -127,28 +127,29 @@ static int make_room(struct block *block, size_t bytes, struct weir_fault *fault
 
 static int keep(struct background *b, const struct weir_flow *flow, struct weir_fault *fault)
 {
-	struct weir_flow copy = *flow;
 	size_t bytes = 0;
 	int error = 0;
 
 	for (size_t s = 0; s < b->string_count; s++)
-		bytes += string_of(b, s, &copy)->length;
+		bytes += string_of(b, s, flow)->length;
 	if (!b->current || b->current->count == BLOCK_ROWS || b->current->text_size - b->current->text_used < bytes)
 		error = next_block(b, fault);
 	if (!error && b->current->text_used == 0)
 		error = make_room(b->current, bytes, fault);
 	if (error)
 		return error;
+	struct weir_flow *copy = &b->current->flows[b->current->count++];
+	uint8_t *to = b->current->text + b->current->text_used;
+	*copy = *flow;
 	for (size_t s = 0; s < b->string_count; s++) {
-		struct weir_bytes *string = string_of(b, s, &copy);
+		const struct weir_bytes *string = string_of(b, s, flow);
 		if (!string->data)
 			continue;
-		uint8_t *to = b->current->text + b->current->text_used;
 		memcpy(to, string->data, string->length);
-		b->current->text_used += string->length;
-		string->data = to;
+		((struct weir_bytes *)((uint8_t *)copy + b->strings[s]))->data = to;
+		to += string->length;
 	}
-	b->current->flows[b->current->count++] = copy;
+	b->current->text_used += bytes;
 	return 0;
 }
 

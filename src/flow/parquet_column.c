@@ -2,13 +2,19 @@
 #include <stdlib.h>
 #include <zlib.h>
 
+#include "flow/delta.h"
 #include "flow/parquet_column.h"
 #include "flow/rle.h"
 #include "flow/thrift.h"
 
 #define PAGE_ROWS 32768u                                 /* so a reader holds little of each column at a time */
 #define DICTIONARY_NUMBERS ((uint32_t)PARQUET_SLOTS / 4) /* more different numbers are better off as they are */
+#define STRINGS_SPARE 16u                                /* a dictionary pays when half of the strings, and so many more, are in it */
 #define DOUBLE_MOST UINT64_C(0x7ff0000000000000) /* the bits of infinity */
+#define BLOCK_MOST ((size_t)128 << 10) /* of zstd */
+#define STORE_MORE 64 /* bytes that store takes at most beyond ZSTD_compressBound, that being a 256th more than there is */
+#define SAMPLE_BYTES ((size_t)2 << 10)
+#define STORE_LEAST ((size_t)8 << 10) /* smaller pages are compressed in any case */
 #define BOUND_BYTES 256 /* a longer string is no good as a bound: what it was cut to would need to be rounded up */
 
 /* Of no rows. */
@@ -57,10 +63,34 @@ static inline const void *record_at(const struct records *records, size_t number
 	return records->first + number * records->size;
 }
 
+/* For each type a loop of its own: what is asked of a column is asked once, not once a value. */
+static inline void presence_of(struct parquet_column *column, uint32_t row, const struct records *records, size_t count, uint8_t type)
+{
+	const struct weir_flow_column of = {.type = type, .offset = column->column->offset, .no_value = true};
+	uint32_t there = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		uint8_t present = value_present(&of, record_at(records, i));
+		column->present[row + i] = present;
+		there += present;
+	}
+	column->absent += (uint32_t)count - there;
+}
+
 static void keep_presence(struct parquet_column *column, uint32_t row, const struct records *records, size_t count)
 {
 	const struct weir_flow_column of = *column->column;
 
+	if (!of.present && (of.type != WEIR_COLUMN_UNSIGNED || of.no_value)) {
+		switch (of.type) {
+		case WEIR_COLUMN_UNSIGNED: presence_of(column, row, records, count, WEIR_COLUMN_UNSIGNED); return;
+		case WEIR_COLUMN_TIME:
+		case WEIR_COLUMN_DURATION: presence_of(column, row, records, count, WEIR_COLUMN_TIME); return;
+		case WEIR_COLUMN_IP: presence_of(column, row, records, count, WEIR_COLUMN_IP); return;
+		case WEIR_COLUMN_STRING: presence_of(column, row, records, count, WEIR_COLUMN_STRING); return;
+		default: break;
+		}
+	}
 	for (size_t i = 0; i < count; i++) {
 		bool there = value_present(&of, record_at(records, i));
 		column->present[row + i] = there;
@@ -68,12 +98,12 @@ static void keep_presence(struct parquet_column *column, uint32_t row, const str
 	}
 }
 
-/* For each of these sizes a loop of its own: what is asked of a column is asked once, not once a value. */
+/* Likewise for each size. */
 static inline void keep_sized(struct parquet_column *column, uint32_t row, const struct records *records, size_t count,
-                              uint8_t size)
+                              bool some_absent, uint8_t size)
 {
 	const struct weir_flow_column of = {.size = size, .offset = column->column->offset};
-	const uint8_t *present = column->present ? column->present + row : NULL;
+	const uint8_t *present = some_absent ? column->present + row : NULL;
 	uint64_t turn = column->turn, least = column->least, most = column->most;
 	uint64_t *wide = column->wide ? (uint64_t *)column->numbers + row : NULL;
 	uint32_t *narrow = column->wide ? NULL : (uint32_t *)column->numbers + row;
@@ -94,20 +124,21 @@ static inline void keep_sized(struct parquet_column *column, uint32_t row, const
 	column->most = most;
 }
 
-static void keep_numbers(struct parquet_column *column, uint32_t row, const struct records *records, size_t count)
+static void keep_numbers(struct parquet_column *column, uint32_t row, const struct records *records, size_t count,
+                         bool some_absent)
 {
 	switch (column->column->size) {
 	case 1:
-		keep_sized(column, row, records, count, 1);
+		keep_sized(column, row, records, count, some_absent, 1);
 		break;
 	case 2:
-		keep_sized(column, row, records, count, 2);
+		keep_sized(column, row, records, count, some_absent, 2);
 		break;
 	case 4:
-		keep_sized(column, row, records, count, 4);
+		keep_sized(column, row, records, count, some_absent, 4);
 		break;
 	default:
-		keep_sized(column, row, records, count, 8);
+		keep_sized(column, row, records, count, some_absent, 8);
 	}
 }
 
@@ -120,10 +151,13 @@ static void keep_texts(struct parquet_column *column, uint32_t row, const struct
 		memcpy(column->texts + (row + i) * of->size, value_member(of, record_at(records, i)), of->size);
 }
 
-/* Numbers the strings of `row` and the rows after it: those of records, or (NULL) the texts that were kept. */
-static void number_strings(struct parquet_column *column, uint32_t row, const struct records *records, size_t count)
+/*
+ * Numbers the strings of `row` and the rows after it: those of records, or (NULL) the texts that were kept. type is the column's: where it is known to the
+ * compiler, what a value is is not asked of each.
+ */
+static inline void number_typed(struct parquet_column *column, uint32_t row, const struct records *records, size_t count, uint8_t type)
 {
-	const struct weir_flow_column of = *column->column;
+	const struct weir_flow_column of = {.type = type, .size = column->column->size, .offset = column->column->offset};
 	uint32_t *to = (uint32_t *)column->numbers + row, rows[INTERN_AT_ONCE], numbers[INTERN_AT_ONCE];
 	struct weir_bytes strings[INTERN_AT_ONCE];
 	size_t some = 0;
@@ -144,14 +178,29 @@ static void number_strings(struct parquet_column *column, uint32_t row, const st
 	}
 }
 
+static void number_strings(struct parquet_column *column, uint32_t row, const struct records *records, size_t count)
+{
+	if (column->column->type == WEIR_COLUMN_STRING)
+		number_typed(column, row, records, count, WEIR_COLUMN_STRING);
+	else if (column->column->type == WEIR_COLUMN_IP)
+		number_typed(column, row, records, count, WEIR_COLUMN_IP);
+	else
+		number_typed(column, row, records, count, column->column->type);
+}
+
 void parquet_column_keep(struct parquet_column *column, uint32_t row, const void *first, size_t size, size_t count)
 {
 	const struct records of = {first, size}, *records = &of;
 
+	uint32_t before = column->absent;
+
 	if (column->present)
 		keep_presence(column, row, records, count);
+	/* Where no record has a value there is nothing to keep: what stands in its place is written over. */
+	if (column->absent - before == count)
+		return;
 	if (value_is_number(column->column))
-		keep_numbers(column, row, records, count);
+		keep_numbers(column, row, records, count, column->absent != before);
 	else if (column->texts)
 		keep_texts(column, row, records, count);
 	else
@@ -159,6 +208,44 @@ void parquet_column_keep(struct parquet_column *column, uint32_t row, const void
 }
 
 /* ---- pages ---- */
+
+/*
+ * A frame of zstd (RFC 8878) that holds the bytes as they are, in output->packed: for what does not become smaller, as indexes of many bits. Any reader reads it, and
+ * neither side has work with it. The length.
+ */
+static size_t store(struct parquet_output *output, const char *data, size_t raw)
+{
+	uint8_t *at = (uint8_t *)output->packed.data;
+
+	weir_store_le32(at, ZSTD_MAGICNUMBER);
+	at[4] = 0xa0; /* one segment, its size in four bytes, no checksum */
+	weir_store_le32(at + 5, (uint32_t)raw);
+	at += 9;
+	for (size_t done = 0, some; done < raw; done += some) {
+		some = raw - done < BLOCK_MOST ? raw - done : BLOCK_MOST;
+		uint32_t head = (uint32_t)some << 3 | (done + some == raw); /* a raw block, perhaps the last */
+		at[0] = (uint8_t)head;
+		weir_store_le16(at + 1, (uint16_t)(head >> 8));
+		memcpy(at + 3, data + done, some);
+		at += 3 + some;
+	}
+	return (size_t)(at - (uint8_t *)output->packed.data);
+}
+
+/* Compresses raw bytes into output->packed, where there is room for them. The length or an error of zstd's. */
+static size_t compress_page(struct parquet_output *output, const char *data, size_t raw)
+{
+	char *packed = output->packed.data;
+	size_t room = ZSTD_compressBound(raw);
+
+	/* What does not even become a sixteenth smaller in its middle is left as it is. */
+	if (raw >= STORE_LEAST) {
+		size_t length = ZSTD_compressCCtx(output->zstd, packed, room, data + raw / 2, SAMPLE_BYTES, output->level);
+		if (!ZSTD_isError(length) && length > SAMPLE_BYTES - SAMPLE_BYTES / 16)
+			return store(output, data, raw);
+	}
+	return ZSTD_compressCCtx(output->zstd, packed, room, data, raw, output->level);
+}
 
 /* Writes a page: header and body, which stands in output->page. header has what comes before the sizes' fields are known. */
 static int write_page(struct parquet_output *output, struct parquet_chunk *chunk, enum parquet_page kind,
@@ -168,9 +255,9 @@ static int write_page(struct parquet_output *output, struct parquet_chunk *chunk
 	size_t raw = output->page.length, bound = ZSTD_compressBound(raw);
 
 	text_clear(&output->packed);
-	if (output->page.failed || !text_reserve(&output->packed, bound))
+	if (output->page.failed || !text_reserve(&output->packed, bound + STORE_MORE))
 		return weir_fail(fault, WEIR_E_MEMORY, "no memory for a page of a table");
-	size_t length = ZSTD_compressCCtx(output->zstd, output->packed.data, bound, output->page.data, raw, output->level);
+	size_t length = compress_page(output, output->page.data, raw);
 	if (ZSTD_isError(length))
 		return weir_fail(fault, WEIR_E_MEMORY, "zstd could not compress a page: %s", ZSTD_getErrorName(length));
 	text_clear(&output->header);
@@ -191,8 +278,9 @@ static int write_page(struct parquet_output *output, struct parquet_chunk *chunk
 		return weir_fail(fault, WEIR_E_MEMORY, "no memory for a page of a table");
 	chunk->compressed += output->header.length + length;
 	chunk->uncompressed += output->header.length + raw;
-	int error = stream_writer_write(output->out, output->header.data, output->header.length, fault);
-	return error ? error : stream_writer_write(output->out, output->packed.data, length, fault);
+	text_add_bytes(&chunk->pages, output->header.data, output->header.length);
+	text_add_bytes(&chunk->pages, output->packed.data, length);
+	return chunk->pages.failed ? weir_fail(fault, WEIR_E_MEMORY, "no memory for a page of a table") : 0;
 }
 
 /* Numbers in PLAIN form: of 8 bytes (wide) or 4. */
@@ -225,6 +313,15 @@ static void set_bound(struct parquet_chunk *chunk, struct text *bound, const cha
 	chunk->failed |= bound->failed;
 }
 
+static void count_bounds(struct parquet_chunk *chunk, const char *data, size_t length)
+{
+	if (!chunk->bounds || compare(data, length, &chunk->least) < 0)
+		set_bound(chunk, &chunk->least, data, length);
+	if (!chunk->bounds || compare(data, length, &chunk->most) > 0)
+		set_bound(chunk, &chunk->most, data, length);
+	chunk->bounds = true;
+}
+
 /* A string in PLAIN form: its length, then itself. It counts for the chunk's bounds. */
 static void put_plain_string(struct text *out, const struct parquet_column *column, uint32_t number,
                              struct parquet_chunk *chunk)
@@ -236,14 +333,8 @@ static void put_plain_string(struct text *out, const struct parquet_column *colu
 	value_put_bytes(out, column->column, intern_bytes(&column->strings, number));
 	if (out->failed)
 		return;
-	size_t length = out->length - at - 4;
-	const char *data = out->data + at + 4;
-	weir_store_le32(out->data + at, (uint32_t)length);
-	if (!chunk->bounds || compare(data, length, &chunk->least) < 0)
-		set_bound(chunk, &chunk->least, data, length);
-	if (!chunk->bounds || compare(data, length, &chunk->most) > 0)
-		set_bound(chunk, &chunk->most, data, length);
-	chunk->bounds = true;
+	weir_store_le32(out->data + at, (uint32_t)(out->length - at - 4));
+	count_bounds(chunk, out->data + at + 4, out->length - at - 4);
 }
 
 /* The values that are there into output->values, in their order. */
@@ -265,6 +356,15 @@ static void gather_values(const struct parquet_column *column, const uint32_t *o
 			values[count] = column->wide ? wide[order[i]] : narrow[order[i]];
 			count += column->present[order[i]];
 		}
+}
+
+/* The rows that have a text into output->values. */
+static void gather_rows(const struct parquet_column *column, const uint32_t *order, uint32_t rows, uint64_t *values)
+{
+	for (uint32_t i = 0, count = 0; i < rows; i++) {
+		values[count] = order[i];
+		count += column->present[order[i]];
+	}
 }
 
 /*
@@ -365,10 +465,13 @@ static uint32_t string_dictionary(const struct parquet_column *column, const uin
                                   struct parquet_output *output, struct parquet_chunk *chunk)
 {
 	uint32_t count = rows - column->absent, entries = column->strings.count;
+	bool pays = entries <= count / 2 + STRINGS_SPARE;
 
-	if (entries != 1)
+	if (column->texts && !pays)
+		gather_rows(column, order, rows, output->values);
+	else if (entries != 1)
 		gather_values(column, order, rows, output->values);
-	if (entries > count / 2 + 16)
+	if (!pays)
 		return 0;
 	text_clear(&output->page);
 	for (uint32_t i = 0; i < entries; i++)
@@ -392,6 +495,64 @@ static void put_levels(const struct parquet_column *column, uint32_t from, uint3
 		rle_put(&output->page, output->levels + from, rows, 1);
 	if (!output->page.failed)
 		weir_store_le32(output->page.data + at, (uint32_t)(output->page.length - at - 4));
+}
+
+/*
+ * Whether more than half of the texts surely differ: a bit is set for each, where its hash says, and different texts may share one but the same ones do. Community
+ * IDs nearly all differ, and to number a hundred thousand of them to see that takes four times as long.
+ */
+static bool texts_differ(const struct parquet_column *column, uint32_t rows, struct parquet_output *output)
+{
+	uint32_t mask = 1023, ones = 0, *bits = output->slots;
+	size_t size = column->column->size;
+
+	while (mask < 2 * rows && mask < PARQUET_SLOTS * 32 - 1)
+		mask = 2 * mask + 1;
+	memset(bits, 0, mask / 32 * sizeof *bits + sizeof *bits);
+	for (uint32_t row = 0; row < rows; row++) {
+		const char *text = column->texts + row * size;
+		uint64_t hash = 0;
+		if (!column->present[row])
+			continue;
+		size_t length = strnlen(text, size), at = 0;
+		for (; at + 8 <= length; at += 8)
+			hash = (hash ^ weir_load_le64(text + at)) * UINT64_C(0x9e3779b97f4a7c15), hash ^= hash >> 29;
+		for (; at < length; at++)
+			hash = (hash ^ (uint8_t)text[at]) * UINT64_C(0x9e3779b97f4a7c15);
+		uint32_t bit = (uint32_t)(hash >> 40) & mask, *word = &bits[bit / 32];
+		ones += !(*word >> bit % 32 & 1);
+		*word |= UINT32_C(1) << bit % 32;
+	}
+	return ones > (rows - column->absent) / 2 + STRINGS_SPARE;
+}
+
+/* Texts of rows in PLAIN form. A look at the first eight bytes of most says that they are neither the least nor the most of the chunk. */
+static void put_plain_texts(const struct parquet_column *column, const uint64_t *rows, uint32_t count, struct text *out, struct parquet_chunk *chunk)
+{
+	enum { AHEAD = 16 };
+	size_t size = column->column->size;
+	uint64_t least = UINT64_MAX, most = 0;
+
+	for (uint32_t i = 0; i < count && !out->failed; i++) {
+		const char *text = column->texts + rows[i] * size;
+		if (i + AHEAD < count)
+			__builtin_prefetch(column->texts + rows[i + AHEAD] * size);
+		size_t length = strnlen(text, size), at = out->length;
+		uint8_t bytes[4] = {0};
+		text_add_bytes(out, bytes, 4);
+		text_add_utf8(out, text, length);
+		if (out->failed)
+			return;
+		const char *data = out->data + at + 4;
+		length = out->length - at - 4;
+		weir_store_le32(out->data + at, (uint32_t)length);
+		uint64_t head = length < 8 ? 0 : weir_load_be64(data);
+		if (length < 8 || head <= least || head >= most) {
+			count_bounds(chunk, data, length);
+			least = chunk->least.length < 8 ? UINT64_MAX : weir_load_be64(chunk->least.data);
+			most = chunk->most.length < 8 ? 0 : weir_load_be64(chunk->most.data);
+		}
+	}
 }
 
 /* Strings were numbered as they came, so that in the order of rows each is somewhere else: called for ahead, they take half the time. */
@@ -422,8 +583,12 @@ static void put_values(const struct parquet_column *column, uint32_t from, uint3
 		rle_put_run(&output->page, 0, count, width);
 	else if (entries)
 		rle_put(&output->page, output->ids + from, count, width);
+	else if (chunk->in_deltas)
+		delta_put(&output->page, output->values + from, count, column->wide);
 	else if (value_is_number(column->column))
 		put_plain_numbers(&output->page, output->values + from, count, column->wide);
+	else if (column->texts)
+		put_plain_texts(column, output->values + from, count, &output->page, chunk);
 	else
 		put_plain_strings(column, output->values + from, count, output, chunk);
 }
@@ -431,6 +596,7 @@ static void put_values(const struct parquet_column *column, uint32_t from, uint3
 static int write_data_pages(const struct parquet_column *column, const uint32_t *order, uint32_t rows, uint32_t entries,
                             struct parquet_output *output, struct parquet_chunk *chunk, struct weir_fault *fault)
 {
+	enum parquet_encoding encoding = entries ? PARQUET_RLE_DICTIONARY : chunk->in_deltas ? PARQUET_DELTA_BINARY_PACKED : PARQUET_PLAIN;
 	bool same = column->absent == 0 || column->absent == rows;
 	uint32_t taken = 0;
 	int error = 0;
@@ -451,7 +617,7 @@ static int write_data_pages(const struct parquet_column *column, const uint32_t 
 		taken += values;
 		chunk->data_pages++;
 		error =
-			write_page(output, chunk, PARQUET_DATA_PAGE, entries ? PARQUET_RLE_DICTIONARY : PARQUET_PLAIN, here, fault);
+			write_page(output, chunk, PARQUET_DATA_PAGE, encoding, here, fault);
 	}
 	return error;
 }
@@ -473,25 +639,31 @@ int parquet_column_write(struct parquet_column *column, const uint32_t *order, u
 	bool numbers = value_is_number(column->column);
 	int error = 0;
 
-	if (column->texts)
+	bool differ = column->texts && texts_differ(column, rows, output);
+
+	if (column->texts && !differ)
 		number_strings(column, 0, NULL, rows);
 	if (column->failed)
 		return weir_fail(fault, WEIR_E_MEMORY, "no memory for the strings of %u rows", rows);
-	struct text least = chunk->least, most = chunk->most;
+	struct text least = chunk->least, most = chunk->most, pages = chunk->pages;
 	text_clear(&least);
 	text_clear(&most);
-	*chunk = (struct parquet_chunk){.least = least, .most = most, .values = rows, .nulls = column->absent};
+	text_clear(&pages);
+	*chunk = (struct parquet_chunk){.least = least, .most = most, .pages = pages, .values = rows, .nulls = column->absent};
 	if (numbers && column->absent < rows)
 		number_bounds(column, chunk);
-	chunk->begin = stream_writer_position(output->out);
-	uint32_t entries = numbers ? number_dictionary(column, order, rows, output)
-	                           : string_dictionary(column, order, rows, output, chunk);
+	uint32_t entries = 0;
+	if (differ)
+		gather_rows(column, order, rows, output->values);
+	else
+		entries = numbers ? number_dictionary(column, order, rows, output) : string_dictionary(column, order, rows, output, chunk);
 	if (entries) {
-		chunk->dictionary = chunk->begin;
 		chunk->in_dictionary = true;
 		error = write_page(output, chunk, PARQUET_DICTIONARY_PAGE, PARQUET_PLAIN, entries, fault);
 	}
-	chunk->data = stream_writer_position(output->out);
+	/* Numbers that are nearly all different. Doubles have no such form. */
+	chunk->in_deltas = numbers && !entries && column->absent < rows && column->column->type != WEIR_COLUMN_DOUBLE;
+	chunk->data = chunk->pages.length;
 	if (!error)
 		error = write_data_pages(column, order, rows, entries, output, chunk, fault);
 	if (!error && chunk->failed)

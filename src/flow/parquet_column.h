@@ -12,9 +12,8 @@
 
 #define PARQUET_SLOTS ((size_t)1 << 16)
 
-/* Where column chunks are written, and what making them takes; shared by all columns. */
+/* What making column chunks takes; one for each thread that does. */
 struct parquet_output {
-	struct stream_writer *out;
 	ZSTD_CCtx *zstd;
 	int level;
 	struct text page, packed, header;
@@ -39,12 +38,13 @@ struct parquet_column {
 
 /* What is known of a column chunk once it is written: for the footer. */
 struct parquet_chunk {
-	uint64_t begin, dictionary; /* offsets of the first page and of the dictionary's, 0: none */
+	struct text pages;          /* the chunk itself, until it is in the file; offsets count from its first byte until then */
+	uint64_t begin, dictionary; /* offsets of the first page and, with in_dictionary, of the dictionary's */
 	uint64_t data;              /* of the first data page */
 	uint64_t compressed, uncompressed; /* bytes with page headers */
 	uint64_t values, nulls;
 	uint32_t data_pages;
-	bool in_dictionary;
+	bool in_dictionary, in_deltas; /* what the data pages hold; neither: the values as they are */
 	struct text least, most;    /* in PLAIN form without length; valid with bounds */
 	bool bounds;
 	bool failed;                /* no memory for them */
@@ -56,7 +56,7 @@ void parquet_column_free(struct parquet_column *column);
 /* Keeps the values of records, each `size` bytes behind the one before it, as those of `row` and the rows after it. */
 void parquet_column_keep(struct parquet_column *column, uint32_t row, const void *first, size_t size, size_t count);
 
-/* Writes the chunk, its rows in this order, and empties the column. chunk's texts are reused. */
+/* Makes the chunk, its rows in this order, and empties the column. chunk's texts are reused. Of several columns at once, with an output for each thread. */
 int parquet_column_write(struct parquet_column *column, const uint32_t *order, uint32_t rows, struct parquet_output *output,
                          struct parquet_chunk *chunk, struct weir_fault *fault);
 

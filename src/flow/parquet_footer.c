@@ -99,17 +99,18 @@ static void put_encoding_count(struct thrift_writer *thrift, enum parquet_page p
 
 static void put_chunk(struct thrift_writer *thrift, const struct weir_flow_column *column, const struct parquet_chunk *chunk)
 {
-	enum parquet_encoding encoding = chunk->in_dictionary ? PARQUET_RLE_DICTIONARY : PARQUET_PLAIN;
+	enum parquet_encoding encoding = chunk->in_dictionary ? PARQUET_RLE_DICTIONARY : chunk->in_deltas ? PARQUET_DELTA_BINARY_PACKED : PARQUET_PLAIN;
 
 	thrift_begin(thrift, 0);
 	thrift_put_integer(thrift, 2, THRIFT_I64, 0); /* file_offset: no metadata stands there */
 	thrift_begin(thrift, 3);
 	thrift_put_integer(thrift, 1, THRIFT_I32, parquet_type_of(column));
 	thrift_put_list(thrift, 2, THRIFT_I32, chunk->in_dictionary ? 3 : 2);
-	thrift_element_integer(thrift, PARQUET_PLAIN);
+	if (!chunk->in_deltas)
+		thrift_element_integer(thrift, PARQUET_PLAIN);
 	thrift_element_integer(thrift, PARQUET_RLE);
-	if (chunk->in_dictionary)
-		thrift_element_integer(thrift, PARQUET_RLE_DICTIONARY);
+	if (encoding != PARQUET_PLAIN)
+		thrift_element_integer(thrift, encoding);
 	thrift_put_list(thrift, 3, THRIFT_BINARY, 1);
 	thrift_element_string(thrift, column->name);
 	thrift_put_integer(thrift, 4, THRIFT_I32, PARQUET_ZSTD);

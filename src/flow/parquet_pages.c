@@ -270,15 +270,20 @@ static int enter_values(struct parquet_pages *pages, const struct parquet_page_h
 		pages->levels = rle_over(levels, 1);
 	}
 	pages->in_dictionary = header->encoding == PARQUET_RLE_DICTIONARY || header->encoding == PARQUET_PLAIN_DICTIONARY;
+	pages->in_deltas = header->encoding == PARQUET_DELTA_BINARY_PACKED && value_is_number(pages->column) &&
+	                   (pages->leaf.type == PARQUET_INT32 || pages->leaf.type == PARQUET_INT64);
 	if (pages->in_dictionary) {
 		/* A page without values may be without a width, too. */
 		unsigned width = weir_cursor_left(&cursor) ? weir_take8(&cursor) : 0;
 		if (!pages->has_dictionary || width > 32)
 			return damaged(pages, input, "a page refers to a dictionary that is not there", fault);
 		pages->ids = rle_over((struct weir_bytes){cursor.at, weir_cursor_left(&cursor)}, width);
+	} else if (pages->in_deltas) {
+		if (!delta_over(&pages->deltas, (struct weir_bytes){cursor.at, weir_cursor_left(&cursor)}, pages->leaf.type == PARQUET_INT64))
+			return damaged(pages, input, "a page says impossible things of its numbers", fault);
 	} else if (header->encoding != PARQUET_PLAIN) {
 		return weir_fail_at(fault, WEIR_E_UNSUPPORTED, input->name, (int64_t)pages->at, WEIR_NOWHERE,
-		                    "column %s: is in encoding %lld: weir reads plain values and dictionaries", pages->column->name,
+		                    "column %s: is in encoding %lld: weir reads plain values, dictionaries and packed differences", pages->column->name,
 		                    (long long)header->encoding);
 	}
 	pages->plain = cursor;
@@ -408,6 +413,22 @@ static int take_plain(struct parquet_pages *pages, uint32_t rows, uint32_t count
 	return fit ? 0 : damaged(pages, input, "has a number that is out of range", fault);
 }
 
+static int take_deltas(struct parquet_pages *pages, uint32_t rows, uint32_t count, const struct parquet_input *input, struct weir_fault *fault)
+{
+	bool is_signed = pages->leaf.type == PARQUET_INT32 && pages->leaf.is_signed, fit = true;
+
+	if (!delta_take(&pages->deltas, pages->numbers, count))
+		return damaged(pages, input, "a page has fewer values than it says", fault);
+	for (uint32_t i = 0; i < count; i++) {
+		if (is_signed)
+			pages->numbers[i] = (uint64_t)(int64_t)(int32_t)(uint32_t)pages->numbers[i];
+		fit &= number_fits(pages, &pages->numbers[i]);
+	}
+	if (count < rows)
+		SPREAD(pages->numbers);
+	return fit ? 0 : damaged(pages, input, "has a number that is out of range", fault);
+}
+
 int parquet_pages_take(struct parquet_pages *pages, uint32_t rows, const struct parquet_input *input, struct weir_fault *fault)
 {
 	int64_t there = take_levels(pages, rows);
@@ -419,5 +440,7 @@ int parquet_pages_take(struct parquet_pages *pages, uint32_t rows, const struct 
 		.present = count < rows ? pages->present : NULL, .numbers = pages->numbers, .strings = pages->strings,
 	};
 	pages->rows_left -= rows;
+	if (pages->in_deltas)
+		return take_deltas(pages, rows, count, input, fault);
 	return pages->in_dictionary ? take_ids(pages, rows, count, input, fault) : take_plain(pages, rows, count, input, fault);
 }

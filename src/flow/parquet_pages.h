@@ -6,6 +6,7 @@
 
 #include <zstd.h>
 
+#include "flow/delta.h"
 #include "flow/parquet_meta.h"
 #include "flow/rle.h"
 #include "flow/vector.h"
@@ -35,8 +36,9 @@ struct parquet_pages {
 	uint64_t serial;
 	/* The page at hand. */
 	uint32_t rows_left;
-	bool has_levels, in_dictionary;
+	bool has_levels, in_dictionary, in_deltas;
 	struct rle_reader levels, ids;
+	struct delta_reader deltas;
 	struct weir_cursor plain;
 	/* What was taken last. */
 	uint8_t *present;

@@ -1,28 +1,52 @@
 /* A Parquet file of records: flow/parquet_table.h. */
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "flow/parquet_table.h"
 
 #define ROWS_MOST (UINT32_C(1) << 24)
 #define LEVEL_USUAL 1
+#define THREADS_MOST 8 /* more have nothing left to do: half of the work is in six columns */
 
-static int allocate(struct parquet_table *table, const char *path, struct weir_fault *fault)
+static bool output_new(struct parquet_output *output, size_t rows)
 {
-	struct parquet_output *output = &table->output;
-	size_t rows = table->room, count = table->schema->column_count;
-	int error = 0;
-
 	output->zstd = ZSTD_createCCtx();
 	output->levels = malloc(rows * sizeof *output->levels);
 	output->ids = malloc(rows * sizeof *output->ids);
 	output->values = malloc(rows * sizeof *output->values);
 	output->slots = malloc(PARQUET_SLOTS * sizeof *output->slots);
 	output->known = malloc(PARQUET_SLOTS / 4 * sizeof *output->known);
+	return output->zstd && output->levels && output->ids && output->values && output->slots && output->known;
+}
+
+static void output_free(struct parquet_output *output)
+{
+	ZSTD_freeCCtx(output->zstd);
+	text_free(&output->page);
+	text_free(&output->packed);
+	text_free(&output->header);
+	free(output->levels);
+	free(output->ids);
+	free(output->values);
+	free(output->slots);
+	free(output->known);
+}
+
+static int allocate(struct parquet_table *table, const char *path, struct weir_fault *fault)
+{
+	size_t rows = table->room, count = table->schema->column_count;
+	bool all = (table->outputs = calloc(table->threads, sizeof *table->outputs)) != NULL;
+	int error = 0;
+
+	for (unsigned i = 0; i < table->threads && all; i++) {
+		table->outputs[i].level = table->level;
+		all = output_new(&table->outputs[i], rows);
+	}
 	table->order = malloc(rows * sizeof *table->order);
 	table->columns = calloc(count, sizeof *table->columns);
 	table->chunks = calloc(count, sizeof *table->chunks);
-	if (!output->zstd || !output->levels || !output->ids || !output->values || !output->slots || !output->known ||
-	    !table->order || !table->columns || !table->chunks)
+	if (!all || !table->order || !table->columns || !table->chunks)
 		return weir_fail(fault, WEIR_E_MEMORY, "no memory to write %s", path);
 	for (size_t c = 0; c < count && !error; c++)
 		error = parquet_column_new(&table->columns[c], &table->schema->columns[c], table->room, fault);
@@ -36,14 +60,15 @@ int parquet_table_open(struct parquet_table *table, const char *path, const stru
 	table->room = options && options->row_group_rows ? options->row_group_rows : PARQUET_ROWS_USUAL;
 	if (table->room > ROWS_MOST)
 		table->room = ROWS_MOST;
-	table->output.level = options && options->level ? options->level : LEVEL_USUAL;
+	table->level = options && options->level ? options->level : LEVEL_USUAL;
+	table->threads = !options || !options->threads ? 1 : options->threads < THREADS_MOST ? options->threads : THREADS_MOST;
 	const struct stream_writing writing = {.recipients = options ? options->recipients : NULL, .multiple = options ? options->sealed_header : 0};
 	int error = allocate(table, path, fault);
 	if (!error)
-		error = stream_writer_open_as(path, &writing, &table->output.out, fault);
+		error = stream_writer_open_as(path, &writing, &table->out, fault);
 	if (!error && options && options->recipients && options->sealed_sha256)
-		error = stream_writer_hash(table->output.out, options->sealed_sha256, fault);
-	return error ? error : stream_writer_write(table->output.out, PARQUET_MAGIC, 4, fault);
+		error = stream_writer_hash(table->out, options->sealed_sha256, fault);
+	return error ? error : stream_writer_write(table->out, PARQUET_MAGIC, 4, fault);
 }
 
 void parquet_table_keep(struct parquet_table *table, const void *records, size_t count)
@@ -62,15 +87,77 @@ size_t parquet_table_strings(const struct parquet_table *table)
 	return bytes;
 }
 
-int parquet_table_group(struct parquet_table *table, struct weir_fault *fault)
+/* ---- a row group ---- */
+
+/* A thread that makes chunks: of the columns that nobody has taken yet, one after the other. */
+struct group_worker {
+	struct parquet_table *table;
+	struct parquet_output *output;
+	_Atomic size_t *next;
+	pthread_t thread;
+	int error;
+	struct weir_fault fault;
+};
+
+static void *make_chunks(void *argument)
 {
+	struct group_worker *worker = argument;
+	struct parquet_table *table = worker->table;
+
+	for (;;) {
+		/* Relaxed: which column is all that it tells; what was made is seen by whoever joins the thread. */
+		size_t c = atomic_fetch_add_explicit(worker->next, 1, memory_order_relaxed);
+		if (c >= table->schema->column_count || worker->error)
+			return NULL;
+		worker->error = parquet_column_write(&table->columns[c], table->order, table->rows, worker->output, &table->chunks[c], &worker->fault);
+	}
+}
+
+/* Columns have nothing to do with each other until their chunks stand behind each other in the file. */
+static int make_all_chunks(struct parquet_table *table, struct weir_fault *fault)
+{
+	struct group_worker workers[THREADS_MOST];
+	_Atomic size_t next = 0;
+	unsigned started = 1;
 	int error = 0;
 
+	for (unsigned i = 0; i < table->threads; i++) {
+		workers[i] = (struct group_worker){.table = table, .output = &table->outputs[i], .next = &next};
+		weir_fault_clear(&workers[i].fault);
+	}
+	/* Threads that can't be had are done without. */
+	while (started < table->threads && pthread_create(&workers[started].thread, NULL, make_chunks, &workers[started]) == 0)
+		started++;
+	make_chunks(&workers[0]);
+	for (unsigned i = 0; i < started; i++) {
+		if (i > 0)
+			pthread_join(workers[i].thread, NULL);
+		if (workers[i].error && !error) {
+			error = workers[i].error;
+			if (fault)
+				*fault = workers[i].fault;
+		}
+	}
+	return error;
+}
+
+static int write_chunk(struct parquet_table *table, struct parquet_chunk *chunk, struct weir_fault *fault)
+{
+	uint64_t at = stream_writer_position(table->out);
+
+	chunk->begin += at;
+	chunk->dictionary += at;
+	chunk->data += at;
+	return stream_writer_write(table->out, chunk->pages.data, chunk->pages.length, fault);
+}
+
+int parquet_table_group(struct parquet_table *table, struct weir_fault *fault)
+{
 	if (table->rows == 0)
 		return 0;
+	int error = make_all_chunks(table, fault);
 	for (size_t c = 0; c < table->schema->column_count && !error; c++)
-		error = parquet_column_write(&table->columns[c], table->order, table->rows, &table->output, &table->chunks[c],
-		                             fault);
+		error = write_chunk(table, &table->chunks[c], fault);
 	if (error)
 		return error;
 	parquet_footer_group(&table->groups, table->schema, table->chunks, table->rows, table->group_count++);
@@ -84,8 +171,8 @@ int parquet_table_finish(struct parquet_table *table, struct weir_fault *fault)
 	parquet_footer_make(&table->footer, table->schema, &table->groups, table->group_count, table->total);
 	if (table->footer.failed)
 		return weir_fail(fault, WEIR_E_MEMORY, "no memory for the footer of a Parquet file");
-	int error = stream_writer_write(table->output.out, table->footer.data, table->footer.length, fault);
-	return error ? error : stream_writer_finish(table->output.out, fault);
+	int error = stream_writer_write(table->out, table->footer.data, table->footer.length, fault);
+	return error ? error : stream_writer_finish(table->out, fault);
 }
 
 void parquet_table_close(struct parquet_table *table)
@@ -97,17 +184,12 @@ void parquet_table_close(struct parquet_table *table)
 	for (size_t c = 0; table->chunks && c < count; c++) {
 		text_free(&table->chunks[c].least);
 		text_free(&table->chunks[c].most);
+		text_free(&table->chunks[c].pages);
 	}
-	stream_writer_close(table->output.out);
-	ZSTD_freeCCtx(table->output.zstd);
-	text_free(&table->output.page);
-	text_free(&table->output.packed);
-	text_free(&table->output.header);
-	free(table->output.levels);
-	free(table->output.ids);
-	free(table->output.values);
-	free(table->output.slots);
-	free(table->output.known);
+	for (unsigned i = 0; table->outputs && i < table->threads; i++)
+		output_free(&table->outputs[i]);
+	free(table->outputs);
+	stream_writer_close(table->out);
 	text_free(&table->groups);
 	text_free(&table->footer);
 	free(table->columns);

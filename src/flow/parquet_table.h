@@ -9,7 +9,10 @@
 /* One thread at a time. */
 struct parquet_table {
 	const struct parquet_schema *schema;
-	struct parquet_output output;
+	struct stream_writer *out;
+	struct parquet_output *outputs;   /* of `threads` */
+	unsigned threads;                 /* that make a row group's chunks, the caller's among them */
+	int level;                        /* of zstd */
 	struct parquet_column *columns;
 	struct parquet_chunk *chunks;
 	uint32_t room, rows, group_count; /* rows: of the group at hand, at most room */

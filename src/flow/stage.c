@@ -18,6 +18,7 @@
 #define TICK_LEAST_NS 1000000
 #define BUCKET_AHEAD 48u /* items: long enough for memory to answer, short enough to stay in the first cache */
 #define ENTRY_AHEAD 24u
+#define GROUP 8u /* items that are called for at once */
 
 static inline bool passed(int64_t now, int64_t since, int64_t limit)
 {
@@ -400,8 +401,25 @@ static inline int find_entry(struct flow_stage *stage, struct flow_item *item, s
 	return 0;
 }
 
+/* What the packet says beyond that it was there: to the namer, and of TCP. True when its connection ended with it. */
+static inline bool look_into(struct flow_stage *stage, const struct flow_item *item, struct flow_hot *hot, struct flow_direction *own)
+{
+	if ((hot->state & FLOW_UNDECIDED) && ((item->bits & FLOW_ITEM_PAYLOAD) || own->packets == 0))
+		flow_name_packet(stage, item->entry, item);
+	return (item->bits & FLOW_ITEM_TCP) && !flow_tcp_plain(hot, own, item) && flow_tcp_step(hot, &stage->table.cold[item->entry], item);
+}
+
+/* The connection of a packet that was counted is over. */
+static void finish(struct flow_stage *stage, const struct flow_item *item)
+{
+	struct flow_hot *hot = &stage->table.hot[item->entry];
+
+	hot->state |= FLOW_FINISHED;
+	arm(stage, item->entry, later(hot->last_ns, stage->linger_ns));
+}
+
 /* Counts a packet in its entry. */
-static inline void count_item(struct flow_stage *stage, const struct flow_item *item)
+static void count_item(struct flow_stage *stage, const struct flow_item *item)
 {
 	struct flow_hot *hot = &stage->table.hot[item->entry];
 	struct flow_cold *cold = &stage->table.cold[item->entry];
@@ -412,16 +430,12 @@ static inline void count_item(struct flow_stage *stage, const struct flow_item *
 		cold->vantages |= UINT64_C(1) << item->vantage;
 		return;
 	}
-	if ((hot->state & FLOW_UNDECIDED) && (flow_item_has_payload(item->packet) || hot->directions[side].packets == 0))
-		flow_name_packet(stage, item->entry, item);
 	if (__builtin_expect(item->bits & FLOW_ITEM_PROCESS, 0) && (hot->state & FLOW_PROCESSES) != FLOW_PROCESSES)
 		flow_process_packet(stage, item);
-	bool over = (item->bits & FLOW_ITEM_TCP) && !flow_tcp_plain(hot, &hot->directions[side], item) && flow_tcp_step(hot, cold, item);
+	bool over = look_into(stage, item, hot, &hot->directions[side]);
 	count_packet(hot, cold, item, side);
-	if (over) {
-		hot->state |= FLOW_FINISHED;
-		arm(stage, item->entry, later(hot->last_ns, stage->linger_ns));
-	}
+	if (over)
+		finish(stage, item);
 }
 
 /* A fragment: to the flow of its datagram, with what waited for it. */
@@ -445,11 +459,46 @@ static int take_fragment(struct flow_stage *stage, struct flow_item *item, struc
 	return error;
 }
 
-static inline int take_packet(struct flow_stage *stage, struct flow_item *item, struct weir_fault *fault)
+/* The clock has to be set before the packet is counted. */
+static inline bool is_due(const struct flow_stage *stage, const struct flow_item *item)
+{
+	return item->time_ns >= stage->wheel.due_ns || item->time_ns < stage->back_ns;
+}
+
+/*
+ * Most packets are usual: of a flow that is open, in the order of time, and like those that were seen of its direction. True: it was one, and is counted. The same as
+ * find_entry and count_item, without most of their questions.
+ */
+static inline bool take_usual(struct flow_stage *stage, const struct flow_item *item)
+{
+	struct flow_hot *hot = &stage->table.hot[item->entry];
+	struct flow_direction *d = &hot->directions[item->bits & FLOW_ITEM_HIGH ? 1 : 0];
+
+	if (item->entry == FLOW_NONE || (item->bits & (FLOW_ITEM_DUPLICATE | FLOW_ITEM_FRAGMENT | FLOW_ITEM_PROCESS)) || (item->tcp_flags & FLOW_TCP_SYN) ||
+	    !flow_key_equal(&hot->key, &item->key))
+		return false;
+	/* What goes back in time is far ahead here. */
+	if ((uint64_t)item->time_ns - (uint64_t)hot->last_ns > stage->quiet_ns || (uint64_t)item->time_ns - (uint64_t)hot->first_ns > stage->active_ns)
+		return false;
+	if (d->packets == 0 || item->vantage != d->vantage || (uint8_t)(item->ttl - d->ttl_min) > (uint8_t)(d->ttl_max - d->ttl_min))
+		return false;
+	bool over = look_into(stage, item, hot, d);
+	d->packets++;
+	d->wire_bytes += item->wire_bytes;
+	d->ip_bytes += item->ip_bytes;
+	d->captured_bytes += item->captured_bytes;
+	d->tcp_flags |= item->tcp_flags;
+	d->last_ns = hot->last_ns = item->time_ns;
+	if (over)
+		finish(stage, item);
+	return true;
+}
+
+static int take_packet(struct flow_stage *stage, struct flow_item *item, struct weir_fault *fault)
 {
 	int error;
 
-	if (item->time_ns >= stage->wheel.due_ns || item->time_ns < stage->back_ns)
+	if (is_due(stage, item))
 		if ((error = set_clock(stage, item->time_ns, fault)) < 0)
 			return error;
 	if (item->bits & FLOW_ITEM_FRAGMENT)
@@ -475,23 +524,38 @@ static inline void fetch_entry(const struct flow_stage *stage, struct flow_item 
 		prefetch_cold(&stage->table, item->entry);
 }
 
+static inline uint32_t least(uint32_t a, uint32_t b) { return a < b ? a : b; }
+
+/* Calls for what items[from] and those behind it will want: in groups, so that what all ask for is asked once. */
+static void fetch_buckets(const struct flow_stage *stage, const struct flow_item *items, uint32_t from, uint32_t to)
+{
+	for (uint32_t i = from; i < to; i++)
+		__builtin_prefetch(flow_bucket(&stage->table, items[i].hash));
+}
+
+static void fetch_entries(const struct flow_stage *stage, struct flow_item *items, uint32_t from, uint32_t to)
+{
+	for (uint32_t i = from; i < to; i++)
+		fetch_entry(stage, &items[i]);
+}
+
 static int take_items(struct flow_stage *stage, struct flow_items *all, struct weir_fault *fault)
 {
 	struct flow_item *items = all->items;
 	uint32_t count = all->count;
 	int error = 0;
 
-	for (uint32_t i = 0; i < count && i < BUCKET_AHEAD; i++)
-		__builtin_prefetch(flow_bucket(&stage->table, items[i].hash));
-	for (uint32_t i = 0; i < count && i < ENTRY_AHEAD; i++)
-		fetch_entry(stage, &items[i]);
-	for (uint32_t i = 0; i < count && !error; i++) {
-		if (i + BUCKET_AHEAD < count)
-			__builtin_prefetch(flow_bucket(&stage->table, items[i + BUCKET_AHEAD].hash));
-		if (i + ENTRY_AHEAD < count)
-			fetch_entry(stage, &items[i + ENTRY_AHEAD]);
-		items[i].vantage = flow_vantage_of(&stage->vantages, items[i].interface_id);
-		error = take_packet(stage, &items[i], fault);
+	fetch_buckets(stage, items, 0, least(BUCKET_AHEAD, count));
+	fetch_entries(stage, items, 0, least(ENTRY_AHEAD, count));
+	for (uint32_t from = 0; from < count && !error; from += GROUP) {
+		uint32_t to = least(from + GROUP, count);
+		fetch_buckets(stage, items, from + BUCKET_AHEAD, least(to + BUCKET_AHEAD, count));
+		fetch_entries(stage, items, from + ENTRY_AHEAD, least(to + ENTRY_AHEAD, count));
+		for (uint32_t i = from; i < to && !error; i++) {
+			items[i].vantage = flow_vantage_of(&stage->vantages, items[i].interface_id);
+			if (is_due(stage, &items[i]) || !take_usual(stage, &items[i]))
+				error = take_packet(stage, &items[i], fault);
+		}
 	}
 	stage->statistics.packets += count;
 	stage->statistics.no_ip += all->no_ip;

@@ -30,13 +30,15 @@ struct flow_key {
 	uint8_t version;
 };
 
+typedef uint64_t flow_half_key __attribute__((vector_size(16), aligned(8), may_alias));
+
 static inline bool flow_key_equal(const struct flow_key *a, const struct flow_key *b)
 {
 	uint64_t last_a, last_b;
 	memcpy(&last_a, &a->low_port, 8);
 	memcpy(&last_b, &b->low_port, 8);
-	return ((a->low[0] ^ b->low[0]) | (a->low[1] ^ b->low[1]) | (a->high[0] ^ b->high[0]) | (a->high[1] ^ b->high[1]) |
-	        (last_a ^ last_b)) == 0;
+	flow_half_key differ = (*(const flow_half_key *)a->low ^ *(const flow_half_key *)b->low) | (*(const flow_half_key *)a->high ^ *(const flow_half_key *)b->high);
+	return (differ[0] | differ[1] | (last_a ^ last_b)) == 0;
 }
 
 /* All of a key but the addresses, as one word: written and compared at once, since reading wide what was written narrow costs a stall. */
@@ -171,6 +173,9 @@ static inline uint16_t flow_tag(uint64_t hash) { return (uint16_t)(hash >> 48 | 
  */
 typedef uint16_t flow_tags __attribute__((vector_size(16), may_alias));
 typedef uint64_t flow_halves __attribute__((vector_size(16)));
+#ifdef __SSE2__
+typedef char flow_bytes __attribute__((vector_size(16)));
+#endif
 
 static inline flow_halves flow_bucket_match(const struct flow_bucket *bucket, uint16_t tag)
 {
@@ -183,11 +188,17 @@ static inline uint32_t flow_table_guess(const struct flow_table *table, uint64_t
 	const struct flow_bucket *bucket = flow_bucket(table, hash);
 	flow_halves match = flow_bucket_match(bucket, flow_tag(hash));
 
+#ifdef __SSE2__
+	/* Two bits a slot: a third of the instructions of what follows. */
+	unsigned slots = (unsigned)__builtin_ia32_pmovmskb128((flow_bytes)match);
+	return slots ? bucket->entries[(unsigned)__builtin_ctz(slots) / 2] : bucket->chain;
+#else
 	/* In which half it stands is as good as random: no branch on it. */
 	uint64_t in_second = -(uint64_t)(match[0] == 0), bits = match[0] | (match[1] & in_second);
 	if (bits == 0)
 		return bucket->chain;
 	return bucket->entries[(unsigned)__builtin_ctzll(bits) / 16 + (4 & in_second)];
+#endif
 }
 
 /* The entry with this key, or FLOW_NONE. */

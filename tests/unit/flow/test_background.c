@@ -190,10 +190,10 @@ static void make_varied(struct weir_flow *flow, uint64_t number)
 	snprintf(flow->community_id, sizeof flow->community_id, "1:%u", (unsigned)number * 7);
 }
 
-/* Row groups of a few thousand, given a few or all at a time, by this thread or another. */
+/* Row groups of a few thousand, given a few or all at a time, by this thread or another, which has its columns made by several. */
 static void write_parquet(bool background, size_t at_once, const char *path)
 {
-	struct weir_parquet_options options = {.row_group_rows = 3000};
+	struct weir_parquet_options options = {.row_group_rows = 3000, .threads = background ? 3 : 0};
 	struct weir_flow *flows = malloc(MANY * sizeof *flows);
 	struct weir_flow_sink *sink;
 	struct weir_fault fault = {0};
