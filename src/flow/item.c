@@ -221,8 +221,7 @@ static inline __attribute__((always_inline)) bool take_opened(struct flow_item *
 	if (end < at + header || layer == WEIR_LAYERS_MAX)
 		return false;
 	bool high = take_ends(&item->key, source, destination, source_port, destination_port, vlan_of(facts), protocol, four);
-	uint64_t hash = four ? flow_hash_four(source, destination, source_port, destination_port, protocol)
-	                     : flow_hash_six(source, destination, source_port, destination_port, protocol);
+	uint64_t hash = flow_hash_ports(flow_hash_addresses_of(facts->flow_hash, 50), source_port, destination_port, protocol);
 	take_common(item, packet, high, network->hops, ip_bytes, hash);
 	/* Whatever it is: of UDP nobody looks at these, and which of the two it is could not be foretold. */
 	item->sequence = weir_load_be32(p + 4);
