@@ -6,7 +6,6 @@
 #include <weir/pipeline.h>
 
 #include "packet/decoding.h"
-#include "packet/esp.h"
 #include "packet/flow_hash.h"
 
 static const struct decoder_row linktypes[] = {
@@ -238,16 +237,6 @@ void decode_behind_esp(const struct weir_packet *packet, struct weir_facts *fact
 		(struct weir_layer){protocol == 6 ? WEIR_LAYER_TCP : WEIR_LAYER_UDP, (uint8_t)(facts->network_count - 1), 0, at};
 	facts->payload = at + header;
 	facts->flow_hash = flow_hash(packet->data, network);
-}
-
-void esp_open(struct weir_packet *packet, const struct esp_decision *decision)
-{
-	struct weir_facts *facts = packet->facts;
-	uint32_t end = esp_payload_end(decision, &facts->networks[facts->network_count - 1]);
-
-	facts->trailer = esp_trailer(decision);
-	facts->flags |= WEIR_FACT_ESP_NULL;
-	decode_behind_esp(packet, facts, facts->payload, end, esp_protocol(decision));
 }
 
 /*

@@ -10,6 +10,10 @@
 #define STAGE_DECAPSULATE_H
 
 #include <weir/decode.h>
+#include <weir/stage.h>
+
+#include "packet/decoding.h"
+#include "packet/flow_hash.h"
 
 #define ESP_ICV_UNKNOWN 0xff
 #define ESP_NO_NEXT_HEADER 59
@@ -57,5 +61,169 @@ struct esp_reading esp_guess(const struct esp_view *view);
  * be seen). bits 0: it is not what this association sends.
  */
 struct esp_reading esp_read(const struct esp_view *view, uint8_t iv, uint8_t icv, uint8_t usual_icv);
+
+/* ---- associations ---- */
+
+#define ESP_WAYS 4
+#define ESP_USED_SHIFT 10
+#define ESP_BLOCK 32 /* packets whose associations are called for together */
+#define ESP_ICV_KINDS 9
+
+enum { ESP_UNDECIDED, ESP_NULL, ESP_ENCRYPTED };
+
+/* What every packet needs of an association; what only learning needs is in struct learning, at the same place of another table. */
+struct association {
+	uint64_t key;    /* 0: free */
+	uint32_t used;   /* when it was, in packets >> ESP_USED_SHIFT */
+	uint8_t state;
+	uint8_t iv, icv; /* ESP_ICV_UNKNOWN */
+	uint8_t misses;  /* undecided; NULL: failures in a row; encrypted: 1 when there is evidence against that */
+};
+
+struct association_set {
+	struct association ways[ESP_WAYS];
+};
+_Static_assert(sizeof(struct association_set) == 64, "a set is a cache line");
+
+struct decapsulate {
+	struct weir_stage stage;
+	struct association_set *sets;
+	struct learning *learnings;
+	uint64_t set_mask, most_mask; /* as many sets as are in use, as there is room for */
+	struct weir_decapsulate_statistics statistics;
+	uint64_t icvs[ESP_ICV_KINDS]; /* by length / 4: how often each was learned, so that the commonest can be taken where it can't be seen */
+	uint8_t usual_icv;
+};
+
+static inline struct association_set *decapsulate_set(const struct decapsulate *stage, uint64_t key) { return &stage->sets[key >> 20 & stage->set_mask]; }
+
+/*
+ * Of the SPI and the addresses: decoding has hashed these, the same for both directions, so that the end of the destination's has to come in. Without a
+ * branch on the version, which could not be foretold. Never 0.
+ */
+static inline uint64_t decapsulate_key(const struct weir_packet *packet)
+{
+	const struct weir_facts *facts = packet->facts;
+	const struct weir_network *network = &facts->networks[facts->network_count - 1];
+	uint64_t spi = weir_load_native32(packet->data + facts->payload - 8);
+	uint64_t destination = weir_load_native32(packet->data + network->destination + (network->version & 2u) * 6u);
+	uint64_t key = flow_hash_mix(facts->flow_hash ^ FLOW_HASH_KEY_1, (spi << 32 | destination) ^ FLOW_HASH_KEY_2);
+
+	return key + !key;
+}
+
+/* The keys of those among `count` packets, ESP_BLOCK at most, that end at ESP and were not dropped, and 0 of the others; calls for their associations. */
+static inline void decapsulate_find(const struct decapsulate *stage, const struct weir_packet *packets, uint32_t count, uint64_t keys[static ESP_BLOCK])
+{
+	for (uint32_t i = 0; i < count; i++) {
+		const struct weir_packet *packet = &packets[i];
+		keys[i] = 0;
+		if (!packet->facts || !(packet->facts->flags & WEIR_FACT_ESP) || packet->verdict == WEIR_DROP)
+			continue;
+		keys[i] = decapsulate_key(packet);
+		__builtin_prefetch(decapsulate_set(stage, keys[i]), 1);
+	}
+}
+
+struct association *decapsulate_associate_new(struct decapsulate *stage, uint64_t key);
+
+/* The association of a packet that is counted with this. Which of the four it is could not be foretold: no branches. */
+static inline struct association *decapsulate_associate(struct decapsulate *stage, uint64_t key)
+{
+	struct association *ways = decapsulate_set(stage, key)->ways;
+	struct association *a = &ways[(ways[1].key == key) + (ways[2].key == key) * 2 + (ways[3].key == key) * 3];
+
+	if (__builtin_expect(a->key != key, 0))
+		a = decapsulate_associate_new(stage, key);
+	a->used = (uint32_t)(stage->statistics.esp++ >> ESP_USED_SHIFT);
+	return a;
+}
+
+/* ---- the usual packet ---- */
+
+/* TCP or UDP, that is no tunnel, behind the ESP header with nothing in between. */
+struct esp_usual {
+	uint32_t protocol; /* 6 or 17; 0: something else, or not certain */
+	uint32_t end;      /* of the datagram on the wire, from the packet's first byte */
+	uint32_t behind;   /* bytes behind the payload, up to `end`; less than 64 */
+	uint32_t slack;    /* up to so many of the payload's last are padding, perhaps: that was cut off */
+};
+
+/*
+ * UDP of which the trailer was cut off: when its length and the least padding make up the rest, and its bytes are not those that would be taken for IP
+ * (decapsulate_read.c). More is to be decoded behind the ports of a tunnel.
+ */
+static inline bool esp_is_cut_udp(const uint8_t *p, uint32_t total, uint32_t icv)
+{
+	uint32_t length = weir_load_be16(p + 4), version = p[0] >> 4;
+
+	return length >= 8 && length + ((0u - length - 2) & 3) + 2 + icv == total && version != 4 && version != 6 && weir_load_native16(p) &&
+	       weir_load_native16(p + 2) && udp_ports_are_plain(weir_load_be16(p), weir_load_be16(p + 2));
+}
+
+/*
+ * What most packets are: TCP or UDP in transport mode, of an association that is known. As the general way reads it. Whether the trailer was cut off can't be
+ * foretold: TCP is read without a branch on that. At least 20 bytes of its payload are there. four: network->version is 4.
+ */
+static inline __attribute__((always_inline)) struct esp_usual esp_read_usual(const struct weir_packet *packet, const struct weir_facts *facts,
+                                                                             const struct weir_network *network, const struct association *a, bool four)
+{
+	uint32_t at = facts->payload, icv = a->icv;
+	const uint8_t *p = packet->data + at, *ip = packet->data + network->offset;
+	uint32_t end = network->offset + (four ? weir_load_be16(ip + 2) : 40u + weir_load_be16(ip + 4)), inside = end - icv - 2, room = inside - at;
+	struct esp_usual usual = {.end = end};
+
+	if (a->state != ESP_NULL || a->iv != 0 || icv == ESP_ICV_UNKNOWN || network->protocol != 50 || (network->flags & WEIR_NETWORK_FRAGMENT) ||
+	    end > packet->length || network->end < at + 20 || end < at + 22 + icv || ((end - at) & 3))
+		return usual;
+	bool whole = network->end >= inside + 2, tcp = esp_tcp_sound(p, room);
+	const uint8_t *last = whole ? packet->data + inside : p; /* cut off: anything that may be read */
+	uint32_t padding = last[0] & 3u, header = (uint32_t)(p[12] >> 4) * 4;
+	/* As many of the bytes 1, 2, 3 before it as there should be. */
+	uint32_t wrong = (weir_load_be32(last - 4) ^ 0x010203u >> (24 - padding * 8)) & ((1u << padding * 8) - 1);
+	bool padded = (wrong == 0) & (last[0] <= 3);
+
+	if (__builtin_expect(tcp & ((whole == 0) | (padded & (last[1] == 6) & (header + padding <= room))), 1)) {
+		usual.protocol = 6;
+		usual.behind = icv + 2 + (whole ? padding : 0);
+		usual.slack = whole ? 0 : 3;
+	} else if (whole) {
+		usual.behind = icv + 2 + padding;
+		if (padded && last[1] == 17 && weir_load_be16(p + 4) + padding == room && udp_ports_are_plain(weir_load_be16(p), weir_load_be16(p + 2)))
+			usual.protocol = 17;
+	} else if (esp_is_cut_udp(p, end - at, icv)) {
+		usual.behind = end - at - weir_load_be16(p + 4);
+		usual.protocol = 17;
+	}
+	return usual;
+}
+
+/* The end of what was captured of its payload. */
+static inline uint32_t esp_payload_end(struct esp_usual usual, const struct weir_network *network)
+{
+	uint32_t end = usual.end - usual.behind;
+
+	return end < network->end ? end : network->end;
+}
+
+/* Enters into the facts what was read. */
+static inline void esp_open(struct weir_packet *packet, struct esp_usual usual)
+{
+	struct weir_facts *facts = packet->facts;
+
+	facts->trailer = usual.behind + usual.slack;
+	facts->flags |= WEIR_FACT_ESP_NULL;
+	decode_behind_esp(packet, facts, facts->payload, esp_payload_end(usual, &facts->networks[facts->network_count - 1]), (uint8_t)usual.protocol);
+}
+
+/* The association's packet was read in the usual way. */
+static inline void decapsulate_opened(struct decapsulate *stage, struct association *a)
+{
+	a->misses = 0;
+	stage->statistics.opened++;
+}
+
+/* A packet that is not usual, or of an association that is not settled: as far as that goes. */
+void decapsulate_odd(struct decapsulate *stage, struct association *a, struct weir_packet *packet, uint64_t key);
 
 #endif
