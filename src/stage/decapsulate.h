@@ -37,17 +37,23 @@ struct esp_reading {
 	uint32_t trailer;  /* bytes behind it on the wire */
 };
 
+/* What esp_tcp_sound says, of bytes 12 to 19 and of the ports as big-endian numbers. The room is not looked at. */
+static inline bool esp_tcp_sound_word(uint64_t tcp, uint32_t ports)
+{
+	const uint64_t flags = UINT64_C(1) << 0x10 | UINT64_C(1) << 0x11 | UINT64_C(1) << 0x02 | UINT64_C(1) << 0x12 | UINT64_C(1) << 0x04 | UINT64_C(1) << 0x14;
+
+	return (tcp & UINT64_C(0x0f0000000000ffff)) == 0 && tcp >> 60 >= 5 && (flags >> (tcp >> 48 & 0x37) & 1) && (ports >> 16) * (ports & 0xffff) != 0;
+}
+
 /*
  * Whether a TCP header stands in the 20 bytes here, as in one of 2^26 random ones; room: bytes that it may fill at most. No urgent data: nobody
  * sends it, and it makes for half of what can be told. Reserved bits are 0. Flags (without PSH, ECE, CWR): SYN, SYN ACK, ACK, FIN ACK, RST, RST ACK.
  */
 static inline bool esp_tcp_sound(const uint8_t *p, uint32_t room)
 {
-	const uint64_t flags = UINT64_C(1) << 0x10 | UINT64_C(1) << 0x11 | UINT64_C(1) << 0x02 | UINT64_C(1) << 0x12 | UINT64_C(1) << 0x04 | UINT64_C(1) << 0x14;
-	uint32_t header = (uint32_t)(p[12] >> 4) * 4;
+	uint64_t tcp = weir_load_be64(p + 12);
 
-	return (weir_load_native16(p + 18) == 0) & ((p[12] & 15) == 0) & (flags >> (p[13] & 0x37) & 1) & (header >= 20) & (header <= room) &
-	       (weir_load_native16(p) != 0) & (weir_load_native16(p + 2) != 0);
+	return esp_tcp_sound_word(tcp, weir_load_be32(p)) && (uint32_t)(tcp >> 60) * 4 <= room;
 }
 
 /* Makes the view of a packet whose facts have WEIR_FACT_ESP. */
@@ -147,7 +153,13 @@ struct esp_usual {
 	uint32_t end;      /* of the datagram on the wire, from the packet's first byte */
 	uint32_t behind;   /* bytes behind the payload, up to `end`; less than 64 */
 	uint32_t slack;    /* up to so many of the payload's last are padding, perhaps: that was cut off */
+	uint32_t header;   /* length of the payload's: 20 to 60, or 8 */
+	uint32_t ports;    /* the source's in the high half */
+	uint64_t tcp;      /* bytes 12 to 19 of the TCP header, the first foremost: esp_tcp_… */
 };
+
+static inline uint8_t esp_tcp_flags(uint64_t tcp) { return (uint8_t)(tcp >> 48); }
+static inline uint16_t esp_tcp_window(uint64_t tcp) { return (uint16_t)(tcp >> 32); }
 
 /*
  * UDP of which the trailer was cut off: when its length and the least padding make up the rest, and its bytes are not those that would be taken for IP
@@ -161,6 +173,11 @@ static inline bool esp_is_cut_udp(const uint8_t *p, uint32_t total, uint32_t icv
 	       weir_load_native16(p + 2) && udp_ports_are_plain(weir_load_be16(p), weir_load_be16(p + 2));
 }
 
+/* The end of a payload that is TCP, by the length of its padding: what the last bytes before the ICV are to be, and which of them count. */
+static const struct {
+	uint64_t mask, value;
+} esp_tcp_trailers[4] = {{0xffff, 0x0006}, {0xffffff, 0x010106}, {0xffffffff, 0x01020206}, {UINT64_C(0xffffffffff), UINT64_C(0x0102030306)}};
+
 /*
  * What most packets are: TCP or UDP in transport mode, of an association that is known. As the general way reads it. Whether the trailer was cut off can't be
  * foretold: TCP is read without a branch on that. At least 20 bytes of its payload are there. four: network->version is 4.
@@ -168,31 +185,35 @@ static inline bool esp_is_cut_udp(const uint8_t *p, uint32_t total, uint32_t icv
 static inline __attribute__((always_inline)) struct esp_usual esp_read_usual(const struct weir_packet *packet, const struct weir_facts *facts,
                                                                              const struct weir_network *network, const struct association *a, bool four)
 {
-	uint32_t at = facts->payload, icv = a->icv;
-	const uint8_t *p = packet->data + at, *ip = packet->data + network->offset;
-	uint32_t end = network->offset + (four ? weir_load_be16(ip + 2) : 40u + weir_load_be16(ip + 4)), inside = end - icv - 2, room = inside - at;
+	uint32_t at = facts->payload, icv = a->icv, offset = network->offset, captured_end = network->end;
+	const uint8_t *p = packet->data + at, *ip = packet->data + offset;
+	uint32_t end = offset + (four ? weir_load_be16(ip + 2) : 40u + weir_load_be16(ip + 4)), total = end - at, room = total - icv - 2;
 	struct esp_usual usual = {.end = end};
 
 	if (a->state != ESP_NULL || a->iv != 0 || icv == ESP_ICV_UNKNOWN || network->protocol != 50 || (network->flags & WEIR_NETWORK_FRAGMENT) ||
-	    end > packet->length || network->end < at + 20 || end < at + 22 + icv || ((end - at) & 3))
+	    end > packet->length || captured_end < at + 20 || end < at + 22 + icv || (total & 3))
 		return usual;
-	bool whole = network->end >= inside + 2, tcp = esp_tcp_sound(p, room);
-	const uint8_t *last = whole ? packet->data + inside : p; /* cut off: anything that may be read */
-	uint32_t padding = last[0] & 3u, header = (uint32_t)(p[12] >> 4) * 4;
-	/* As many of the bytes 1, 2, 3 before it as there should be. */
-	uint32_t wrong = (weir_load_be32(last - 4) ^ 0x010203u >> (24 - padding * 8)) & ((1u << padding * 8) - 1);
-	bool padded = (wrong == 0) & (last[0] <= 3);
+	/* All ones when the trailer was captured. If not: anything that may be read is taken for it. */
+	uint64_t whole = (uint64_t)0 - (captured_end >= end - icv);
+	uint64_t trailer = weir_load_be64(whole ? p + room - 6 : p - 6);
+	uint32_t padding = (uint32_t)(trailer >> 8 & 3 & whole);
+	uint64_t wrong = ((trailer ^ esp_tcp_trailers[padding].value) & esp_tcp_trailers[padding].mask) & whole;
 
-	if (__builtin_expect(tcp & ((whole == 0) | (padded & (last[1] == 6) & (header + padding <= room))), 1)) {
+	usual.tcp = weir_load_be64(p + 12);
+	usual.ports = weir_load_be32(p);
+	usual.header = (uint32_t)(usual.tcp >> 60) * 4;
+	usual.behind = icv + 2 + padding;
+	if (__builtin_expect(wrong == 0 && usual.header + padding <= room && esp_tcp_sound_word(usual.tcp, usual.ports), 1)) {
 		usual.protocol = 6;
-		usual.behind = icv + 2 + (whole ? padding : 0);
-		usual.slack = whole ? 0 : 3;
-	} else if (whole) {
-		usual.behind = icv + 2 + padding;
-		if (padded && last[1] == 17 && weir_load_be16(p + 4) + padding == room && udp_ports_are_plain(weir_load_be16(p), weir_load_be16(p + 2)))
-			usual.protocol = 17;
-	} else if (esp_is_cut_udp(p, end - at, icv)) {
-		usual.behind = end - at - weir_load_be16(p + 4);
+		usual.slack = 3 & ~(uint32_t)whole;
+		return usual;
+	}
+	uint16_t length = weir_load_be16(p + 4);
+	usual.header = 8;
+	if (!whole && esp_is_cut_udp(p, total, icv)) {
+		usual.behind = total - length;
+		usual.protocol = 17;
+	} else if (whole && wrong == (6 ^ 17) && length + padding == room && udp_ports_are_plain((uint16_t)(usual.ports >> 16), (uint16_t)usual.ports)) {
 		usual.protocol = 17;
 	}
 	return usual;
