@@ -224,18 +224,20 @@ static inline __attribute__((always_inline)) bool take_payload(struct flow_item 
 	item->tcp_flags = tcp ? esp_tcp_flags(usual.tcp) : 0;
 	if (tcp) {
 		uint32_t headers = header_end - offset + behind;
-		item->sequence = weir_load_be32(p + 4);
-		item->acknowledged = weir_load_be32(p + 8);
+		uint64_t numbers = weir_load_be64(p + 4); /* both at once */
+		numbers = WEIR_NATIVE_BIG ? numbers : numbers << 32 | numbers >> 32;
+		memcpy(&item->sequence, &numbers, sizeof numbers);
 		item->window = esp_tcp_window(usual.tcp);
 		item->payload_bytes = ip_bytes > headers ? ip_bytes - headers : 0;
 	}
 	return true;
 }
+_Static_assert(offsetof(struct flow_item, acknowledged) == offsetof(struct flow_item, sequence) + 4, "written as one");
 _Static_assert(FLOW_ITEM_ROUGH == 1 << 5 && FLOW_ITEM_PAYLOAD == 1 << 7, "bits made of comparisons");
 
 /*
  * Reads what is behind ESP and takes it, in one go: one after the other, with the facts written by the first and read by the second, took more than twice the
- * instructions. False, and nothing is done: it is not usual, its header was cut off, or there is no room for another layer.
+ * instructions. False, and nothing is done: it is not usual, or its header was cut off.
  */
 static inline __attribute__((always_inline)) bool take_behind_esp_as(struct flow_item *restrict item, struct weir_packet *restrict packet,
                                                                      const struct weir_facts *restrict facts, const struct weir_network *restrict network,
@@ -243,8 +245,6 @@ static inline __attribute__((always_inline)) bool take_behind_esp_as(struct flow
 {
 	struct esp_usual usual = esp_read_usual(packet, facts, network, association, four);
 
-	if (facts->layer_count == WEIR_LAYERS_MAX)
-		return false;
 	if (__builtin_expect(usual.protocol == FLOW_PROTOCOL_TCP, 1))
 		return take_payload(item, packet, facts, network, usual, four, true);
 	return usual.protocol != 0 && take_payload(item, packet, facts, network, usual, four, false);
@@ -293,11 +293,10 @@ static inline bool take(struct flow_item *restrict item, struct weir_packet *res
 /* The same of a packet that ends at ESP. */
 static inline bool take_esp(struct decapsulate *decapsulate, struct flow_item *restrict item, struct weir_packet *restrict packet, uint64_t key)
 {
-	const struct weir_facts *facts = packet->facts;
-	const struct weir_network *network = &facts->networks[facts->network_count - 1];
+	const struct weir_network *network = innermost_network(packet->facts);
 	struct association *association = decapsulate_associate(decapsulate, key);
-	bool taken = network->version == 4 ? take_behind_esp_four(item, packet, facts, network, association)
-	                                   : take_behind_esp_six(item, packet, facts, network, association);
+	bool taken = network->version == 4 ? take_behind_esp_four(item, packet, packet->facts, network, association)
+	                                   : take_behind_esp_six(item, packet, packet->facts, network, association);
 
 	if (taken) {
 		decapsulate_opened(decapsulate, association);
@@ -318,28 +317,28 @@ static inline void fetch(const struct weir_packet *packet)
 /* In blocks, so that the associations of a block's packets are on their way before the first is asked for. */
 int flow_items_take(struct weir_batch *batch, struct decapsulate *decapsulate, struct weir_fault *fault)
 {
-	uint32_t count = 0, no_ip = 0;
+	uint32_t no_ip = 0, count = batch->count;
 	uint64_t keys[ESP_BLOCK] = {0};
 
 	if (!batch->items && !(batch->items = malloc(sizeof *batch->items)))
 		return weir_fail(fault, WEIR_E_MEMORY, "no memory for the packets of flows");
-	for (uint32_t from = 0; from < batch->count; from += ESP_BLOCK) {
+	struct flow_item *item = batch->items->items;
+	for (uint32_t from = 0; from < count; from += ESP_BLOCK) {
 		struct weir_packet *packets = &batch->packets[from];
-		uint32_t block = batch->count - from < ESP_BLOCK ? batch->count - from : ESP_BLOCK, ahead = batch->count - from - block;
+		uint32_t block = count - from < ESP_BLOCK ? count - from : ESP_BLOCK, ahead = count - from - block;
+		for (uint32_t i = 0; i < block && i < ahead; i++)
+			fetch(&packets[i + ESP_BLOCK]);
 		if (decapsulate)
 			decapsulate_find(decapsulate, packets, block, keys);
 		for (uint32_t i = 0; i < block; i++) {
-			struct flow_item *item = &batch->items->items[count];
-			if (i < ahead)
-				fetch(&packets[i + ESP_BLOCK]);
 			if (packets[i].verdict == WEIR_DROP)
 				continue;
 			bool taken = keys[i] ? take_esp(decapsulate, item, &packets[i], keys[i]) : take(item, &packets[i]);
-			count += taken;
+			item += taken;
 			no_ip += !taken;
 		}
 	}
-	batch->items->count = count;
+	batch->items->count = (uint32_t)(item - batch->items->items);
 	batch->items->no_ip = no_ip;
 	return 0;
 }

@@ -23,15 +23,18 @@ static inline uint64_t flow_hash_ends(uint64_t a, uint64_t b, uint8_t protocol)
 	return hash ? hash : 1;
 }
 
+/* A bit that tables with less than 2^40 places don't look at: so that a hash is never 0. */
+#define FLOW_HASH_SET (UINT64_C(1) << 40)
+
 /*
  * Of the two addresses alone: symmetric, since sum and product say which two numbers they are, but not which is which. Nothing is sorted, because which is
- * lower can't be foretold.
+ * lower can't be foretold. Less than 2^63.
  */
 static inline uint64_t flow_hash_addresses_four(const uint8_t *s, const uint8_t *t)
 {
 	uint64_t source = weir_load_native32(s), destination = weir_load_native32(t);
 
-	return flow_hash_mix((source * destination) ^ FLOW_HASH_KEY_1, (source + destination) ^ FLOW_HASH_KEY_2);
+	return flow_hash_mix((source * destination) ^ FLOW_HASH_KEY_1, (source + destination) ^ FLOW_HASH_KEY_2) >> 1 | FLOW_HASH_SET;
 }
 
 static inline uint64_t flow_hash_addresses_six(const uint8_t *s, const uint8_t *t)
@@ -39,7 +42,7 @@ static inline uint64_t flow_hash_addresses_six(const uint8_t *s, const uint8_t *
 	uint64_t source = flow_hash_mix(weir_load_native64(s) ^ FLOW_HASH_KEY_1, weir_load_native64(s + 8) ^ FLOW_HASH_KEY_2);
 	uint64_t destination = flow_hash_mix(weir_load_native64(t) ^ FLOW_HASH_KEY_1, weir_load_native64(t + 8) ^ FLOW_HASH_KEY_2);
 
-	return source + destination;
+	return (source + destination) >> 1 | FLOW_HASH_SET;
 }
 
 /*
@@ -49,18 +52,11 @@ static inline uint64_t flow_hash_addresses_six(const uint8_t *s, const uint8_t *
 static inline uint64_t flow_hash_ports(uint64_t addresses, uint16_t source_port, uint16_t destination_port, uint8_t protocol)
 {
 	uint64_t ports = (uint64_t)((uint32_t)source_port + destination_port) << 32 | (uint32_t)source_port * destination_port;
-	uint64_t hash = flow_hash_mix(addresses ^ FLOW_HASH_KEY_1, (ports ^ (uint64_t)protocol << 56) ^ FLOW_HASH_KEY_2);
 
-	return hash + !hash;
+	return flow_hash_mix(addresses ^ FLOW_HASH_KEY_1, (ports ^ (uint64_t)protocol << 56) ^ FLOW_HASH_KEY_2) | FLOW_HASH_SET;
 }
 
-static inline uint64_t flow_hash_portless(uint64_t addresses, uint8_t protocol)
-{
-	uint64_t hash = addresses + protocol;
-
-	return hash + !hash;
-}
-
+static inline uint64_t flow_hash_portless(uint64_t addresses, uint8_t protocol) { return addresses + protocol; }
 static inline uint64_t flow_hash_addresses_of(uint64_t portless, uint8_t protocol) { return portless - protocol; }
 
 static inline uint64_t flow_hash(const uint8_t *data, const struct weir_network *network)

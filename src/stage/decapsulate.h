@@ -103,19 +103,21 @@ struct decapsulate {
 
 static inline struct association_set *decapsulate_set(const struct decapsulate *stage, uint64_t key) { return &stage->sets[key >> 20 & stage->set_mask]; }
 
+static inline struct weir_network *innermost_network(struct weir_facts *facts) { return &facts->networks[facts->network_count] - 1; }
+
 /*
  * Of the SPI and the addresses: decoding has hashed these, the same for both directions, so that the end of the destination's has to come in. Without a
  * branch on the version, which could not be foretold. Never 0.
  */
 static inline uint64_t decapsulate_key(const struct weir_packet *packet)
 {
-	const struct weir_facts *facts = packet->facts;
-	const struct weir_network *network = &facts->networks[facts->network_count - 1];
+	struct weir_facts *facts = packet->facts;
+	const struct weir_network *network = innermost_network(facts);
 	uint64_t spi = weir_load_native32(packet->data + facts->payload - 8);
 	uint64_t destination = weir_load_native32(packet->data + network->destination + (network->version & 2u) * 6u);
 	uint64_t key = flow_hash_mix(facts->flow_hash ^ FLOW_HASH_KEY_1, (spi << 32 | destination) ^ FLOW_HASH_KEY_2);
 
-	return key + !key;
+	return key | 1;
 }
 
 /* The keys of those among `count` packets, ESP_BLOCK at most, that end at ESP and were not dropped, and 0 of the others; calls for their associations. */
@@ -137,7 +139,8 @@ struct association *decapsulate_associate_new(struct decapsulate *stage, uint64_
 static inline struct association *decapsulate_associate(struct decapsulate *stage, uint64_t key)
 {
 	struct association *ways = decapsulate_set(stage, key)->ways;
-	struct association *a = &ways[(ways[1].key == key) + (ways[2].key == key) * 2 + (ways[3].key == key) * 3];
+	unsigned last = ways[3].key == key;
+	struct association *a = &ways[(ways[1].key == key) + (((ways[2].key == key) | last) << 1) + last];
 
 	if (__builtin_expect(a->key != key, 0))
 		a = decapsulate_associate_new(stage, key);
@@ -190,12 +193,12 @@ static inline __attribute__((always_inline)) struct esp_usual esp_read_usual(con
 	uint32_t end = offset + (four ? weir_load_be16(ip + 2) : 40u + weir_load_be16(ip + 4)), total = end - at, room = total - icv - 2;
 	struct esp_usual usual = {.end = end};
 
-	if (a->state != ESP_NULL || a->iv != 0 || icv == ESP_ICV_UNKNOWN || network->protocol != 50 || (network->flags & WEIR_NETWORK_FRAGMENT) ||
+	if (a->state != ESP_NULL || a->iv != 0 || icv == ESP_ICV_UNKNOWN || facts->layer_count == WEIR_LAYERS_MAX || network->protocol != 50 || (network->flags & WEIR_NETWORK_FRAGMENT) ||
 	    end > packet->length || captured_end < at + 20 || end < at + 22 + icv || (total & 3))
 		return usual;
 	/* All ones when the trailer was captured. If not: anything that may be read is taken for it. */
 	uint64_t whole = (uint64_t)0 - (captured_end >= end - icv);
-	uint64_t trailer = weir_load_be64(whole ? p + room - 6 : p - 6);
+	uint64_t trailer = weir_load_be64(p - 6 + (room & whole));
 	uint32_t padding = (uint32_t)(trailer >> 8 & 3 & whole);
 	uint64_t wrong = ((trailer ^ esp_tcp_trailers[padding].value) & esp_tcp_trailers[padding].mask) & whole;
 
