@@ -202,8 +202,8 @@ static inline void take_as(struct flow_item *restrict item, struct weir_packet *
 		take_odd(item, packet, network->flags);
 }
 
-/* Of a packet whose payload behind ESP is TCP, or else UDP. False, and nothing is done: its header was cut off. */
-static inline __attribute__((always_inline)) bool take_payload(struct flow_item *restrict item, struct weir_packet *restrict packet,
+/* Of a packet whose payload behind ESP is TCP, or else UDP. The next item; NULL, and nothing is done: its header was cut off. */
+static inline __attribute__((always_inline)) struct flow_item *take_payload(struct flow_item *restrict item, struct weir_packet *restrict packet,
                                                                const struct weir_facts *restrict facts, const struct weir_network *restrict network,
                                                                const struct esp_usual usual, bool four, bool tcp)
 {
@@ -215,7 +215,7 @@ static inline __attribute__((always_inline)) bool take_payload(struct flow_item 
 	uint64_t addresses = flow_hash_addresses_of(facts->flow_hash, 50);
 
 	if (header_end > end)
-		return false;
+		return NULL;
 	bool high = take_ends(&item->key, ip + (four ? 12 : 8), ip + (four ? 16 : 24), source_port, destination_port, vlan, protocol, four);
 	uint32_t bits = tcp ? (uint32_t)(packet->captured < packet->length) << 5 | FLOW_ITEM_TCP : 0;
 	bits |= (uint32_t)(header_end < end) << 7;
@@ -230,37 +230,44 @@ static inline __attribute__((always_inline)) bool take_payload(struct flow_item 
 		item->window = esp_tcp_window(usual.tcp);
 		item->payload_bytes = ip_bytes > headers ? ip_bytes - headers : 0;
 	}
-	return true;
+	return item + 1;
 }
 _Static_assert(offsetof(struct flow_item, acknowledged) == offsetof(struct flow_item, sequence) + 4, "written as one");
 _Static_assert(FLOW_ITEM_ROUGH == 1 << 5 && FLOW_ITEM_PAYLOAD == 1 << 7, "bits made of comparisons");
 
 /*
  * Reads what is behind ESP and takes it, in one go: one after the other, with the facts written by the first and read by the second, took more than twice the
- * instructions. False, and nothing is done: it is not usual, or its header was cut off.
+ * instructions. The next item; NULL, and nothing is done: it is not usual, or its header was cut off. UDP is asked for apart: what is usual has all
+ * registers to itself, and so has each version of IP.
  */
-static inline __attribute__((always_inline)) bool take_behind_esp_as(struct flow_item *restrict item, struct weir_packet *restrict packet,
-                                                                     const struct weir_facts *restrict facts, const struct weir_network *restrict network,
-                                                                     const struct association *association, bool four)
+static __attribute__((noinline)) struct flow_item *take_udp_behind_esp(struct flow_item *item, struct weir_packet *packet, const struct weir_facts *facts,
+                                                                       const struct weir_network *network, const struct association *association)
 {
-	struct esp_usual usual = esp_read_usual(packet, facts, network, association, four);
+	struct esp_usual usual = esp_read_udp(packet, facts, network, association, network->version == 4);
 
-	if (__builtin_expect(usual.protocol == FLOW_PROTOCOL_TCP, 1))
-		return take_payload(item, packet, facts, network, usual, four, true);
-	return usual.protocol != 0 && take_payload(item, packet, facts, network, usual, four, false);
+	if (usual.protocol == 0)
+		return NULL;
+	return network->version == 4 ? take_payload(item, packet, facts, network, usual, true, false) : take_payload(item, packet, facts, network, usual, false, false);
 }
 
-/* Each has all registers to itself. */
-static __attribute__((noinline)) bool take_behind_esp_four(struct flow_item *item, struct weir_packet *packet, const struct weir_facts *facts,
-                                                           const struct weir_network *network, const struct association *association)
+static __attribute__((noinline)) struct flow_item *take_behind_esp_four(struct flow_item *item, struct weir_packet *packet, const struct weir_facts *facts,
+                                                                        const struct weir_network *network, const struct association *association)
 {
-	return take_behind_esp_as(item, packet, facts, network, association, true);
+	struct esp_usual usual = esp_read_tcp(packet, facts, network, association, true);
+
+	if (__builtin_expect(usual.protocol == 0, 0))
+		return take_udp_behind_esp(item, packet, facts, network, association);
+	return take_payload(item, packet, facts, network, usual, true, true);
 }
 
-static __attribute__((noinline)) bool take_behind_esp_six(struct flow_item *item, struct weir_packet *packet, const struct weir_facts *facts,
-                                                          const struct weir_network *network, const struct association *association)
+static __attribute__((noinline)) struct flow_item *take_behind_esp_six(struct flow_item *item, struct weir_packet *packet, const struct weir_facts *facts,
+                                                                       const struct weir_network *network, const struct association *association)
 {
-	return take_behind_esp_as(item, packet, facts, network, association, false);
+	struct esp_usual usual = esp_read_tcp(packet, facts, network, association, false);
+
+	if (__builtin_expect(usual.protocol == 0, 0))
+		return take_udp_behind_esp(item, packet, facts, network, association);
+	return take_payload(item, packet, facts, network, usual, false, true);
 }
 
 void flow_item_open(const struct flow_item *item)
@@ -290,20 +297,20 @@ static inline bool take(struct flow_item *restrict item, struct weir_packet *res
 	return true;
 }
 
-/* The same of a packet that ends at ESP. */
-static inline bool take_esp(struct decapsulate *decapsulate, struct flow_item *restrict item, struct weir_packet *restrict packet, uint64_t key)
+/* The same of a packet that ends at ESP. The next item. */
+static inline struct flow_item *take_esp(struct decapsulate *decapsulate, struct flow_item *item, struct weir_packet *packet, uint64_t key)
 {
 	const struct weir_network *network = innermost_network(packet->facts);
 	struct association *association = decapsulate_associate(decapsulate, key);
-	bool taken = network->version == 4 ? take_behind_esp_four(item, packet, packet->facts, network, association)
-	                                   : take_behind_esp_six(item, packet, packet->facts, network, association);
+	struct flow_item *next = network->version == 4 ? take_behind_esp_four(item, packet, packet->facts, network, association)
+	                                               : take_behind_esp_six(item, packet, packet->facts, network, association);
 
-	if (taken) {
+	if (__builtin_expect(next != NULL, 1)) {
 		decapsulate_opened(decapsulate, association);
-		return true;
+		return next;
 	}
 	decapsulate_odd(decapsulate, association, packet, key);
-	return take(item, packet);
+	return item + take(item, packet);
 }
 
 /* Calls for what of a packet further on will be read. Decoding wrote it, on another core perhaps, whose cache has to give it up first. */
@@ -333,9 +340,9 @@ int flow_items_take(struct weir_batch *batch, struct decapsulate *decapsulate, s
 		for (uint32_t i = 0; i < block; i++) {
 			if (packets[i].verdict == WEIR_DROP)
 				continue;
-			bool taken = keys[i] ? take_esp(decapsulate, item, &packets[i], keys[i]) : take(item, &packets[i]);
-			item += taken;
-			no_ip += !taken;
+			struct flow_item *next = keys[i] ? take_esp(decapsulate, item, &packets[i], keys[i]) : item + take(item, &packets[i]);
+			no_ip += next == item;
+			item = next;
 		}
 	}
 	batch->items->count = (uint32_t)(item - batch->items->items);

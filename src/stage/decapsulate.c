@@ -246,8 +246,10 @@ static void process_packet(struct decapsulate *stage, struct weir_packet *packet
 {
 	struct association *a = decapsulate_associate(stage, key);
 	const struct weir_network *network = &packet->facts->networks[packet->facts->network_count - 1];
-	struct esp_usual usual = esp_read_usual(packet, packet->facts, network, a, network->version == 4);
+	struct esp_usual usual = esp_read_tcp(packet, packet->facts, network, a, network->version == 4);
 
+	if (!usual.protocol)
+		usual = esp_read_udp(packet, packet->facts, network, a, network->version == 4);
 	if (!usual.protocol) {
 		decapsulate_odd(stage, a, packet, key);
 		return;

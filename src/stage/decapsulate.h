@@ -182,43 +182,74 @@ static const struct {
 } esp_tcp_trailers[4] = {{0xffff, 0x0006}, {0xffffff, 0x010106}, {0xffffffff, 0x01020206}, {UINT64_C(0xffffffffff), UINT64_C(0x0102030306)}};
 
 /*
- * What most packets are: TCP or UDP in transport mode, of an association that is known. As the general way reads it. Whether the trailer was cut off can't be
- * foretold: TCP is read without a branch on that. At least 20 bytes of its payload are there. four: network->version is 4.
+ * Whether it may be usual: ESP in a whole datagram, of an association that is known to have nothing but 20 bytes or more of payload and a trailer around an ICV
+ * of known length. four: network->version is 4.
  */
-static inline __attribute__((always_inline)) struct esp_usual esp_read_usual(const struct weir_packet *packet, const struct weir_facts *facts,
-                                                                             const struct weir_network *network, const struct association *a, bool four)
+static inline __attribute__((always_inline)) bool esp_framed(const struct weir_packet *packet, const struct weir_facts *facts, const struct weir_network *network,
+                                                             const struct association *a, bool four, uint32_t *end)
 {
-	uint32_t at = facts->payload, icv = a->icv, offset = network->offset, captured_end = network->end;
-	const uint8_t *p = packet->data + at, *ip = packet->data + offset;
-	uint32_t end = offset + (four ? weir_load_be16(ip + 2) : 40u + weir_load_be16(ip + 4)), total = end - at, room = total - icv - 2;
-	struct esp_usual usual = {.end = end};
+	const uint8_t *ip = packet->data + network->offset;
+	uint32_t at = facts->payload;
 
-	if (a->state != ESP_NULL || a->iv != 0 || icv == ESP_ICV_UNKNOWN || facts->layer_count == WEIR_LAYERS_MAX || network->protocol != 50 || (network->flags & WEIR_NETWORK_FRAGMENT) ||
-	    end > packet->length || captured_end < at + 20 || end < at + 22 + icv || (total & 3))
+	*end = network->offset + (four ? weir_load_be16(ip + 2) : 40u + weir_load_be16(ip + 4));
+	return a->state == ESP_NULL && a->iv == 0 && a->icv != ESP_ICV_UNKNOWN && facts->layer_count != WEIR_LAYERS_MAX && network->protocol == 50 &&
+	       !(network->flags & WEIR_NETWORK_FRAGMENT) && *end <= packet->length && network->end >= at + 20 && *end >= at + 22 + a->icv &&
+	       ((*end - at) & 3) == 0;
+}
+
+/*
+ * What most packets are: TCP in transport mode, of an association that is known. As the general way reads it. Whether the trailer was cut off can't be
+ * foretold: there is no branch on that.
+ */
+static inline __attribute__((always_inline)) struct esp_usual esp_read_tcp(const struct weir_packet *packet, const struct weir_facts *facts,
+                                                                           const struct weir_network *network, const struct association *a, bool four)
+{
+	struct esp_usual usual = {.protocol = 0};
+
+	if (!esp_framed(packet, facts, network, a, four, &usual.end))
 		return usual;
+	uint32_t at = facts->payload, icv = a->icv, room = usual.end - icv - 2 - at;
+	const uint8_t *p = packet->data + at;
 	/* All ones when the trailer was captured. If not: anything that may be read is taken for it. */
-	uint64_t whole = (uint64_t)0 - (captured_end >= end - icv);
+	uint64_t whole = (uint64_t)0 - (network->end >= usual.end - icv);
 	uint64_t trailer = weir_load_be64(p - 6 + (room & whole));
 	uint32_t padding = (uint32_t)(trailer >> 8 & 3 & whole);
-	uint64_t wrong = ((trailer ^ esp_tcp_trailers[padding].value) & esp_tcp_trailers[padding].mask) & whole;
 
 	usual.tcp = weir_load_be64(p + 12);
 	usual.ports = weir_load_be32(p);
 	usual.header = (uint32_t)(usual.tcp >> 60) * 4;
 	usual.behind = icv + 2 + padding;
-	if (__builtin_expect(wrong == 0 && usual.header + padding <= room && esp_tcp_sound_word(usual.tcp, usual.ports), 1)) {
+	usual.slack = 3 & ~(uint32_t)whole;
+	if (__builtin_expect(((trailer ^ esp_tcp_trailers[padding].value) & esp_tcp_trailers[padding].mask & whole) == 0, 1) &&
+	    usual.header + padding <= room && esp_tcp_sound_word(usual.tcp, usual.ports))
 		usual.protocol = 6;
-		usual.slack = 3 & ~(uint32_t)whole;
+	return usual;
+}
+
+/* The same of UDP, which is asked for when it is not TCP. */
+static inline struct esp_usual esp_read_udp(const struct weir_packet *packet, const struct weir_facts *facts, const struct weir_network *network,
+                                            const struct association *a, bool four)
+{
+	struct esp_usual usual = {.header = 8};
+
+	if (!esp_framed(packet, facts, network, a, four, &usual.end))
+		return usual;
+	uint32_t at = facts->payload, icv = a->icv, total = usual.end - at, room = total - icv - 2;
+	const uint8_t *p = packet->data + at;
+	uint16_t length = weir_load_be16(p + 4);
+
+	usual.ports = weir_load_be32(p);
+	if (network->end < usual.end - icv) {
+		usual.behind = total - length;
+		usual.protocol = esp_is_cut_udp(p, total, icv) ? 17 : 0;
 		return usual;
 	}
-	uint16_t length = weir_load_be16(p + 4);
-	usual.header = 8;
-	if (!whole && esp_is_cut_udp(p, total, icv)) {
-		usual.behind = total - length;
+	uint64_t trailer = weir_load_be64(p - 6 + room);
+	uint32_t padding = (uint32_t)(trailer >> 8 & 3);
+	usual.behind = icv + 2 + padding;
+	if (((trailer ^ esp_tcp_trailers[padding].value) & esp_tcp_trailers[padding].mask) == (6 ^ 17) && length + padding == room &&
+	    udp_ports_are_plain((uint16_t)(usual.ports >> 16), (uint16_t)usual.ports))
 		usual.protocol = 17;
-	} else if (whole && wrong == (6 ^ 17) && length + padding == room && udp_ports_are_plain((uint16_t)(usual.ports >> 16), (uint16_t)usual.ports)) {
-		usual.protocol = 17;
-	}
 	return usual;
 }
 
