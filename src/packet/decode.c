@@ -90,6 +90,7 @@ static const struct decoder_row udp_ports[] = {
 const tunnel_ports_vector tunnel_ports = {4789, 6081, 2152, 3386, 4500, 1701, 3544, 6635};
 _Static_assert(sizeof udp_ports / sizeof udp_ports[0] == sizeof tunnel_ports / sizeof(uint16_t), "the same in both");
 
+#define AHEAD 6 /* packets */
 #define COUNT(rows) (sizeof(rows) / sizeof(rows)[0])
 
 static decode_step *find(const struct decoder_row *rows, size_t count, uint32_t key)
@@ -362,18 +363,18 @@ int weir_decode_batch(struct weir_batch *batch, struct weir_fault *fault)
 		if (!batch->facts)
 			return weir_fail(fault, WEIR_E_MEMORY, "no memory to decode packets");
 	}
-	for (uint32_t i = 0; i < batch->count; i++) {
-		struct weir_packet *packet = &batch->packets[i];
-		/* The headers of packets further on are on their way while this one is decoded. */
-		if (i + 6 < batch->count) {
-			__builtin_prefetch(batch->packets[i + 6].data);
-			__builtin_prefetch(&batch->facts[i + 6], 1);
-			__builtin_prefetch(&batch->facts[i + 6].layers[0], 1);
-		}
+	struct weir_packet *packet = batch->packets;
+	const struct weir_packet *end = packet + batch->count;
+	/* The headers of packets further on are on their way while this one is decoded; the last have none behind them. */
+	for (struct weir_facts *facts = batch->facts; packet < end; packet++, facts++) {
+		ptrdiff_t ahead = end - packet > AHEAD ? AHEAD : 0;
+		__builtin_prefetch(packet[ahead].data);
+		__builtin_prefetch(&facts[ahead], 1);
+		__builtin_prefetch(&facts[ahead].layers[0], 1);
 		if (packet->verdict != WEIR_KEEP)
 			continue;
-		packet->facts = &batch->facts[i];
-		weir_decode(packet, packet->facts);
+		packet->facts = facts;
+		weir_decode(packet, facts);
 	}
 	return 0;
 }
