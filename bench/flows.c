@@ -133,21 +133,21 @@ static void measure(uint64_t packets, uint32_t flows)
 
 static void measure_file(const char *path)
 {
-	enum { READ, DECODE, DECAPSULATE, ITEMS, FLOWS, STEPS };
-	static const char *const names[STEPS] = {"read", "decode", "decapsulate", "items", "flows"};
+	enum { READ, DECODE, ITEMS, FLOWS, STEPS };
+	static const char *const names[STEPS] = {"read", "decode", "decapsulate and items", "flows"};
 	struct weir_flow_sink sink = {&nowhere};
 	struct weir_flow_options options = {.idle_ns = INT64_C(90000000000), .active_ns = INT64_C(1800000000000), .memory_bytes = 1u << 30, .sink = &sink, .items_taken = true};
 	struct weir_flow_statistics statistics;
 	struct weir_batch *batch = weir_batch_new();
-	struct weir_stage *stages[STEPS] = {[DECODE] = weir_decode_stage_new(), [ITEMS] = weir_flow_items_stage_new()};
+	struct weir_stage *decapsulate, *stages[STEPS] = {[DECODE] = weir_decode_stage_new()};
 	struct weir_source *source;
 	struct weir_fault fault;
 	double spent[STEPS] = {0};
 	uint64_t packets = 0;
 	int more = 1;
 
-	if (!batch || weir_capture_open(path, NULL, &source, &fault) < 0 || weir_decapsulate_deciding_stage_new(0, &stages[DECAPSULATE], &fault) < 0 ||
-	    weir_flow_stage_new(&options, &stages[FLOWS], &fault) < 0) {
+	if (!batch || weir_capture_open(path, NULL, &source, &fault) < 0 || weir_decapsulate_stage_new(0, &decapsulate, &fault) < 0 ||
+	    !(stages[ITEMS] = weir_flow_items_stage_new(decapsulate, false)) || weir_flow_stage_new(&options, &stages[FLOWS], &fault) < 0) {
 		fprintf(stderr, "flows: %s\n", fault.message);
 		exit(1);
 	}
@@ -166,11 +166,12 @@ static void measure_file(const char *path)
 	}
 	weir_flow_stage_statistics(stages[FLOWS], &statistics);
 	for (int i = READ; i < STEPS; i++)
-		printf("%-12s %6.1f ns/packet\n", names[i], spent[i] / (double)packets * 1e9);
+		printf("%-22s %6.1f ns/packet\n", names[i], spent[i] / (double)packets * 1e9);
 	printf("%" PRIu64 " packets, %" PRIu64 " records, %" PRIu64 " flows at once at most, %" PRIu64 " MiB\n", packets, statistics.records + statistics.active,
 	       statistics.most_active, statistics.memory_bytes >> 20);
 	for (int i = DECODE; i < STEPS; i++)
 		weir_stage_close(stages[i]);
+	weir_stage_close(decapsulate);
 	weir_source_close(source);
 	weir_batch_free(batch);
 }

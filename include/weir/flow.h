@@ -214,10 +214,13 @@ struct weir_flow_options {
 };
 
 /*
- * What the flow stage does first, as a stage of its own that is parallel: takes what flows need of each packet, and opens what weir_decapsulate_deciding_stage_new
- * decided to open. Nothing that changes packets, facts or verdicts stands between the two. NULL when there is no memory.
+ * What the flow stage does first, as a stage of its own: takes what flows need of each packet. Nothing that changes packets, facts or verdicts stands between the
+ * two. decapsulate: NULL, then it is parallel; or a stage of weir_decapsulate_stage_new, which then does not stand in the pipeline itself: this one does its work
+ * in the same go, in half the time. It stays the caller's, has to live as long, and its state is saved and loaded as ever. open: the facts go on behind ESP after
+ * this stage, as after that; otherwise those of most packets still end at ESP, and the flow stage opens the few that it looks at: where nobody
+ * behind it looks at facts. NULL when there is no memory.
  */
-struct weir_stage *weir_flow_items_stage_new(void);
+struct weir_stage *weir_flow_items_stage_new(struct weir_stage *decapsulate, bool open);
 
 /*
  * The flow stage: in order, one batch at a time. Wants facts (decode before it, decapsulation if any). Packets of WEIR_DUPLICATE

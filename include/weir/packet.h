@@ -128,7 +128,6 @@ struct weir_batch {
 	uint64_t source_bytes; /* position in the input after this batch, in bytes of the file on disk: for progress bars */
 	struct weir_buffer *buffers[WEIR_BATCH_BUFFERS];
 	struct weir_facts *facts; /* WEIR_BATCH_PACKETS of them, allocated by the decode stage's first use */
-	struct esp_decision *esp; /* by packet: what decapsulation decided and nobody did yet (packet/esp.h); likewise */
 	struct flow_items *items; /* what the flow stage needs of the packets (src/flow/item.h); likewise */
 	struct weir_arena *arena; /* for stages that change bytes; emptied by weir_batch_reset */
 	/*

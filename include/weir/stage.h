@@ -111,12 +111,6 @@ const struct weir_dedup_pair *weir_dedup_pairs(const struct weir_stage *dedup, s
  */
 int weir_decapsulate_stage_new(uint64_t memory_bytes, struct weir_stage **stage, struct weir_fault *fault);
 
-/*
- * The same, but of most packets it only decides that they are to be opened, which depends on those before them. weir_flow_items_stage_new opens them,
- * which may be done for several batches at once: it stands right behind this one.
- */
-int weir_decapsulate_deciding_stage_new(uint64_t memory_bytes, struct weir_stage **stage, struct weir_fault *fault);
-
 struct weir_decapsulate_statistics {
 	uint64_t esp, opened, encrypted, undecided; /* packets; the first is the sum of the others. undecided: also what could not be read */
 	uint64_t associations, associations_null;   /* met; found to be NULL. One that had to go and came again counts again. */

@@ -73,8 +73,9 @@ static int make_stages(struct run *run, struct weir_fault *fault)
 		error = weir_applications_new(&applications, &run->applications, fault);
 	}
 	if (!error && wants(run, WEIR_RUN_FLOWS)) {
-		error = weir_decapsulate_deciding_stage_new(memory / 32, &run->decapsulate, fault);
-		run->flow_items = weir_flow_items_stage_new();
+		error = weir_decapsulate_stage_new(memory / 32, &run->decapsulate, fault);
+		/* Who keeps packets looks at their facts. */
+		run->flow_items = error ? NULL : weir_flow_items_stage_new(run->decapsulate, run->plan.packets);
 		run->flow_sink = run_flow_sink_new(run);
 		if (!error && (!run->flow_sink || !run->flow_items))
 			error = weir_fail(fault, WEIR_E_MEMORY, "no memory for flow records");
@@ -140,7 +141,7 @@ static bool stopped(const struct run *run)
 static int run_pipeline(struct run *run, struct weir_source *source, struct weir_sink *sink, struct weir_fault *fault)
 {
 	struct weir_pipeline pipeline = {.source = source, .sink = sink, .threads = run->threads, .stop = run->options->stop};
-	struct weir_stage *stages[] = {run->decode, run->digest, run->dedup, run->decapsulate, run->flow_items, run->flow};
+	struct weir_stage *stages[] = {run->decode, run->digest, run->dedup, run->flow_items, run->flow};
 	size_t count = 0;
 
 	for (size_t i = 0; i < sizeof stages / sizeof stages[0]; i++)

@@ -47,7 +47,7 @@ struct run {
 	struct weir_pipeline pipeline;
 	size_t stage_count;
 	struct weir_sink nothing;
-	struct weir_stage *flow_stage;
+	struct weir_stage *decapsulate, *flow_stage;
 	struct weir_applications *applications;
 	struct weir_campaign *campaign;
 	struct progress progress;
@@ -144,10 +144,9 @@ static int open_campaign(struct run *run, const char *path, const struct flows_r
 
 static int add_decapsulation(struct run *run, struct weir_fault *fault)
 {
-	struct weir_stage *stage;
-	int error = weir_decapsulate_deciding_stage_new(0, &stage, fault);
+	int error = weir_decapsulate_stage_new(0, &run->decapsulate, fault);
 
-	return error ? error : add_stage(run, stage, fault);
+	return error ? error : add_stage(run, weir_flow_items_stage_new(run->decapsulate, false), fault);
 }
 
 static int add_flow_stages(struct run *run, const struct flows_request *request, struct weir_flow_sink *sink, struct weir_fault *fault)
@@ -159,8 +158,6 @@ static int add_flow_stages(struct run *run, const struct flows_request *request,
 
 	if (!error)
 		error = add_decapsulation(run, fault);
-	if (!error)
-		error = add_stage(run, weir_flow_items_stage_new(), fault);
 	if (!error && !request->no_applications)
 		error = weir_applications_new(&(struct weir_applications_options){.memory_bytes = 0}, &run->applications, fault);
 	options.applications = run->applications;
@@ -220,6 +217,7 @@ int flows_make(const struct command *command, const struct flows_file *files, si
 	}
 	for (size_t i = 0; i < run.stage_count; i++)
 		weir_stage_close(run.pipeline.stages[i]);
+	weir_stage_close(run.decapsulate);
 	weir_source_close(run.pipeline.source);
 	weir_campaign_close(run.campaign);
 	weir_applications_free(run.applications);

@@ -23,6 +23,7 @@ void flow_name_packet(struct flow_stage *stage, uint32_t entry, const struct flo
 	struct weir_application_flow flow = named_flow(hot, &source, &destination);
 	bool reversed = !!(item->bits & FLOW_ITEM_HIGH) != !!(hot->state & FLOW_SOURCE_IS_HIGH);
 
+	flow_item_open(item);
 	weir_application_see(stage->options.applications, application, &flow, item->packet, item->packet->facts, reversed);
 	if (application->decided)
 		hot->state &= (uint16_t)~FLOW_UNDECIDED;

@@ -132,6 +132,7 @@ static void begin(struct flow_stage *stage, uint32_t entry, const struct flow_it
 	if (!!(item->bits & FLOW_ITEM_HIGH) != answers)
 		hot->state |= FLOW_SOURCE_IS_HIGH;
 	hot->first_ns = hot->last_ns = item->time_ns;
+	flow_item_open(item);
 	take_addresses(hot, cold, &stage->table.outer[entry], item, packet);
 	take_tunnel(cold, packet);
 	if (item->key.protocol == FLOW_PROTOCOL_ICMP || item->key.protocol == FLOW_PROTOCOL_ICMPV6)
@@ -430,6 +431,11 @@ static void count_item(struct flow_stage *stage, const struct flow_item *item)
 		cold->vantages |= UINT64_C(1) << item->vantage;
 		return;
 	}
+<<<<<<< HEAD
+=======
+	if ((hot->state & FLOW_UNDECIDED) && ((item->bits & FLOW_ITEM_PAYLOAD) || hot->directions[side].packets == 0))
+		flow_name_packet(stage, item->entry, item);
+>>>>>>> p-decode
 	if (__builtin_expect(item->bits & FLOW_ITEM_PROCESS, 0) && (hot->state & FLOW_PROCESSES) != FLOW_PROCESSES)
 		flow_process_packet(stage, item);
 	bool over = look_into(stage, item, hot, &hot->directions[side]);
@@ -565,7 +571,7 @@ static int take_items(struct flow_stage *stage, struct flow_items *all, struct w
 static int process(struct weir_stage *generic, struct weir_batch *batch, struct weir_fault *fault)
 {
 	struct flow_stage *stage = (struct flow_stage *)generic;
-	int error = stage->options.items_taken ? 0 : flow_items_take(batch, fault);
+	int error = stage->options.items_taken ? 0 : flow_items_take(batch, NULL, fault);
 
 	stage->batch = batch;
 	if (!error)

@@ -21,7 +21,6 @@ struct weir_batch *weir_batch_new(void)
 		return NULL;
 	}
 	batch->facts = NULL;
-	batch->esp = NULL;
 	batch->items = NULL;
 	batch->buffer_count = 0;
 	weir_batch_reset(batch);
@@ -35,7 +34,6 @@ void weir_batch_free(struct weir_batch *batch)
 	weir_batch_reset(batch);
 	arena_free(batch->arena);
 	free(batch->items);
-	free(batch->esp);
 	free(batch->facts);
 	free(batch);
 }

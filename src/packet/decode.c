@@ -6,7 +6,6 @@
 #include <weir/pipeline.h>
 
 #include "packet/decoding.h"
-#include "packet/esp.h"
 #include "packet/flow_hash.h"
 
 static const struct decoder_row linktypes[] = {
@@ -87,6 +86,11 @@ static const struct decoder_row udp_ports[] = {
 	{6635, decode_mpls},
 };
 
+/* The ports of these, for a look at all of them at once (decoding.h). */
+const tunnel_ports_vector tunnel_ports = {4789, 6081, 2152, 3386, 4500, 1701, 3544, 6635};
+_Static_assert(sizeof udp_ports / sizeof udp_ports[0] == sizeof tunnel_ports / sizeof(uint16_t), "the same in both");
+
+#define AHEAD 6 /* packets */
 #define COUNT(rows) (sizeof(rows) / sizeof(rows)[0])
 
 static decode_step *find(const struct decoder_row *rows, size_t count, uint32_t key)
@@ -151,14 +155,6 @@ void decode_by_udp_port(struct decoding *d, uint16_t source, uint16_t destinatio
 		d->next = find(udp_ports, COUNT(udp_ports), source);
 }
 
-bool udp_ports_are_plain(uint16_t source, uint16_t destination)
-{
-	for (size_t i = 0; i < COUNT(udp_ports); i++)
-		if (udp_ports[i].key == source || udp_ports[i].key == destination)
-			return false;
-	return true;
-}
-
 static void finish(struct decoding *d)
 {
 	struct weir_facts *facts = d->facts;
@@ -221,18 +217,6 @@ static __attribute__((noinline)) void behind_esp_general(const struct weir_packe
 	decode_rest(&d);
 }
 
-/* How long the header is of a TCP segment, or of a UDP datagram that is no tunnel, if it is here whole; otherwise 0. */
-static inline uint32_t plain_header(const uint8_t *p, uint32_t left, uint8_t protocol)
-{
-	if (protocol == 6 && left >= 20) {
-		uint32_t header = (uint32_t)(p[12] >> 4) * 4;
-		return header >= 20 && header <= left ? header : 0;
-	}
-	if (protocol == 17 && left >= 8 && weir_load_be16(p + 4) >= 8 && udp_ports_are_plain(weir_load_be16(p), weir_load_be16(p + 2)))
-		return 8;
-	return 0;
-}
-
 void decode_behind_esp(const struct weir_packet *packet, struct weir_facts *facts, uint32_t at, uint32_t end, uint8_t protocol)
 {
 	const uint8_t *p = packet->data + at;
@@ -256,83 +240,90 @@ void decode_behind_esp(const struct weir_packet *packet, struct weir_facts *fact
 	facts->flow_hash = flow_hash(packet->data, network);
 }
 
-void esp_open(struct weir_packet *packet, const struct esp_decision *decision)
-{
-	struct weir_facts *facts = packet->facts;
-	uint32_t end = esp_payload_end(decision, &facts->networks[facts->network_count - 1]);
-
-	facts->trailer = esp_trailer(decision);
-	facts->flags |= WEIR_FACT_ESP_NULL;
-	decode_behind_esp(packet, facts, facts->payload, end, esp_protocol(decision));
-}
-
 /*
  * Most packets are Ethernet, perhaps with one VLAN tag, IPv4 without options or IPv6 without extension headers, and TCP, plain UDP or ESP, all headers
  * captured. One pass with no indirect call takes a fifth of the general loop's time. Whatever is the least unusual is left to that loop; a test holds the
- * two to the same facts.
+ * two to the same facts. What lies together in the facts is made in registers and written as words.
  */
+static inline void put_word(void *to, uint64_t word) { memcpy(to, &word, sizeof word); }
 
-/* The transport header at `at`, of which 8 bytes are here. What it writes does not harm when it says no. */
-static inline __attribute__((always_inline)) bool transport_fast(const uint8_t *p, uint32_t at, uint32_t end, uint8_t protocol, struct weir_network *network,
-                                                                 struct weir_facts *facts, struct weir_layer *layer)
+/* Numbers of 8 and 16 bits as they lie in a word, the first foremost. */
+static inline uint32_t four_bytes(uint8_t a, uint8_t b, uint8_t c, uint8_t d)
 {
-	if (protocol == 50) {
-		network->flags = WEIR_NETWORK_ADDRESSES;
-		network->source_port = network->destination_port = 0;
-		facts->flags = WEIR_FACT_ESP;
-		facts->payload = at + 8;
-		*layer = (struct weir_layer){WEIR_LAYER_ESP, 0, 0, at};
-		return true;
-	}
-	uint32_t header = plain_header(p + at, end - at, protocol);
-	network->flags = WEIR_NETWORK_ADDRESSES | WEIR_NETWORK_PORTS;
-	network->source_port = weir_load_be16(p + at);
-	network->destination_port = weir_load_be16(p + at + 2);
-	facts->flags = 0;
-	facts->payload = at + header;
-	if (header == 0)
-		return false;
-	*layer = (struct weir_layer){protocol == 6 ? WEIR_LAYER_TCP : WEIR_LAYER_UDP, 0, 0, at};
-	return true;
+	return WEIR_NATIVE_BIG ? (uint32_t)a << 24 | (uint32_t)b << 16 | (uint32_t)c << 8 | d : (uint32_t)d << 24 | (uint32_t)c << 16 | (uint32_t)b << 8 | a;
 }
 
-/* Made four times, by where IP is and its version, so that nearly all that it writes are constants. */
-static inline __attribute__((always_inline)) bool decode_fast_ip(const struct weir_packet *packet, struct weir_facts *facts, uint32_t ip, bool four)
+static inline uint64_t two_halves(uint32_t a, uint32_t b) { return WEIR_NATIVE_BIG ? (uint64_t)a << 32 | b : (uint64_t)b << 32 | a; }
+
+static inline uint64_t layer_word(uint8_t kind, uint8_t network, uint16_t value, uint32_t offset)
+{
+	uint32_t first = WEIR_NATIVE_BIG ? (uint32_t)kind << 24 | (uint32_t)network << 16 | value : (uint32_t)value << 16 | (uint32_t)network << 8 | kind;
+
+	return two_halves(first, offset);
+}
+_Static_assert(sizeof(struct weir_layer) == 8 && offsetof(struct weir_network, source_port) == 4 && offsetof(struct weir_facts, payload) == 4, "as written above");
+
+/* Two ports as they lie in a network, from where they stand in a packet. */
+static inline uint32_t ports_of(const uint8_t *p)
+{
+	uint32_t both = weir_load_be32(p);
+
+	return WEIR_NATIVE_BIG ? both : both << 16 | both >> 16;
+}
+
+/* Made eight times, by where IP is, its version and whether ESP follows, so that nearly all that it writes are constants. */
+static inline __attribute__((always_inline)) bool decode_fast_transport(const struct weir_packet *packet, struct weir_facts *facts, uint32_t ip, bool four, bool esp)
 {
 	const uint8_t *p = packet->data;
-	uint32_t captured = packet->captured, tagged = ip == 18, at = ip + (four ? 20 : 40);
+	uint32_t captured = packet->captured, tagged = ip == 18, at = ip + (four ? 20 : 40), header = 8, ports = 0;
 	uint16_t type = four ? 0x0800 : 0x86dd, length = weir_load_be16(p + ip + (four ? 2 : 4));
-	uint8_t protocol = p[ip + (four ? 9 : 6)];
+	uint8_t protocol = esp ? 50 : p[ip + (four ? 9 : 6)], kind = WEIR_LAYER_ESP, flags = WEIR_NETWORK_ADDRESSES;
 	struct weir_network *network = &facts->networks[0];
+	uint32_t end = ip + (four ? 0 : 40) + length;
 
-	/* IPv4 without options, no fragment; long enough for a UDP header. */
-	if (four ? p[ip] != 0x45 || (weir_load_be16(p + ip + 6) & 0x3fff) || length < 28 : captured < ip + 48 || p[ip] >> 4 != 6 || length < 8)
-		return false;
-	uint32_t end = ip + (four ? 0 : 40) + length < captured ? ip + (four ? 0 : 40) + length : captured;
-	if (!transport_fast(p, at, end, protocol, network, facts, &facts->layers[tagged + 2]))
-		return false;
-	network->version = four ? 4 : 6;
-	network->protocol = protocol;
-	network->hops = p[ip + (four ? 8 : 7)];
+	end = end < captured ? end : captured;
+	uint64_t hash = four ? flow_hash_addresses_four(p + ip + 12, p + ip + 16) : flow_hash_addresses_six(p + ip + 8, p + ip + 24);
+	if (esp) {
+		hash = flow_hash_portless(hash, 50);
+	} else {
+		if ((header = plain_header(p + at, end - at, protocol)) == 0)
+			return false;
+		kind = protocol == 6 ? WEIR_LAYER_TCP : WEIR_LAYER_UDP;
+		flags |= WEIR_NETWORK_PORTS;
+		ports = ports_of(p + at);
+		hash = flow_hash_ports(hash, (uint16_t)ports, (uint16_t)(ports >> 16), protocol);
+	}
+	put_word(&facts->layer_count, two_halves(four_bytes((uint8_t)(tagged + 3), 1, (uint8_t)tagged, esp ? WEIR_FACT_ESP : 0), at + header));
+	facts->flow_hash = hash;
+	put_word(network, two_halves(four_bytes(four ? 4 : 6, protocol, flags, p[ip + (four ? 8 : 7)]), ports));
 	network->offset = ip;
 	network->source = ip + (four ? 12 : 8);
 	network->destination = ip + (four ? 16 : 24);
 	network->transport = at;
 	network->end = end;
-	facts->layers[0] = (struct weir_layer){WEIR_LAYER_ETHERNET, NO_NETWORK, tagged ? 0x8100 : type, 0};
-	if (tagged) {
-		facts->layers[1] = (struct weir_layer){WEIR_LAYER_VLAN, NO_NETWORK, type, 14};
-		facts->vlans[0] = weir_load_be16(p + 14) & 0xfff;
-	}
-	facts->layers[tagged + 1] = (struct weir_layer){four ? WEIR_LAYER_IPV4 : WEIR_LAYER_IPV6, 0, protocol, ip};
-	facts->layer_count = (uint8_t)(tagged + 3);
-	facts->network_count = 1;
-	facts->vlan_count = (uint8_t)tagged;
-	facts->ethertype = type;
 	facts->link_source = 6;
 	facts->link_destination = 0;
-	facts->flow_hash = four ? flow_hash_ipv4(p, network) : flow_hash_ipv6(p, network);
+	facts->ethertype = type;
+	put_word(&facts->layers[0], layer_word(WEIR_LAYER_ETHERNET, NO_NETWORK, tagged ? 0x8100 : type, 0));
+	if (tagged) {
+		put_word(&facts->layers[1], layer_word(WEIR_LAYER_VLAN, NO_NETWORK, type, 14));
+		facts->vlans[0] = weir_load_be16(p + 14) & 0xfff;
+	}
+	put_word(&facts->layers[tagged + 1], layer_word(four ? WEIR_LAYER_IPV4 : WEIR_LAYER_IPV6, 0, protocol, ip));
+	put_word(&facts->layers[tagged + 2], layer_word(kind, 0, 0, at));
 	return true;
+}
+
+/* At least 46 bytes are there, from the link layer on. */
+static inline __attribute__((always_inline)) bool decode_fast_ip(const struct weir_packet *packet, struct weir_facts *facts, uint32_t ip, bool four)
+{
+	const uint8_t *p = packet->data;
+
+	/* IPv4 without options, no fragment; long enough for a UDP header. */
+	if (four ? p[ip] != 0x45 || (weir_load_be16(p + ip + 6) & 0x3fff) || weir_load_be16(p + ip + 2) < 28
+	         : packet->captured < ip + 48 || p[ip] >> 4 != 6 || weir_load_be16(p + ip + 4) < 8)
+		return false;
+	return p[ip + (four ? 9 : 6)] == 50 ? decode_fast_transport(packet, facts, ip, four, true) : decode_fast_transport(packet, facts, ip, four, false);
 }
 
 static inline bool decode_fast(const struct weir_packet *packet, struct weir_facts *facts)
@@ -372,18 +363,18 @@ int weir_decode_batch(struct weir_batch *batch, struct weir_fault *fault)
 		if (!batch->facts)
 			return weir_fail(fault, WEIR_E_MEMORY, "no memory to decode packets");
 	}
-	for (uint32_t i = 0; i < batch->count; i++) {
-		struct weir_packet *packet = &batch->packets[i];
-		/* The headers of packets further on are on their way while this one is decoded. */
-		if (i + 6 < batch->count) {
-			__builtin_prefetch(batch->packets[i + 6].data);
-			__builtin_prefetch(&batch->facts[i + 6], 1);
-			__builtin_prefetch(&batch->facts[i + 6].layers[0], 1);
-		}
+	struct weir_packet *packet = batch->packets;
+	const struct weir_packet *end = packet + batch->count;
+	/* The headers of packets further on are on their way while this one is decoded; the last have none behind them. */
+	for (struct weir_facts *facts = batch->facts; packet < end; packet++, facts++) {
+		ptrdiff_t ahead = end - packet > AHEAD ? AHEAD : 0;
+		__builtin_prefetch(packet[ahead].data);
+		__builtin_prefetch(&facts[ahead], 1);
+		__builtin_prefetch(&facts[ahead].layers[0], 1);
 		if (packet->verdict != WEIR_KEEP)
 			continue;
-		packet->facts = &batch->facts[i];
-		weir_decode(packet, packet->facts);
+		packet->facts = facts;
+		weir_decode(packet, facts);
 	}
 	return 0;
 }

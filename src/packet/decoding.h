@@ -101,8 +101,31 @@ void decode_by_protocol(struct decoding *d, uint8_t protocol);
 /* Goes on with a tunnel or security protocol that UDP ports name; otherwise the rest is payload. */
 void decode_by_udp_port(struct decoding *d, uint16_t source, uint16_t destination);
 
+/* Those ports. */
+typedef uint16_t tunnel_ports_vector __attribute__((vector_size(16)));
+extern const tunnel_ports_vector tunnel_ports;
+
 /* Whether UDP between these ports is never such a tunnel. */
-bool udp_ports_are_plain(uint16_t source, uint16_t destination);
+static inline bool udp_ports_are_plain(uint16_t source, uint16_t destination)
+{
+	uint64_t halves[2];
+	tunnel_ports_vector found = (tunnel_ports_vector)((tunnel_ports == source) | (tunnel_ports == destination));
+
+	memcpy(halves, &found, sizeof halves);
+	return (halves[0] | halves[1]) == 0;
+}
+
+/* How long the header is of a TCP segment, or of a UDP datagram that is no tunnel, if it is here whole; otherwise 0. */
+static inline uint32_t plain_header(const uint8_t *p, uint32_t left, uint8_t protocol)
+{
+	if (protocol == 6 && left >= 20) {
+		uint32_t header = (uint32_t)(p[12] >> 4) * 4;
+		return header >= 20 && header <= left ? header : 0;
+	}
+	if (protocol == 17 && left >= 8 && weir_load_be16(p + 4) >= 8 && udp_ports_are_plain(weir_load_be16(p), weir_load_be16(p + 2)))
+		return 8;
+	return 0;
+}
 
 /* Goes on by link type, with what stands here. */
 void decode_by_linktype(struct decoding *d, uint32_t linktype);

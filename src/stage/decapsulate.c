@@ -14,7 +14,6 @@
 
 #include "os/files.h"
 #include "packet/decoding.h"
-#include "packet/esp.h"
 #include "stage/decapsulate.h"
 
 #define NULL_BITS 27
@@ -25,22 +24,8 @@
 #define UNDECIDED_PACKETS 64
 #define FAILURES 4
 #define REORDER 4096   /* sequence numbers: a packet that is late by more is not of the same count */
-#define WAYS 4
 #define NESTED 4       /* ESP in ESP */
-#define USED_SHIFT 10
-#define BLOCK 32
 #define FIRST_SETS 256
-
-enum { UNDECIDED, NULL_ENCRYPTED, ENCRYPTED };
-
-/* What every packet needs of an association; what only learning needs is in struct learning, at the same place of another table. */
-struct association {
-	uint64_t key;    /* 0: free */
-	uint32_t used;   /* when it was, in packets >> USED_SHIFT */
-	uint8_t state;
-	uint8_t iv, icv; /* ESP_ICV_UNKNOWN */
-	uint8_t misses;  /* undecided; NULL: failures in a row; encrypted: 1 when there is evidence against that */
-};
 
 struct learning {
 	uint32_t sequence; /* of the last packet that was evidence for or against */
@@ -50,46 +35,6 @@ struct learning {
 	uint8_t reserved[3];
 };
 
-struct table_set {
-	struct association ways[WAYS];
-};
-_Static_assert(sizeof(struct table_set) == 64, "a set is a cache line");
-
-/* How often each length of ICV was learned, so that the commonest can be taken where it can't be seen. */
-#define ICV_KINDS 9
-
-struct decapsulate {
-	struct weir_stage stage;
-	struct table_set *sets;
-	struct learning *learnings;
-	uint64_t set_mask, most_mask; /* as many sets as are in use, as there is room for */
-	struct weir_decapsulate_statistics statistics;
-	uint64_t icvs[ICV_KINDS]; /* by length / 4 */
-	uint8_t usual_icv;
-	bool defers; /* the stage behind it opens what is usual */
-};
-
-static inline uint64_t mix(uint64_t a, uint64_t b)
-{
-	__extension__ typedef unsigned __int128 wide;
-	wide product = (wide)a * b;
-	return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
-/*
- * Of the SPI and the addresses: decoding has hashed these, the same for both directions, so that the end of the destination's has to come in. Without a
- * branch on the version, which could not be foretold.
- */
-static inline uint64_t key_of(const struct weir_packet *packet)
-{
-	const struct weir_facts *facts = packet->facts;
-	const struct weir_network *network = &facts->networks[facts->network_count - 1];
-	uint64_t spi = weir_load_native32(packet->data + facts->payload - 8);
-	uint64_t destination = weir_load_native32(packet->data + network->destination + (network->version & 2u) * 6u);
-	uint64_t key = mix(facts->flow_hash ^ UINT64_C(0xa0761d6478bd642f), (spi << 32 | destination) ^ UINT64_C(0xe7037ed1a0b428db));
-	return key ? key : 1;
-}
-
 static struct learning *learning_of(const struct decapsulate *stage, const struct association *a) { return &stage->learnings[a - stage->sets[0].ways]; }
 
 static void begin(const struct decapsulate *stage, struct association *a, uint64_t key, uint32_t used)
@@ -97,8 +42,6 @@ static void begin(const struct decapsulate *stage, struct association *a, uint64
 	*a = (struct association){.key = key, .used = used, .icv = ESP_ICV_UNKNOWN};
 	*learning_of(stage, a) = (struct learning){0};
 }
-
-static struct table_set *set_of(const struct decapsulate *stage, uint64_t key) { return &stage->sets[key >> 20 & stage->set_mask]; }
 
 /*
  * Twice as many sets, in place: each gives half of its associations to the one that is as far behind the old end. The tables begin small and
@@ -110,9 +53,9 @@ static void grow(struct decapsulate *stage)
 
 	stage->set_mask = stage->set_mask * 2 + 1;
 	for (uint64_t i = 0; i < count; i++)
-		for (unsigned way = 0; way < WAYS; way++) {
+		for (unsigned way = 0; way < ESP_WAYS; way++) {
 			struct association *from = &stage->sets[i].ways[way], *to = &stage->sets[i + count].ways[way];
-			if (!from->key || set_of(stage, from->key) == &stage->sets[i])
+			if (!from->key || decapsulate_set(stage, from->key) == &stage->sets[i])
 				continue;
 			*to = *from;
 			*learning_of(stage, to) = *learning_of(stage, from);
@@ -121,12 +64,12 @@ static void grow(struct decapsulate *stage)
 }
 
 /* The free place of a set, or else the one least recently used. */
-static struct association *place_in(struct table_set *set, uint32_t now)
+static struct association *place_in(struct association_set *set, uint32_t now)
 {
 	struct association *oldest = &set->ways[0];
 	uint32_t oldest_age = 0;
 
-	for (unsigned i = 0; i < WAYS; i++) {
+	for (unsigned i = 0; i < ESP_WAYS; i++) {
 		struct association *a = &set->ways[i];
 		if (!a->key)
 			return a;
@@ -139,29 +82,17 @@ static struct association *place_in(struct table_set *set, uint32_t now)
 	return oldest;
 }
 
-static __attribute__((noinline)) struct association *associate_new(struct decapsulate *stage, uint64_t key, uint32_t now)
+struct association *decapsulate_associate_new(struct decapsulate *stage, uint64_t key)
 {
-	struct association *a = place_in(set_of(stage, key), now);
+	uint32_t now = (uint32_t)(stage->statistics.esp >> ESP_USED_SHIFT);
+	struct association *a = place_in(decapsulate_set(stage, key), now);
 
 	while (a->key && stage->set_mask < stage->most_mask) {
 		grow(stage);
-		a = place_in(set_of(stage, key), now);
+		a = place_in(decapsulate_set(stage, key), now);
 	}
 	begin(stage, a, key, now);
 	stage->statistics.associations++;
-	return a;
-}
-
-/* Which of the four it is could not be foretold: no branches. */
-static inline struct association *associate(struct decapsulate *stage, uint64_t key)
-{
-	struct association *ways = set_of(stage, key)->ways;
-	struct association *a = &ways[(ways[1].key == key) + (ways[2].key == key) * 2 + (ways[3].key == key) * 3];
-	uint32_t now = (uint32_t)(stage->statistics.esp >> USED_SHIFT);
-
-	if (__builtin_expect(a->key != key, 0))
-		return associate_new(stage, key, now);
-	a->used = now;
 	return a;
 }
 
@@ -197,7 +128,7 @@ static bool udp_counts(const struct association *a, struct learning *l, const st
 {
 	const uint8_t *p = view->p + reading->iv;
 	uint16_t length = weir_load_be16(p + 4);
-	bool counts = l->score == 0 || length != l->length || (a->state == UNDECIDED && p[6] != l->checksum);
+	bool counts = l->score == 0 || length != l->length || (a->state == ESP_UNDECIDED && p[6] != l->checksum);
 
 	l->length = length;
 	l->checksum = p[6];
@@ -217,7 +148,7 @@ static void add_evidence(struct association *a, struct learning *l, const struct
 
 static bool enough(const struct association *a, const struct learning *l, const struct esp_reading *reading)
 {
-	if (a->state == UNDECIDED)
+	if (a->state == ESP_UNDECIDED)
 		return l->score >= NULL_BITS;
 	return l->score >= ENCRYPTED_BITS || reading->bits >= ENCRYPTED_BITS_ONE;
 }
@@ -229,7 +160,7 @@ static bool learn(struct decapsulate *stage, struct association *a, const struct
 
 	*reading = esp_guess(view);
 	/* The usual end of a packet that is encrypted, without a look into the other table. */
-	if (a->state == ENCRYPTED && reading->bits < LEAST_BITS && a->misses == 0)
+	if (a->state == ESP_ENCRYPTED && reading->bits < LEAST_BITS && a->misses == 0)
 		return false;
 	if (!fresh(l, weir_load_be32(view->p - 4)))
 		return false;
@@ -240,16 +171,16 @@ static bool learn(struct decapsulate *stage, struct association *a, const struct
 	} else if (reading->protocol != 17 || reading->trailer_seen || udp_counts(a, l, view, reading)) {
 		add_evidence(a, l, reading);
 		if (enough(a, l, reading)) {
-			a->state = NULL_ENCRYPTED;
+			a->state = ESP_NULL;
 			a->misses = 0;
 			stage->statistics.associations_null++;
 			learn_icv(stage, a, a->icv);
 			return true;
 		}
 	}
-	if (a->state == UNDECIDED && (a->misses >= MISSES || l->seen >= UNDECIDED_PACKETS))
-		a->state = ENCRYPTED;
-	if (a->state == ENCRYPTED)
+	if (a->state == ESP_UNDECIDED && (a->misses >= MISSES || l->seen >= UNDECIDED_PACKETS))
+		a->state = ESP_ENCRYPTED;
+	if (a->state == ESP_ENCRYPTED)
 		a->misses = l->score != 0;
 	return false;
 }
@@ -278,67 +209,21 @@ static void open_packet(struct weir_packet *packet, const struct esp_view *view,
 		facts->trailer = 0;
 }
 
-/*
- * UDP of which the trailer was cut off: when its length and the least padding make up the rest, and its bytes are not those that read_cut would take for IP.
- * More is to be decoded behind the ports of a tunnel.
- */
-static bool is_cut_udp(const uint8_t *p, uint32_t total, uint32_t icv)
-{
-	uint32_t length = weir_load_be16(p + 4), version = p[0] >> 4;
-
-	return length >= 8 && length + ((0u - length - 2) & 3) + 2 + icv == total && version != 4 && version != 6 && weir_load_native16(p) &&
-	       weir_load_native16(p + 2) && udp_ports_are_plain(weir_load_be16(p), weir_load_be16(p + 2));
-}
-
-/*
- * What most packets are: TCP or UDP in transport mode, of an association that is known. As the general way reads it, with few branches. 0: not so, or not
- * certain; else as in struct esp_decision.
- */
-static inline uint32_t read_usual(const struct weir_packet *packet, const struct association *a, uint32_t *datagram_end)
-{
-	const struct weir_facts *facts = packet->facts;
-	const struct weir_network *network = &facts->networks[facts->network_count - 1];
-	uint32_t at = facts->payload, six = network->version >> 1 & 1, icv = a->icv;
-	const uint8_t *p = packet->data + at, *ip = packet->data + network->offset;
-	uint32_t end = network->offset + weir_load_be16(ip + 2 + six * 2) + six * 40, inside = end - icv - 2;
-
-	*datagram_end = end;
-	if (a->state != NULL_ENCRYPTED || a->iv != 0 || icv == ESP_ICV_UNKNOWN || network->protocol != 50 || (network->flags & WEIR_NETWORK_FRAGMENT) ||
-	    end > packet->length || network->end < at + 20 || end < at + 22 + icv || ((end - at) & 3))
-		return 0;
-	uint32_t header = (uint32_t)(p[12] >> 4) * 4;
-	bool tcp = esp_tcp_sound(p, inside - at), udp;
-	if (network->end < inside + 2) {
-		if (tcp)
-			return esp_how(6, icv + 2, 3);
-		return is_cut_udp(p, end - at, icv) ? esp_how(17, end - at - weir_load_be16(p + 4), 0) : 0;
-	}
-	const uint8_t *last = packet->data + inside;
-	uint32_t padding = last[0] & 3u;
-	/* As many of the bytes 1, 2, 3 before it as there should be. */
-	uint32_t wrong = (weir_load_be32(last - 4) ^ 0x010203u >> (24 - padding * 8)) & ((1u << padding * 8) - 1);
-	tcp &= (last[1] == 6) & (header <= inside - padding - at);
-	udp = (last[1] == 17) & (weir_load_be16(p + 4) == inside - padding - at);
-	if ((wrong != 0) | (last[0] > 3) | !(tcp | udp) || (udp && !udp_ports_are_plain(weir_load_be16(p), weir_load_be16(p + 2))))
-		return 0;
-	return esp_how(last[1], icv + 2 + padding, 0);
-}
-
 /* A packet that is not usual, or of an association that is not settled. True when it was opened and may end at ESP again. */
-static __attribute__((noinline)) bool process_odd(struct decapsulate *stage, struct association *a, struct weir_packet *packet, uint64_t key)
+static bool open_odd(struct decapsulate *stage, struct association *a, struct weir_packet *packet, uint64_t key)
 {
 	struct weir_decapsulate_statistics *statistics = &stage->statistics;
 	struct esp_reading reading = {0};
 	struct esp_view view;
 
 	esp_view_make(&view, packet);
-	bool known = a->state == NULL_ENCRYPTED && read_known(stage, a, &view, &reading);
-	if (a->state == NULL_ENCRYPTED && !known && ++a->misses >= FAILURES)
+	bool known = a->state == ESP_NULL && read_known(stage, a, &view, &reading);
+	if (a->state == ESP_NULL && !known && ++a->misses >= FAILURES)
 		begin(stage, a, key, a->used);
-	if (!known && a->state != NULL_ENCRYPTED && learn(stage, a, &view, &reading))
+	if (!known && a->state != ESP_NULL && learn(stage, a, &view, &reading))
 		known = reading.trailer_seen || read_known(stage, a, &view, &reading);
 	if (!known) {
-		*(a->state == ENCRYPTED ? &statistics->encrypted : &statistics->undecided) += 1;
+		*(a->state == ESP_ENCRYPTED ? &statistics->encrypted : &statistics->undecided) += 1;
 		return false;
 	}
 	statistics->opened++;
@@ -348,59 +233,37 @@ static __attribute__((noinline)) bool process_odd(struct decapsulate *stage, str
 	return true;
 }
 
-/* What a packet ends at, if it is ESP that may be opened: opens it, or puts down how when another stage is to. True: it may end at ESP again. */
-static inline bool process_one(struct decapsulate *stage, struct weir_packet *packet, uint64_t key, struct esp_decision *decision)
+void decapsulate_odd(struct decapsulate *stage, struct association *a, struct weir_packet *packet, uint64_t key)
 {
-	struct association *a = associate(stage, key);
-	uint32_t end, how = read_usual(packet, a, &end);
-
-	stage->statistics.esp++;
-	if (!how)
-		return process_odd(stage, a, packet, key);
-	a->misses = 0;
-	stage->statistics.opened++;
-	if (!decision) {
-		esp_open(packet, &(struct esp_decision){end, how});
-		return false;
+	for (int depth = 0; open_odd(stage, a, packet, key) && (packet->facts->flags & WEIR_FACT_ESP) && depth < NESTED; depth++) {
+		key = decapsulate_key(packet);
+		a = decapsulate_associate(stage, key);
 	}
-	decision->end = end;
-	decision->how = how;
-	return false;
 }
 
-/* The lines of a packet that tell whether it is ESP, and of which association. */
-static inline void fetch_first(const struct weir_packet *packet)
+/* A packet that ends at ESP. */
+static void process_packet(struct decapsulate *stage, struct weir_packet *packet, uint64_t key)
+{
+	struct association *a = decapsulate_associate(stage, key);
+	const struct weir_network *network = &packet->facts->networks[packet->facts->network_count - 1];
+	struct esp_usual usual = esp_read_tcp(packet, packet->facts, network, a, network->version == 4);
+
+	if (!usual.protocol)
+		usual = esp_read_udp(packet, packet->facts, network, a, network->version == 4);
+	if (!usual.protocol) {
+		decapsulate_odd(stage, a, packet, key);
+		return;
+	}
+	decapsulate_opened(stage, a);
+	esp_open(packet, usual);
+}
+
+/* Calls for the lines of a packet further on. */
+static inline void fetch(const struct weir_packet *packet)
 {
 	__builtin_prefetch(packet->data);
-	__builtin_prefetch(packet->facts, 1); /* of no facts: nothing happens */
-}
-
-/* Those that reading it wants. */
-static inline void fetch_rest(const struct weir_packet *packet)
-{
-	__builtin_prefetch(&packet->facts->layers[0]);
 	__builtin_prefetch(packet->data + 64);
-	__builtin_prefetch(packet->data + packet->captured - 1);
-}
-
-/* Goes as far as that goes. */
-static inline void process_packet(struct decapsulate *stage, struct weir_packet *packet, uint64_t key, struct esp_decision *decision)
-{
-	for (int depth = 0; process_one(stage, packet, key, decision) && (packet->facts->flags & WEIR_FACT_ESP) && depth < NESTED; depth++)
-		key = key_of(packet);
-}
-
-/* Where the decisions on a batch are put down; NULL: nowhere, they are carried out at once. */
-static int decisions_of(const struct decapsulate *stage, struct weir_batch *batch, struct esp_decision **decisions, struct weir_fault *fault)
-{
-	*decisions = NULL;
-	if (!stage->defers)
-		return 0;
-	if (!batch->esp && !(batch->esp = malloc(WEIR_BATCH_PACKETS * sizeof *batch->esp)))
-		return weir_fail(fault, WEIR_E_MEMORY, "no memory to decapsulate packets");
-	memset(batch->esp, 0, batch->count * sizeof *batch->esp);
-	*decisions = batch->esp;
-	return 0;
+	__builtin_prefetch(packet->facts, 1); /* of no facts: nothing happens */
 }
 
 /*
@@ -410,28 +273,19 @@ static int decisions_of(const struct decapsulate *stage, struct weir_batch *batc
 static int process(struct weir_stage *base, struct weir_batch *batch, struct weir_fault *fault)
 {
 	struct decapsulate *stage = (struct decapsulate *)base;
-	struct esp_decision *decisions;
-	uint32_t waiting[BLOCK];
-	uint64_t keys[BLOCK];
-	int error = decisions_of(stage, batch, &decisions, fault);
+	uint64_t keys[ESP_BLOCK];
 
-	for (uint32_t from = 0; !error && from < batch->count; from += BLOCK) {
-		uint32_t to = batch->count - from < BLOCK ? batch->count : from + BLOCK, count = 0;
-		for (uint32_t i = from; i < to; i++) {
-			struct weir_packet *packet = &batch->packets[i];
-			if (i + BLOCK < batch->count)
-				fetch_first(&packet[BLOCK]);
-			if (!packet->facts || !(packet->facts->flags & WEIR_FACT_ESP) || packet->verdict == WEIR_DROP)
-				continue;
-			keys[count] = key_of(packet);
-			__builtin_prefetch(set_of(stage, keys[count]), 1);
-			fetch_rest(packet);
-			waiting[count++] = i;
-		}
-		for (uint32_t i = 0; i < count; i++)
-			process_packet(stage, &batch->packets[waiting[i]], keys[i], decisions ? &decisions[waiting[i]] : NULL);
+	(void)fault;
+	for (uint32_t from = 0; from < batch->count; from += ESP_BLOCK) {
+		uint32_t to = batch->count - from < ESP_BLOCK ? batch->count : from + ESP_BLOCK;
+		for (uint32_t i = to; i < to + ESP_BLOCK && i < batch->count; i++)
+			fetch(&batch->packets[i]);
+		decapsulate_find(stage, &batch->packets[from], to - from, keys);
+		for (uint32_t i = from; i < to; i++)
+			if (keys[i - from])
+				process_packet(stage, &batch->packets[i], keys[i - from]);
 	}
-	return error;
+	return 0;
 }
 
 void weir_decapsulate_statistics(const struct weir_stage *base, struct weir_decapsulate_statistics *statistics)
@@ -443,7 +297,7 @@ void weir_decapsulate_statistics(const struct weir_stage *base, struct weir_deca
 struct saved {
 	uint64_t sets, most_sets, associations;
 	struct weir_decapsulate_statistics statistics;
-	uint64_t icvs[ICV_KINDS];
+	uint64_t icvs[ESP_ICV_KINDS];
 	uint64_t usual_icv;
 };
 
@@ -458,13 +312,13 @@ static int save(struct weir_stage *base, struct weir_state *state, struct weir_f
 {
 	const struct decapsulate *stage = (const struct decapsulate *)base;
 	const struct association *all = stage->sets[0].ways;
-	uint64_t places = (stage->set_mask + 1) * WAYS;
+	uint64_t places = (stage->set_mask + 1) * ESP_WAYS;
 	struct saved saved = {.sets = stage->set_mask + 1, .most_sets = stage->most_mask + 1, .statistics = stage->statistics, .usual_icv = stage->usual_icv};
 
 	memcpy(saved.icvs, stage->icvs, sizeof saved.icvs);
 	for (uint64_t i = 0; i < places; i++)
 		saved.associations += all[i].key != 0;
-	int error = weir_state_section(state, "decapsulate", 1, fault);
+	int error = weir_state_section(state, "decapsulate", 2, fault);
 	if (!error)
 		error = weir_state_put(state, &saved, sizeof saved, fault);
 	for (uint64_t i = 0; i < places && !error; i++) {
@@ -479,14 +333,14 @@ static int load(struct weir_stage *base, struct weir_state *state, struct weir_f
 {
 	struct decapsulate *stage = (struct decapsulate *)base;
 	struct saved saved;
-	int error = weir_state_section(state, "decapsulate", 1, fault);
+	int error = weir_state_section(state, "decapsulate", 2, fault);
 
 	if (!error)
 		error = weir_state_get(state, &saved, sizeof saved, fault);
 	if (error)
 		return error;
 	if (saved.most_sets != stage->most_mask + 1 || saved.sets == 0 || saved.sets > saved.most_sets || (saved.sets & (saved.sets - 1)) ||
-	    saved.usual_icv / 4 >= ICV_KINDS)
+	    saved.usual_icv / 4 >= ESP_ICV_KINDS)
 		return weir_fail(fault, WEIR_E_FORMAT, "the state of a run has security associations in another amount of memory: start the run anew");
 	stage->set_mask = saved.sets - 1;
 	for (uint64_t i = 0; i < saved.associations; i++) {
@@ -495,9 +349,9 @@ static int load(struct weir_stage *base, struct weir_state *state, struct weir_f
 		if (error)
 			return error;
 		const struct association *a = &one.association;
-		if (one.place >= saved.sets * WAYS || a->state > ENCRYPTED || a->iv > 8 || (a->icv > 32 && a->icv != ESP_ICV_UNKNOWN))
+		if (one.place >= saved.sets * ESP_WAYS || a->state > ESP_ENCRYPTED || a->iv > 8 || (a->icv > 32 && a->icv != ESP_ICV_UNKNOWN))
 			return weir_fail(fault, WEIR_E_FORMAT, "the state of a run has an impossible security association: start the run anew");
-		stage->sets[one.place / WAYS].ways[one.place % WAYS] = *a;
+		stage->sets[one.place / ESP_WAYS].ways[one.place % ESP_WAYS] = *a;
 		stage->learnings[one.place] = one.learning;
 	}
 	stage->statistics = saved.statistics;
@@ -506,8 +360,8 @@ static int load(struct weir_stage *base, struct weir_state *state, struct weir_f
 	return 0;
 }
 
-static size_t table_bytes(const struct decapsulate *stage) { return (stage->most_mask + 1) * sizeof(struct table_set); }
-static size_t learning_bytes(const struct decapsulate *stage) { return (stage->most_mask + 1) * WAYS * sizeof(struct learning); }
+static size_t table_bytes(const struct decapsulate *stage) { return (stage->most_mask + 1) * sizeof(struct association_set); }
+static size_t learning_bytes(const struct decapsulate *stage) { return (stage->most_mask + 1) * ESP_WAYS * sizeof(struct learning); }
 
 static void stage_close(struct weir_stage *base)
 {
@@ -526,10 +380,10 @@ static const struct weir_stage_ops decapsulate_stage = {
 	.load = load,
 };
 
-static int stage_new(uint64_t memory_bytes, bool defers, struct weir_stage **out, struct weir_fault *fault)
+int weir_decapsulate_stage_new(uint64_t memory_bytes, struct weir_stage **out, struct weir_fault *fault)
 {
 	struct decapsulate *stage = calloc(1, sizeof *stage);
-	uint64_t sets = 1, most = (memory_bytes ? memory_bytes : UINT64_C(16) << 20) / (sizeof(struct table_set) + WAYS * sizeof(struct learning));
+	uint64_t sets = 1, most = (memory_bytes ? memory_bytes : UINT64_C(16) << 20) / (sizeof(struct association_set) + ESP_WAYS * sizeof(struct learning));
 
 	*out = NULL;
 	if (!stage)
@@ -537,7 +391,6 @@ static int stage_new(uint64_t memory_bytes, bool defers, struct weir_stage **out
 	while (sets * 2 <= most && sets < UINT64_C(1) << 32)
 		sets *= 2;
 	stage->stage.ops = &decapsulate_stage;
-	stage->defers = defers;
 	stage->most_mask = sets - 1;
 	stage->set_mask = sets < FIRST_SETS ? sets - 1 : FIRST_SETS - 1;
 	stage->usual_icv = 12;
@@ -549,14 +402,4 @@ static int stage_new(uint64_t memory_bytes, bool defers, struct weir_stage **out
 	}
 	*out = &stage->stage;
 	return 0;
-}
-
-int weir_decapsulate_stage_new(uint64_t memory_bytes, struct weir_stage **stage, struct weir_fault *fault)
-{
-	return stage_new(memory_bytes, false, stage, fault);
-}
-
-int weir_decapsulate_deciding_stage_new(uint64_t memory_bytes, struct weir_stage **stage, struct weir_fault *fault)
-{
-	return stage_new(memory_bytes, true, stage, fault);
 }

@@ -10,6 +10,8 @@
 #include <weir/stage.h>
 #include <weir/state.h>
 
+#include "flow/item.h"
+
 struct made {
 	uint8_t data[2048];
 	uint32_t length;
@@ -491,7 +493,7 @@ static void a_saved_and_loaded_stage_goes_on_as_if_nothing_had_been(void **state
 	weir_stage_close(three);
 }
 
-/* ---- deciding, and opening later ---- */
+/* ---- along with taking what flows need ---- */
 
 #define TOGETHER 50
 
@@ -508,13 +510,31 @@ static void assert_same_facts(const struct weir_facts *a, const struct weir_fact
 	assert_memory_equal(a->networks, b->networks, a->network_count * sizeof a->networks[0]);
 }
 
-/* Two batches of the same packets: one through the stage that does all, one through that which decides and that which takes items. */
+/* Two batches of the same packets: one through this stage and that which takes items, one through the one that does both. */
 struct both {
-	struct weir_stage *alone, *decides, *opens;
+	struct weir_stage *alone, *items, *inside, *along;
 	struct weir_batch *batches[2];
 	struct made made[TOGETHER];
-	uint64_t opened;
+	uint64_t opened, left; /* of the opened, those that were left for whoever looks at them */
 };
+
+static void assert_same_item(const struct flow_item *a, const struct flow_item *b)
+{
+	assert_true(flow_key_equal(&a->key, &b->key));
+	assert_true(a->hash == b->hash);
+	assert_int_equal(a->bits, b->bits);
+	assert_int_equal(a->captured_bytes, b->captured_bytes);
+	assert_int_equal(a->wire_bytes, b->wire_bytes);
+	assert_int_equal(a->ip_bytes, b->ip_bytes);
+	assert_int_equal(a->ttl, b->ttl);
+	assert_int_equal(a->tcp_flags, b->tcp_flags);
+	if (!(a->bits & FLOW_ITEM_TCP))
+		return;
+	assert_int_equal(a->payload_bytes, b->payload_bytes);
+	assert_int_equal(a->sequence, b->sequence);
+	assert_int_equal(a->acknowledged, b->acknowledged);
+	assert_int_equal(a->window, b->window);
+}
 
 static void run_both(struct both *both)
 {
@@ -523,8 +543,14 @@ static void run_both(struct both *both)
 	for (int i = 0; i < 2; i++)
 		assert_int_equal(weir_decode_batch(both->batches[i], &fault), 0);
 	assert_int_equal(both->alone->ops->process(both->alone, both->batches[0], &fault), 0);
-	assert_int_equal(both->decides->ops->process(both->decides, both->batches[1], &fault), 0);
-	assert_int_equal(both->opens->ops->process(both->opens, both->batches[1], &fault), 0);
+	assert_int_equal(both->items->ops->process(both->items, both->batches[0], &fault), 0);
+	assert_int_equal(both->along->ops->process(both->along, both->batches[1], &fault), 0);
+	assert_int_equal(both->batches[0]->items->count, both->batches[1]->items->count);
+	for (uint32_t i = 0; i < both->batches[1]->items->count; i++) {
+		assert_same_item(&both->batches[0]->items->items[i], &both->batches[1]->items->items[i]);
+		both->left += both->batches[1]->items->items[i].esp != 0;
+		flow_item_open(&both->batches[1]->items->items[i]);
+	}
 	for (uint32_t i = 0; i < both->batches[0]->count; i++) {
 		assert_same_facts(both->batches[0]->packets[i].facts, both->batches[1]->packets[i].facts);
 		both->opened += opened(both->batches[0]->packets[i].facts);
@@ -562,7 +588,7 @@ static void add_kind(struct both *both, const struct how *kind, uint32_t spi)
 	}
 }
 
-static void deciding_and_opening_later_comes_to_the_same(void **state)
+static void taking_items_along_with_it_comes_to_the_same(void **state)
 {
 	static const struct {
 		uint8_t iv, icv;
@@ -576,8 +602,9 @@ static void deciding_and_opening_later_comes_to_the_same(void **state)
 	(void)state;
 	assert_non_null(both);
 	both->alone = stage_of(0);
-	assert_int_equal(weir_decapsulate_deciding_stage_new(0, &both->decides, &fault), 0);
-	assert_non_null(both->opens = weir_flow_items_stage_new());
+	assert_int_equal(weir_decapsulate_stage_new(0, &both->inside, &fault), 0);
+	assert_non_null(both->items = weir_flow_items_stage_new(NULL, false));
+	assert_non_null(both->along = weir_flow_items_stage_new(both->inside, false));
 	for (int i = 0; i < 2; i++)
 		assert_non_null(both->batches[i] = weir_batch_new());
 	for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
@@ -591,15 +618,17 @@ static void deciding_and_opening_later_comes_to_the_same(void **state)
 			}
 	run_both(both);
 	weir_decapsulate_statistics(both->alone, &a);
-	weir_decapsulate_statistics(both->decides, &b);
+	weir_decapsulate_statistics(both->inside, &b);
 	assert_memory_equal(&a, &b, sizeof a);
 	assert_true(both->opened > 5000);
+	assert_true(both->left > 2000);
 	assert_true(a.encrypted + a.undecided > 300);
 	for (int i = 0; i < 2; i++)
 		weir_batch_free(both->batches[i]);
 	weir_stage_close(both->alone);
-	weir_stage_close(both->decides);
-	weir_stage_close(both->opens);
+	weir_stage_close(both->items);
+	weir_stage_close(both->along);
+	weir_stage_close(both->inside);
 	free(both);
 }
 
@@ -619,7 +648,7 @@ int main(void)
 		cmocka_unit_test(fragments_and_dummies_are_read_as_far_as_can_be),
 		cmocka_unit_test(memory_is_bounded_and_old_associations_go_first),
 		cmocka_unit_test(a_saved_and_loaded_stage_goes_on_as_if_nothing_had_been),
-		cmocka_unit_test(deciding_and_opening_later_comes_to_the_same),
+		cmocka_unit_test(taking_items_along_with_it_comes_to_the_same),
 	};
 	return cmocka_run_group_tests(tests, NULL, at_end);
 }
