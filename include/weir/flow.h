@@ -163,7 +163,7 @@ struct weir_parquet_options {
 int weir_flow_parquet_open(const char *path, const struct weir_parquet_options *options, struct weir_flow_sink **sink,
                            struct weir_fault *fault);
 /*
- * Reads what the above wrote, and any Parquet file that has some of these columns, plain or in dictionaries, uncompressed or zstd (others are
+ * Reads what the above wrote, and any Parquet file that has some of these columns, plain, in dictionaries or (numbers) as packed differences, uncompressed or zstd (others are
  * WEIR_E_UNSUPPORTED, by name). Missing columns have no values. Memory: the footer, and of each column a page and a dictionary, at most 512 MiB.
  */
 int weir_flow_parquet_read(const char *path, const struct weir_identities *identities, struct weir_flow_source **source, struct weir_fault *fault);

@@ -15,6 +15,7 @@
 
 #define FOOTER_MOST (UINT32_C(64) << 20)
 #define PAGE_MOST (UINT32_C(256) << 20)
+#define NUMBERS_MOST (UINT32_C(1) << 22) /* in a page of differences, that may be of no bits */
 #define HEADER_ROOM 65536u
 #define CODEC_GZIP 2
 
@@ -22,8 +23,8 @@ struct pages {
 	const struct audit_file *file;
 	struct parquet_input input;
 	uint64_t limit; /* pages end before it */
-	uint8_t *packed, *page;
-	size_t packed_room, page_room;
+	uint8_t *packed, *page, *numbers;
+	size_t packed_room, page_room, numbers_room;
 	ZSTD_DCtx *zstd;
 };
 
@@ -46,7 +47,7 @@ static int make_room(uint8_t **data, size_t *room, size_t size, struct weir_faul
 
 static bool is_searchable(const struct parquet_page_header *header)
 {
-	return header->encoding == PARQUET_PLAIN || header->encoding == PARQUET_PLAIN_DICTIONARY ||
+	return header->encoding == PARQUET_PLAIN || header->encoding == PARQUET_DELTA_BINARY_PACKED || header->encoding == PARQUET_PLAIN_DICTIONARY ||
 	       header->encoding == PARQUET_RLE || header->encoding == PARQUET_RLE_DICTIONARY ||
 	       header->type == PARQUET_INDEX_PAGE;
 }
@@ -133,6 +134,57 @@ static void search_content(const struct pages *p, const struct chunk *chunk, con
 	audit_search_all(p->file->hits, &place, page, length);
 }
 
+/* Numbers that are packed as differences, from `at` on, as they would stand in a plain page into p->numbers. 1 + their bytes; 0: they are none, or not to the end; or an error. */
+static int64_t unpack(struct pages *p, const struct chunk *chunk, const struct parquet_page_header *header, struct weir_bytes page, size_t at,
+                      struct weir_fault *fault)
+{
+	bool wide = chunk->type == PARQUET_INT64;
+	size_t size = wide ? 8 : 4, count;
+	struct delta_reader deltas;
+
+	if (at == page.length)
+		return 1; /* no row has a value */
+	if (at > page.length || !delta_over(&deltas, (struct weir_bytes){page.data + at, page.length - at}, wide) || header->values < 0 ||
+	    deltas.left > (uint64_t)header->values || deltas.left > NUMBERS_MOST)
+		return 0;
+	count = (size_t)deltas.left;
+	int error = make_room(&p->numbers, &p->numbers_room, count * size, fault);
+	if (error)
+		return error;
+	for (size_t i = 0; i < count; i++) {
+		uint64_t number;
+		if (!delta_take(&deltas, &number, 1))
+			return 0;
+		if (wide)
+			weir_store_le64(p->numbers + i * size, number);
+		else
+			weir_store_le32(p->numbers + i * size, (uint32_t)number);
+	}
+	return weir_cursor_left(&deltas.cursor) ? 0 : 1 + (int64_t)(count * size);
+}
+
+/* The numbers of a page of differences. Whether levels stand before them only the schema says: both are tried, and what can be followed to its end is searched. */
+static int search_differences(struct pages *p, const struct chunk *chunk, const struct parquet_page_header *header, struct weir_bytes page, uint64_t at,
+                              struct weir_fault *fault)
+{
+	bool found = false;
+
+	/* Without levels, behind those of version 1, behind those of version 2 that stand there. */
+	size_t begins[3] = {0, page.length >= 4 ? 4 + (size_t)weir_load_le32(page.data) : SIZE_MAX,
+	                    (size_t)(header->level_bytes + header->repetition_bytes)};
+	for (unsigned i = 0; i < 3; i++) {
+		if (i == 2 && begins[i] == 0)
+			continue;
+		int64_t length = unpack(p, chunk, header, page, begins[i], fault);
+		if (length < 0)
+			return (int)length;
+		found |= length > 0;
+		if (length > 1)
+			search_content(p, chunk, header, p->numbers, (size_t)length - 1);
+	}
+	return found ? 0 : fail(p, at, WEIR_E_CORRUPT, fault, "a page of differences can't be followed");
+}
+
 static int search_page(struct pages *p, const struct chunk *chunk, const struct parquet_page_header *header, uint64_t at,
                        struct weir_fault *fault)
 {
@@ -161,7 +213,13 @@ static int search_page(struct pages *p, const struct chunk *chunk, const struct 
 		page = p->page;
 		raw -= levels;
 	}
-	search_content(p, chunk, header, page, raw);
+	if (header->encoding == PARQUET_DELTA_BINARY_PACKED && header->type != PARQUET_DICTIONARY_PAGE) {
+		int error = search_differences(p, chunk, header, (struct weir_bytes){page, raw}, at, fault);
+		if (error)
+			return error;
+	} else {
+		search_content(p, chunk, header, page, raw);
+	}
 	p->file->result->searched_bytes += raw;
 	return 0;
 }
@@ -187,7 +245,7 @@ static int search_chunk(struct pages *p, const struct chunk *chunk, struct weir_
 			return fail(p, at, WEIR_E_FORMAT, fault, "the header of a page says impossible things");
 		if (!is_searchable(&header))
 			return fail(p, at, WEIR_E_UNSUPPORTED, fault,
-			            "has an encoding that can't be searched: plain values and dictionaries can");
+			            "has an encoding that can't be searched: plain values, dictionaries and packed differences can");
 		at += header.length;
 		error = make_room(&p->packed, &p->packed_room, (size_t)header.packed, fault);
 		if (!error)
@@ -342,6 +400,7 @@ static int search(struct pages *p, struct weir_fault *fault)
 	free(footer);
 	free(p->packed);
 	free(p->page);
+	free(p->numbers);
 	ZSTD_freeDCtx(p->zstd);
 	return error;
 }

@@ -5,6 +5,7 @@
 #include "flow/intern.h"
 
 #define COUNT_LEAST 256u
+#define COUNT_NEAR 1024u /* strings that are in the cache in any case */
 #define COUNT_MOST (UINT32_C(1) << 31)
 
 void intern_clear(struct intern *intern)
@@ -157,6 +158,11 @@ static void number_some(struct intern *intern, const struct weir_bytes *strings,
 {
 	uint64_t hashes[INTERN_AT_ONCE];
 
+	if (intern->count <= COUNT_NEAR) {
+		for (size_t i = 0; i < count; i++)
+			numbers[i] = number_of(intern, strings[i].data, strings[i].length, hash_of(strings[i].data, strings[i].length, intern->seed));
+		return;
+	}
 	for (size_t i = 0; i < count; i++) {
 		hashes[i] = hash_of(strings[i].data, strings[i].length, intern->seed);
 		__builtin_prefetch(&intern->slots[place(intern, hashes[i])]);

@@ -43,6 +43,7 @@ enum parquet_encoding {
 	PARQUET_PLAIN_DICTIONARY = 2, /* what RLE_DICTIONARY was called in data pages of old, and PLAIN in their dictionary pages */
 	PARQUET_RLE = 3,
 	PARQUET_DELTA_BINARY_PACKED = 5,
+	PARQUET_DELTA_BYTE_ARRAY = 7,
 	PARQUET_RLE_DICTIONARY = 8,
 };
 

@@ -215,6 +215,18 @@ static int look_at(struct flow_stage *stage, uint32_t entry, int64_t now_ns, str
 	return 0;
 }
 
+static int look_at_all(struct flow_stage *stage, const uint32_t *entries, uint32_t count, int64_t now_ns, struct weir_fault *fault)
+{
+	int error = 0;
+
+	for (uint32_t k = 0; k < count; k++)
+		if (passed(now_ns, stage->table.hot[entries[k]].last_ns, stage->options.idle_ns))
+			flow_name_expect(stage, entries[k]);
+	for (uint32_t k = 0; k < count && !error; k++)
+		error = look_at(stage, entries[k], now_ns, fault);
+	return error;
+}
+
 static int count_waiting(struct flow_stage *stage, const struct flow_datagram *given, uint32_t entry, struct weir_fault *fault);
 
 /* Calls for what ending these entries' flows wants: most that a timer fires for are over. */
@@ -234,23 +246,22 @@ static void fetch_due(const struct flow_table *table, const uint32_t *entries, u
 /* The time moved on to another tick, or far back. */
 static int set_clock(struct flow_stage *stage, int64_t now_ns, struct weir_fault *fault)
 {
-	uint32_t entries[FLOW_WHEEL_BLOCK], from, slots, count;
+	uint32_t entries[2][FLOW_WHEEL_BLOCK], from, slots, count, next;
 	struct flow_datagram given;
 
 	flow_wheel_advance(&stage->wheel, now_ns, &from, &slots);
 	stage->back_ns = earlier(now_ns, stage->options.idle_ns > BACK_NS ? stage->options.idle_ns : BACK_NS);
 	for (uint32_t i = 0; i < slots; i++) {
 		struct flow_wheel_slot taken = flow_wheel_take(&stage->wheel, (from + i) % FLOW_WHEEL_SLOTS);
-		while ((count = flow_wheel_next(&stage->wheel, &taken, entries)) > 0) {
-			fetch_due(&stage->table, entries, count);
-			for (uint32_t k = 0; k < count; k++)
-				if (passed(now_ns, stage->table.hot[entries[k]].last_ns, stage->options.idle_ns))
-					flow_name_expect(stage, entries[k]);
-			for (uint32_t k = 0; k < count; k++) {
-				int error = look_at(stage, entries[k], now_ns, fault);
-				if (error)
-					return error;
-			}
+		/* What the block after this one wants is called for before this one is looked at. */
+		count = flow_wheel_next(&stage->wheel, &taken, entries[0]);
+		fetch_due(&stage->table, entries[0], count);
+		for (unsigned side = 0; count; side = !side, count = next) {
+			next = flow_wheel_next(&stage->wheel, &taken, entries[!side]);
+			fetch_due(&stage->table, entries[!side], next);
+			int error = look_at_all(stage, entries[side], count, now_ns, fault);
+			if (error)
+				return error;
 		}
 	}
 	for (uint32_t at = 0; flow_fragments_late(&stage->fragments, now_ns, false, &at, &given);) {
@@ -521,8 +532,13 @@ static int take_packet(struct flow_stage *stage, struct flow_item *item, struct 
 static inline void fetch_entry(const struct flow_stage *stage, struct flow_item *item)
 {
 	item->entry = flow_table_guess(&stage->table, item->hash);
-	if (item->entry == FLOW_NONE)
+	if (item->entry == FLOW_NONE) {
+		/* It begins a flow, for which its packet is looked at: that may be in another core's cache. */
+		__builtin_prefetch(&item->packet->facts->link_source);
+		__builtin_prefetch(item->packet->facts);
+		__builtin_prefetch(item->packet->data);
 		return;
+	}
 	const struct flow_hot *hot = &stage->table.hot[item->entry];
 	__builtin_prefetch(hot, 1);
 	__builtin_prefetch(&hot->directions[item->bits & FLOW_ITEM_HIGH ? 1 : 0], 1);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "flow/delta.h"
 #include "flow/intern.h"
 #include "flow/rle.h"
 #include "flow/thrift.h"
@@ -49,6 +50,67 @@ static void cut_runs_give_no_values(void **state)
 	struct rle_reader reader = rle_over((struct weir_bytes){(uint8_t *)text.data, text.length}, 7);
 	assert_false(rle_take(&reader, back, 105));
 	text_free(&text);
+}
+
+/* Numbers of so many bits, in a few shapes, among them the greatest steps that there are. */
+static void make_numbers(uint64_t *values, size_t count, unsigned bits, unsigned shape, bool wide)
+{
+	uint64_t mask = bits == 64 ? UINT64_MAX : (UINT64_C(1) << bits) - 1, number = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		uint64_t random = ((uint64_t)rand() << 42 ^ (uint64_t)rand() << 21 ^ (uint64_t)rand()) & mask;
+		number = shape == 0 ? random : shape == 1 ? number + random : i % 2 ? mask >> 1 : ~(mask >> 1);
+		values[i] = wide ? number : (uint32_t)number;
+	}
+}
+
+static void differences_come_back(void **state)
+{
+	enum { COUNT = 700 };
+	uint64_t values[COUNT], back[COUNT];
+
+	for (unsigned wide = 0; wide < 2; wide++)
+		for (unsigned bits = 0; bits <= (wide ? 64 : 32); bits++)
+			for (unsigned shape = 0; shape < 3; shape++)
+				for (size_t count = COUNT - 3; count; count = count > 129 ? 129 : count > 33 ? 33 : count / 3) {
+					struct text text = {0};
+					struct delta_reader reader;
+					make_numbers(values, count, bits, shape, wide);
+					delta_put(&text, values, count, wide);
+					assert_true(delta_over(&reader, (struct weir_bytes){(uint8_t *)text.data, text.length}, wide));
+					assert_int_equal(reader.left, count);
+					for (size_t at = 0, step = 1; at < count; at += step, step = step * 2 < count - at ? step * 2 : count - at)
+						assert_true(delta_take(&reader, back + at, step));
+					assert_memory_equal(values, back, count * sizeof *values);
+					assert_int_equal(weir_cursor_left(&reader.cursor), 0);
+					assert_false(delta_take(&reader, back, 1));
+					text_free(&text);
+				}
+}
+
+static void cut_differences_give_no_values(void **state)
+{
+	/* What parquet-format tells as its example: 7, 5, 3, 1, 2, 3, 4, 5. */
+	static const uint8_t example[] = {0x80, 1, 4, 8, 14, 3, 2, 0, 0, 0, 0xc0, 0x3f, 0, 0, 0, 0, 0, 0};
+	static const uint64_t expected[] = {7, 5, 3, 1, 2, 3, 4, 5};
+	uint64_t back[8];
+	struct delta_reader reader;
+
+	assert_true(delta_over(&reader, (struct weir_bytes){example, sizeof example}, true));
+	assert_true(delta_take(&reader, back, 8));
+	assert_memory_equal(back, expected, sizeof back);
+	for (size_t length = 0; length < sizeof example; length++) {
+		uint8_t *copy = malloc(length + 1);
+		memcpy(copy, example, length);
+		assert_false(delta_over(&reader, (struct weir_bytes){copy, length}, true) && delta_take(&reader, back, 8));
+		free(copy);
+	}
+	/* No miniblocks, numbers that are no eights, more bits than numbers have. */
+	static const uint8_t none[] = {0x80, 1, 0, 8, 14}, odd[] = {0x84, 1, 4, 8, 14}, bits[] = {0x80, 1, 4, 8, 14, 3, 33, 0, 0, 0};
+	assert_false(delta_over(&reader, (struct weir_bytes){none, sizeof none}, true));
+	assert_false(delta_over(&reader, (struct weir_bytes){odd, sizeof odd}, true));
+	assert_true(delta_over(&reader, (struct weir_bytes){bits, sizeof bits}, false));
+	assert_false(delta_take(&reader, back, 8));
 }
 
 static void put_example(struct text *text)
@@ -237,6 +299,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(runs_and_packed_values_come_back),
 		cmocka_unit_test(cut_runs_give_no_values),
+		cmocka_unit_test(differences_come_back),
+		cmocka_unit_test(cut_differences_give_no_values),
 		cmocka_unit_test(thrift_fields_come_back_and_unknown_ones_are_skipped),
 		cmocka_unit_test(cut_thrift_fails),
 		cmocka_unit_test(deep_thrift_fails_without_recursion),

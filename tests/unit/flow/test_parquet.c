@@ -6,6 +6,7 @@
 #include <zstd.h>
 
 #include "flow/aggregate.h"
+#include "flow/delta.h"
 #include "flow/parquet_format.h"
 #include "flow/rle.h"
 #include "flow/thrift.h"
@@ -21,6 +22,7 @@ struct shape {
 	uint32_t bad_id;        /* added to an index into the dictionary */
 	int64_t unit;           /* of times: PARQUET_MILLIS … */
 	int encoding;           /* of the dictionary's indexes */
+	bool deltas;            /* numbers are packed differences */
 };
 
 static struct text file;
@@ -79,12 +81,18 @@ static void put_numbers(const struct shape *shape, int64_t base)
 	for (uint32_t from = 0; from < ROWS; from += 60) {
 		uint32_t rows = ROWS - from < 60 ? ROWS - from : 60;
 		struct text body = {0};
+		uint64_t numbers[60];
 		for (uint32_t i = 0; i < rows; i++) {
 			uint8_t bytes[8];
+			numbers[i] = (uint64_t)(base + from + i);
 			weir_store_le64(bytes, (uint64_t)(base + from + i));
 			text_add_bytes(&body, bytes, 8);
 		}
-		put_page(shape, PARQUET_DATA_PAGE, rows + (from ? shape->more_values : 0), 0, PARQUET_PLAIN, NULL, &body);
+		if (shape->deltas) {
+			text_clear(&body);
+			delta_put(&body, numbers, rows, true);
+		}
+		put_page(shape, PARQUET_DATA_PAGE, rows + (from ? shape->more_values : 0), 0, shape->deltas ? PARQUET_DELTA_BINARY_PACKED : PARQUET_PLAIN, NULL, &body);
 		text_free(&body);
 	}
 }
@@ -238,9 +246,10 @@ static void pages_of_both_versions_are_read(void **state)
 	for (int second = 0; second < 2; second++)
 		for (int zstd = 0; zstd < 2; zstd++)
 			for (int64_t unit = PARQUET_MILLIS; unit <= PARQUET_NANOS; unit++)
-				for (int old = 0; old < 2; old++) {
+				for (int kind = 0; kind < 4; kind++) {
+					bool old = kind & 1;
 					struct shape shape = {.second = second, .codec = zstd ? PARQUET_ZSTD : PARQUET_UNCOMPRESSED, .unit = unit,
-					                      .encoding = old ? PARQUET_PLAIN_DICTIONARY : PARQUET_RLE_DICTIONARY};
+					                      .encoding = old ? PARQUET_PLAIN_DICTIONARY : PARQUET_RLE_DICTIONARY, .deltas = kind & 2};
 					make_file(&shape);
 					assert_int_equal(read_file(&shape, &fault), 0);
 				}
@@ -256,10 +265,10 @@ static void other_codecs_and_encodings_are_refused_by_name(void **state)
 	assert_int_equal(read_file(&shape, &fault), WEIR_E_UNSUPPORTED);
 	assert_non_null(strstr(fault.message, "Snappy"));
 	shape = sound;
-	shape.encoding = PARQUET_DELTA_BINARY_PACKED;
+	shape.encoding = PARQUET_DELTA_BYTE_ARRAY;
 	make_file(&shape);
 	assert_int_equal(read_file(&shape, &fault), WEIR_E_UNSUPPORTED);
-	assert_non_null(strstr(fault.message, "encoding 5"));
+	assert_non_null(strstr(fault.message, "encoding 7"));
 }
 
 static void what_is_not_right_is_found(void **state)
