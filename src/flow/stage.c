@@ -442,11 +442,6 @@ static void count_item(struct flow_stage *stage, const struct flow_item *item)
 		cold->vantages |= UINT64_C(1) << item->vantage;
 		return;
 	}
-<<<<<<< HEAD
-=======
-	if ((hot->state & FLOW_UNDECIDED) && ((item->bits & FLOW_ITEM_PAYLOAD) || hot->directions[side].packets == 0))
-		flow_name_packet(stage, item->entry, item);
->>>>>>> p-decode
 	if (__builtin_expect(item->bits & FLOW_ITEM_PROCESS, 0) && (hot->state & FLOW_PROCESSES) != FLOW_PROCESSES)
 		flow_process_packet(stage, item);
 	bool over = look_into(stage, item, hot, &hot->directions[side]);
