@@ -7,7 +7,7 @@
 #include "flow/stage.h"
 
 #define SECTION "flow"
-#define VERSION 2
+#define VERSION 3
 
 struct table_header {
 	uint32_t capacity, touched, used, free, hand, reserved;

@@ -427,7 +427,7 @@ static int keep_save(struct weir_stage *stage, struct weir_state *state, struct 
 	struct weir_keep_statistics statistics;
 
 	weir_keep_statistics(stage, &statistics);
-	int error = weir_state_section(state, "keep", 1, fault);
+	int error = weir_state_section(state, "keep", 2, fault);
 	if (!error)
 		error = weir_state_put(state, &statistics, sizeof statistics, fault);
 	return error || !keep->flows ? error : keep_flows_save(keep->flows, state, fault);
@@ -437,7 +437,7 @@ static int keep_load(struct weir_stage *stage, struct weir_state *state, struct 
 {
 	struct keep *keep = (struct keep *)stage;
 	struct weir_keep_statistics statistics;
-	int error = weir_state_section(state, "keep", 1, fault);
+	int error = weir_state_section(state, "keep", 2, fault);
 
 	if (!error)
 		error = weir_state_get(state, &statistics, sizeof statistics, fault);
