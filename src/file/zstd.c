@@ -6,7 +6,8 @@
 #include "file/codec.h"
 
 #define ZSTD_LEVEL 3
-#define ZSTD_THREADS_MOST 16 /* each has some MB in hand */
+#define ZSTD_THREADS_MOST 8          /* each has some 8 MiB in hand */
+#define ZSTD_JOB_BYTES (2 << 20)     /* by itself zstd takes four windows, 8 MiB at level 3, and 82 MiB in all for two threads */
 
 static int decoder_new(void **decoder, struct weir_fault *fault)
 {
@@ -49,6 +50,7 @@ static void use_threads(ZSTD_CCtx *context, unsigned threads)
 	int workers = processors < 1 ? 1 : processors > ZSTD_THREADS_MOST ? ZSTD_THREADS_MOST : (int)processors;
 
 	(void)ZSTD_CCtx_setParameter(context, ZSTD_c_nbWorkers, workers);
+	(void)ZSTD_CCtx_setParameter(context, ZSTD_c_jobSize, ZSTD_JOB_BYTES);
 }
 
 static int encoder_new(int level, unsigned threads, void **encoder, struct weir_fault *fault)
