@@ -2,11 +2,11 @@
  * SHA-256 of the inputs takes about as long as all the rest on one core, and needs nothing of it: with more threads than one it goes on beside the parts. Files are
  * not read twice for it where they are plain: what the source reads is hashed, too.
  */
-#include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
 
 #include "campaign/run.h"
+#include "campaign/run_folder.h"
 #include "core/clock.h"
 #include "os/files.h"
 
@@ -18,13 +18,6 @@ struct run_hashing {
 	int error;
 	struct weir_fault fault;
 };
-
-static int path_in(const char *folder, const char *name, char out[static PATH_MAX], struct weir_fault *fault)
-{
-	if (snprintf(out, PATH_MAX, "%s/%s", folder, name) >= PATH_MAX)
-		return weir_fail(fault, WEIR_E_LIMIT, "the name of a file of the run is too long");
-	return 0;
-}
 
 static int hash_inputs(struct run *run, struct run_feed *feed, const _Atomic int *stop, struct weir_fault *fault)
 {

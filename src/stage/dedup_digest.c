@@ -127,7 +127,7 @@ DIGEST_PROCESS(digest_process_any, short_hash, packet_identity_keyed)
 SHORT_HASH_256 DIGEST_PROCESS(digest_process_256, short_hash_256, packet_identity_256)
 #endif
 
-	static int digest_process(struct weir_stage *base, struct weir_batch *batch, struct weir_fault *fault)
+static int digest_process(struct weir_stage *base, struct weir_batch *batch, struct weir_fault *fault)
 {
 	struct digest_stage *stage = (struct digest_stage *)base;
 
