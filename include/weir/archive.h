@@ -166,6 +166,7 @@ struct weir_query {
 	const char *node, *interface; /* NULL: all */
 	uint64_t memory_bytes;    /* for chunks that overlap in time; 0 = 512 MiB */
 	int threads;              /* 0 = one a core */
+	bool pipelined;           /* it has no threads of its own: those of the pipeline, `threads` of them, read ahead when they have nothing else to do */
 	uint64_t limit;           /* so many packets at most; 0: all */
 	const _Atomic int *stop;  /* may be NULL */
 	/*

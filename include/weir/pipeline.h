@@ -23,6 +23,11 @@ struct weir_source_ops {
 	 * first the batch with everything sound before it, then the error.
 	 */
 	int (*fill)(struct weir_source *source, struct weir_batch *batch, struct weir_fault *fault);
+	/*
+	 * May be NULL. Does a piece of what later calls of fill will need (reads on, decompresses), and returns whether it did: false, when enough is there. Called on
+	 * threads that have nothing else to do, also while another fills or does this. What fails in it, the next fill tells.
+	 */
+	bool (*ahead)(struct weir_source *source);
 	void (*close)(struct weir_source *source);
 };
 

@@ -7,177 +7,17 @@
  * task only when there is room for it, and when the consumer can't go on without a chunk for which there is none, then more
  * chunks overlap in time than may be in memory, and the query says so.
  */
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include <weir/filter.h>
 
-#include "archive/query.h"
-#include "archive/query_merge.h"
+#include "archive/query_reading.h"
 #include "core/clock.h"
 
 #define MEMORY_DEFAULT (UINT64_C(512) << 20)
-#define THREADS_MAX 64
 #define CHUNK_USUAL (UINT64_C(4352) << 10)
-
-struct query {
-	struct weir_source source;
-	struct weir_campaign *campaign;
-	char *filter;
-	struct weir_query settings;
-	struct buffer_pool *pool;
-	pthread_t threads[THREADS_MAX];
-	int thread_count, threads_wanted;
-
-	pthread_mutex_t lock;
-	pthread_cond_t room, ready; /* for workers; for the consumer */
-	struct query_tasks *tasks;  /* lock */
-	struct load *loads, **loads_end;
-	unsigned load_count;
-	uint64_t memory_used;
-	bool tasks_ended, closing;
-	struct weir_fault failure;  /* ends the query */
-	struct weir_fault damage;   /* the first of what was damaged; told at the end */
-	uint64_t damaged_chunks;
-	struct weir_query_statistics statistics;
-	uint64_t not_compiled;
-
-	/* The consumer's own. */
-	struct query_merge merge;
-	uint64_t delivered;
-	bool ended;
-};
-
-/* ---- Workers ---- */
-
-static void remember(struct weir_fault *kept, const struct weir_fault *fault)
-{
-	if (!kept->code)
-		*kept = *fault;
-}
-
-static uint64_t memory_of(const struct query_task *task)
-{
-	return (uint64_t)task->chunk.raw_bytes + task->chunk.packets / 4 * sizeof(struct found);
-}
-
-static bool has_room(const struct query *query, uint64_t memory)
-{
-	/* One alone always may, unless it is larger than all that is allowed. */
-	return query->memory_used + memory <= query->settings.memory_bytes ||
-	       (query->memory_used == 0 && memory <= 2 * query->settings.memory_bytes);
-}
-
-/*
- * How many chunks may be on their way or waiting, behind those of which packets go out. What is neither compressed nor filtered comes faster than it is used up:
- * more of it would only push what is next out of the processor's cache.
- */
-static unsigned most_ahead(const struct query *query, const struct query_task *task)
-{
-	unsigned threads = (unsigned)query->threads_wanted;
-
-	return task->segment->codec == WEIR_CODEC_NONE && !*query->filter ? threads : threads * 2 + 2;
-}
-
-/* Takes the task that is next. NULL: no memory, which ends the query. */
-static struct load *enter_load(struct query *query, const struct query_task *task)
-{
-	struct load *load = calloc(1, sizeof *load);
-
-	if (!load) {
-		weir_fail(&query->failure, WEIR_E_MEMORY, "no memory for a query");
-		pthread_cond_broadcast(&query->ready);
-		return NULL;
-	}
-	load->task = *task;
-	load->vantage = task->segment->vantage;
-	load->sequence = task->segment->sequence;
-	load->memory = memory_of(task);
-	query_tasks_take(query->tasks);
-	query->memory_used += load->memory;
-	*query->loads_end = load;
-	query->loads_end = &load->next;
-	query->load_count++;
-	return load;
-}
-
-/* Takes the next task when there is room; waits otherwise. NULL: nothing is left, or the end is near. With the lock. */
-static struct load *take_load(struct query *query)
-{
-	for (;;) {
-		const struct query_task *task;
-		struct weir_fault fault = {0};
-
-		if (query->closing || query->failure.code || query->tasks_ended)
-			return NULL;
-		int code = query_tasks_peek(query->tasks, &task, &fault);
-		if (code <= 0) {
-			query->tasks_ended = true;
-			if (code < 0)
-				query->failure = fault;
-			pthread_cond_broadcast(&query->ready);
-			pthread_cond_broadcast(&query->room);
-			return NULL;
-		}
-		if (query->load_count < most_ahead(query, task)) {
-			if (has_room(query, memory_of(task)))
-				return enter_load(query, task);
-			/* The consumer may be waiting for just this one. */
-			pthread_cond_signal(&query->ready);
-		}
-		pthread_cond_wait(&query->room, &query->lock);
-	}
-}
-
-static void account(struct query *query, struct load *load)
-{
-	query->memory_used = query->memory_used - load->memory + load->loaded.memory;
-	load->memory = load->loaded.memory;
-	query->statistics.chunks_read++;
-	query->statistics.packets_read += load->loaded.packets;
-	query->statistics.packets_matched += load->loaded.count;
-	query->statistics.bytes_read += load->loaded.bytes_read;
-	query->statistics.bytes_decompressed += load->loaded.bytes_decompressed;
-	query->not_compiled += load->loaded.not_compiled;
-	if (load->loaded.damage.code && !query->settings.on_damage) {
-		remember(&query->damage, &load->loaded.damage);
-		query->damaged_chunks++;
-	}
-}
-
-static void *work(void *argument)
-{
-	struct query *query = argument;
-	struct loader *loader = loader_new(&query->settings, query->campaign->identities, query->pool);
-	struct load *load;
-
-	pthread_mutex_lock(&query->lock);
-	if (!loader)
-		weir_fail(&query->failure, WEIR_E_MEMORY, "no memory for a query");
-	while (loader && (load = take_load(query))) {
-		struct weir_fault fault = {0};
-
-		pthread_mutex_unlock(&query->lock);
-		int code = loader_load(loader, &load->task, &load->loaded, &fault);
-		if (!load->loaded.whole) {
-			query_segment_drop(load->task.segment);
-			load->task.segment = NULL;
-		}
-		pthread_mutex_lock(&query->lock);
-		if (code < 0)
-			remember(&query->failure, &fault);
-		account(query, load);
-		load->ready = true;
-		pthread_cond_signal(&query->ready);
-		pthread_cond_broadcast(&query->room);
-	}
-	pthread_cond_broadcast(&query->ready);
-	pthread_mutex_unlock(&query->lock);
-	loader_free(loader);
-	return NULL;
-}
 
 /* ---- The merge ---- */
 
@@ -202,7 +42,7 @@ static void tell_broken(struct query *query, const struct load *load)
 		return;
 	}
 	weir_fail_at(&fault, WEIR_E_FORMAT, load->task.segment->path, (int64_t)chunk->offset, WEIR_NOWHERE, "no sound block stands here in the chunk");
-	remember(&query->damage, &fault);
+	query_reading_remember(&query->damage, &fault);
 	query->damaged_chunks++;
 }
 
@@ -312,7 +152,7 @@ static int advance(struct query *query, bool can_wait, int64_t *bound, struct we
 			}
 			continue;
 		}
-		if (!first && next && !has_room(query, memory_of(next))) {
+		if (!first && next && !query_reading_has_room(query, query_reading_memory(next))) {
 			result = too_many(query, fault);
 			break;
 		}
@@ -320,7 +160,8 @@ static int advance(struct query *query, bool can_wait, int64_t *bound, struct we
 			result = 2;
 			break;
 		}
-		wait_ready(query);
+		if (!query->settings.pipelined || !query_reading_load(query))
+			wait_ready(query);
 	}
 	pthread_mutex_unlock(&query->lock);
 	return result;
@@ -348,7 +189,7 @@ static int end_of_query(struct query *query, struct weir_fault *fault)
 		                             .before_ns = WEIR_NO_TIME, .after_ns = WEIR_NO_TIME};
 		query->settings.on_damage(query->settings.damage_context, &damage);
 	} else if (!query->damage.code) {
-		remember(&query->damage, unindexed);
+		query_reading_remember(&query->damage, unindexed);
 	}
 	if (query->damage.code)
 		*fault = query->damage;
@@ -357,21 +198,15 @@ static int end_of_query(struct query *query, struct weir_fault *fault)
 	return code;
 }
 
-static void start_threads(struct query *query)
+/* For a pipeline's threads that have nothing else to do. */
+static bool query_ahead(struct weir_source *source)
 {
-	while (query->thread_count < query->threads_wanted) {
-		int system = pthread_create(&query->threads[query->thread_count], NULL, work, query);
-		if (system != 0) {
-			pthread_mutex_lock(&query->lock);
-			/* With one at least it goes on, slower. */
-			if (query->thread_count == 0)
-				weir_fail_errno(&query->failure, system, NULL, "cannot start a thread for the query");
-			pthread_mutex_unlock(&query->lock);
-			query->threads_wanted = query->thread_count;
-			return;
-		}
-		query->thread_count++;
-	}
+	struct query *query = (struct query *)source;
+
+	pthread_mutex_lock(&query->lock);
+	bool loaded = query_reading_load(query);
+	pthread_mutex_unlock(&query->lock);
+	return loaded;
 }
 
 static int query_fill(struct weir_source *source, struct weir_batch *batch, struct weir_fault *fault)
@@ -389,7 +224,7 @@ static int query_fill(struct weir_source *source, struct weir_batch *batch, stru
 	if (query->settings.limit && query->delivered == query->settings.limit)
 		return end_of_query(query, fault);
 	if (!query->thread_count)
-		start_threads(query);
+		query_reading_start(query);
 	batch->first_number = query->delivered + 1;
 	if (query->settings.limit && query->settings.limit - query->delivered < most)
 		most = (uint32_t)(query->settings.limit - query->delivered);
@@ -426,12 +261,7 @@ static void query_close(struct weir_source *source)
 {
 	struct query *query = (struct query *)source;
 
-	pthread_mutex_lock(&query->lock);
-	query->closing = true;
-	pthread_cond_broadcast(&query->room);
-	pthread_mutex_unlock(&query->lock);
-	for (int i = 0; i < query->thread_count; i++)
-		pthread_join(query->threads[i], NULL);
+	query_reading_end(query);
 	for (uint32_t i = 0; i < query->merge.heap.count; i++)
 		load_free(query->merge.heap.loads[i]);
 	while (query->loads) {
@@ -452,6 +282,7 @@ static void query_close(struct weir_source *source)
 static const struct weir_source_ops query_ops = {
 	.name = "query",
 	.fill = query_fill,
+	.ahead = query_ahead,
 	.close = query_close,
 };
 
@@ -485,7 +316,7 @@ static uint64_t largest_chunk(const struct query_task *task)
 static int threads_of(const struct weir_query *settings)
 {
 	long threads = settings->threads > 0 ? settings->threads : sysconf(_SC_NPROCESSORS_ONLN);
-	return threads < 1 ? 1 : threads > THREADS_MAX ? THREADS_MAX : (int)threads;
+	return threads < 1 ? 1 : threads > QUERY_THREADS_MAX ? QUERY_THREADS_MAX : (int)threads;
 }
 
 static int prepare(struct query *query, struct weir_fault *fault)

@@ -258,6 +258,7 @@ static int open_source(struct publish *publish, struct weir_campaign *campaign, 
 	struct weir_query query = {.from_ns = WEIR_TIME_FIRST,
 	                           .to_ns = WEIR_TIME_LAST,
 	                           .threads = publish->threads,
+	                           .pipelined = publish->threads > 1,
 	                           .stop = publish->options->stop};
 
 	const struct weir_capture_options opening = {.identities = publish->options->identities};

@@ -248,6 +248,13 @@ static int renumbered_fill(struct weir_source *base, struct weir_batch *batch, s
 	return result;
 }
 
+static bool renumbered_ahead(struct weir_source *base)
+{
+	struct weir_source *query = ((struct renumbered *)base)->query;
+
+	return query->ops->ahead && query->ops->ahead(query);
+}
+
 static void renumbered_close(struct weir_source *base)
 {
 	struct renumbered *source = (struct renumbered *)base;
@@ -257,7 +264,8 @@ static void renumbered_close(struct weir_source *base)
 	free(source);
 }
 
-static const struct weir_source_ops renumbered_ops = {.name = "campaign", .fill = renumbered_fill, .close = renumbered_close};
+static const struct weir_source_ops renumbered_ops = {.name = "campaign", 
+	.fill = renumbered_fill, .ahead = renumbered_ahead, .close = renumbered_close};
 
 /* The packets of the part of one node, by its own clock (node NULL: of all, which share one or are not corrected). */
 static int query_part(struct run *run, size_t clock, const char *node, uint64_t memory_bytes, struct weir_source **source,
@@ -271,6 +279,7 @@ static int query_part(struct run *run, size_t clock, const char *node, uint64_t 
 		.node = node,
 		.memory_bytes = memory_bytes,
 		.threads = run->threads,
+		.pipelined = !node && run->threads > 1, /* where nodes are merged it is not the pipeline that each fills for */
 		.stop = run->options->stop,
 		.on_damage = plan->stages & WEIR_RUN_REPAIR ? run_damaged : NULL,
 		.damage_context = run,

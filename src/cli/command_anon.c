@@ -182,6 +182,7 @@ static int open_campaign(const char *path, int threads, struct input *input, str
 	struct weir_query query = {.from_ns = WEIR_TIME_FIRST,
 	                           .to_ns = WEIR_TIME_LAST,
 	                           .threads = threads,
+	                           .pipelined = threads > 1,
 	                           .stop = stop_requested()};
 	int error = weir_campaign_open(path, WEIR_CAMPAIGN_READ, &input->campaign, fault);
 

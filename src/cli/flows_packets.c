@@ -132,7 +132,8 @@ static int open_captures(struct run *run, const struct flows_file *files, size_t
 
 static int open_campaign(struct run *run, const char *path, const struct flows_request *request, struct weir_fault *fault)
 {
-	struct weir_query query = {.filter = request->filter, .from_ns = request->from_ns, .to_ns = request->to_ns, .stop = request->stop};
+	struct weir_query query = {.filter = request->filter, .from_ns = request->from_ns, .to_ns = request->to_ns, .threads = request->threads,
+	                           .pipelined = request->threads > 1, .stop = request->stop};
 	int error = weir_campaign_open(path, WEIR_CAMPAIGN_READ, &run->campaign, fault);
 
 	if (!error)

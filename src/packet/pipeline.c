@@ -81,6 +81,7 @@ struct schedule {
 	struct slot slots[8 * THREADS_MAX + 2];
 	size_t slot_count;
 	bool filling, ended; /* ended: nothing more is to be filled */
+	bool ahead;          /* the source may have something to do ahead of filling */
 	unsigned waiting;    /* threads that found nothing to do */
 	uint64_t filled;     /* batches so far */
 	uint64_t end;        /* batches from this number on count for nothing: one before them failed, or the sink had enough */
@@ -147,7 +148,7 @@ static void wake_another(struct schedule *schedule)
 {
 	bool can_fill = !schedule->ended && !schedule->filling && find_free(schedule);
 
-	if (schedule->waiting && (can_fill || find_ready(schedule, NULL)))
+	if (schedule->waiting && (can_fill || schedule->ahead || find_ready(schedule, NULL)))
 		pthread_cond_signal(&schedule->changed);
 }
 
@@ -182,6 +183,7 @@ static void fill_slot(struct schedule *schedule, struct slot *slot)
 	struct weir_fault fault;
 
 	schedule->filling = true;
+	schedule->ahead = schedule->pipeline->source->ops->ahead;
 	slot->state = SLOT_AT_WORK;
 	wake_another(schedule);
 	pthread_mutex_unlock(&schedule->lock);
@@ -197,6 +199,19 @@ static void fill_slot(struct schedule *schedule, struct slot *slot)
 	slot->number = schedule->filled++;
 	slot->station = 0;
 	slot->state = SLOT_READY;
+}
+
+/* Likewise: what the source does ahead of being asked. */
+static void work_ahead(struct schedule *schedule)
+{
+	struct weir_source *source = schedule->pipeline->source;
+
+	wake_another(schedule);
+	pthread_mutex_unlock(&schedule->lock);
+	bool more = source->ops->ahead(source);
+	pthread_mutex_lock(&schedule->lock);
+	if (!more)
+		schedule->ahead = false;
 }
 
 static int work_at(const struct weir_pipeline *pipeline, const struct station *station, struct weir_batch *batch,
@@ -262,6 +277,8 @@ static void *work_until_end(void *argument)
 			fill_slot(schedule, empty);
 		else if (schedule->ended && at_rest(schedule))
 			break;
+		else if (schedule->ahead && !schedule->ended)
+			work_ahead(schedule);
 		else {
 			schedule->waiting++;
 			pthread_cond_wait(&schedule->changed, &schedule->lock);

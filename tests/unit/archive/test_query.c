@@ -1,5 +1,8 @@
 #include "../unit.h"
 
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -102,8 +105,41 @@ struct answer {
 	struct weir_fault fault;
 };
 
+/* The other threads of a pipeline, which read ahead. */
+struct readers {
+	struct weir_source *source;
+	pthread_t threads[8];
+	int count;
+	_Atomic bool ended;
+};
+
+static void *read_ahead(void *argument)
+{
+	struct readers *readers = argument;
+
+	while (!atomic_load(&readers->ended))
+		if (!readers->source->ops->ahead(readers->source))
+			sched_yield();
+	return NULL;
+}
+
+static void start_readers(struct readers *readers, struct weir_source *source, int count)
+{
+	*readers = (struct readers){.source = source};
+	for (; readers->count < count; readers->count++)
+		assert_int_equal(pthread_create(&readers->threads[readers->count], NULL, read_ahead, readers), 0);
+}
+
+static void end_readers(struct readers *readers)
+{
+	atomic_store(&readers->ended, true);
+	while (readers->count)
+		pthread_join(readers->threads[--readers->count], NULL);
+}
+
 static struct answer ask(struct weir_query query)
 {
+	struct readers readers;
 	struct weir_campaign *campaign;
 	struct weir_source *source;
 	struct weir_batch *batch = weir_batch_new();
@@ -115,6 +151,7 @@ static struct answer ask(struct weir_query query)
 	assert_int_equal(weir_campaign_open(campaign_path, WEIR_CAMPAIGN_READ, &campaign, &answer.fault), 0);
 	answer.code = weir_query_open(campaign, &query, &source, &answer.fault);
 	if (answer.code == 0) {
+		start_readers(&readers, source, query.pipelined ? query.threads - 1 : 0);
 		while ((answer.code = source->ops->fill(source, batch, &answer.fault)) == 1) {
 			for (uint32_t i = 0; i < batch->count; i++) {
 				const struct weir_packet *packet = &batch->packets[i];
@@ -130,6 +167,7 @@ static struct answer ask(struct weir_query query)
 			answer.packets += batch->count;
 			weir_batch_reset(batch);
 		}
+		end_readers(&readers);
 		weir_query_statistics(source, &answer.statistics);
 		weir_source_close(source);
 	}
@@ -168,6 +206,9 @@ static void packets_of_many_vantages_come_in_order(void **state)
 	/* The same in the same order, whatever the number of threads, and with a filter that is true of all. */
 	for (int threads = 1; threads <= 5; threads++) {
 		struct answer again = ask((struct weir_query){.from_ns = WEIR_TIME_FIRST, .threads = threads, .filter = threads % 2 ? "udp" : NULL});
+		assert_int_equal(again.packets, all.packets);
+		assert_true(again.digest == all.digest);
+		again = ask((struct weir_query){.from_ns = WEIR_TIME_FIRST, .threads = threads, .pipelined = true, .filter = threads % 2 ? NULL : "udp"});
 		assert_int_equal(again.packets, all.packets);
 		assert_true(again.digest == all.digest);
 	}
@@ -250,6 +291,8 @@ static void memory_is_bounded_and_said_to_be(void **state)
 		record("n", interface, (uint16_t)i, 20000, 64 << 20, ascending);
 	}
 	struct answer answer = ask((struct weir_query){.from_ns = WEIR_TIME_FIRST, .memory_bytes = 3 << 20});
+	assert_int_equal(answer.code, WEIR_E_LIMIT);
+	answer = ask((struct weir_query){.from_ns = WEIR_TIME_FIRST, .memory_bytes = 3 << 20, .threads = 2, .pipelined = true});
 	assert_int_equal(answer.code, WEIR_E_LIMIT);
 	assert_non_null(strstr(answer.fault.message, "memory"));
 	assert_int_equal(ask((struct weir_query){.from_ns = WEIR_TIME_FIRST, .memory_bytes = 64 << 20}).packets, 160000);

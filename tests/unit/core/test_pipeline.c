@@ -1,5 +1,8 @@
 #include "../unit.h"
 
+#include <stdatomic.h>
+#include <time.h>
+
 #include <weir/pipeline.h>
 
 /* A source of `left` packets, numbered by their time, that ends with `end`. */
@@ -126,6 +129,43 @@ static void a_sink_that_has_enough_ends_the_run(void **state)
 	}
 }
 
+/* A source that has its packets made ahead of filling: one that waits for it, as a reader waits for a disk. */
+struct reading_source {
+	struct counting_source counting;
+	_Atomic int ahead_calls;
+	bool waited;
+};
+
+static int fill_what_was_read(struct weir_source *source, struct weir_batch *batch, struct weir_fault *fault)
+{
+	struct reading_source *s = (struct reading_source *)source;
+
+	for (int tenths = 0; !s->waited && !atomic_load(&s->ahead_calls) && tenths < 100; tenths++)
+		nanosleep(&(struct timespec){.tv_nsec = 100 * 1000 * 1000}, NULL);
+	s->waited = true;
+	return fill(source, batch, fault);
+}
+
+static bool read_ahead(struct weir_source *source)
+{
+	return atomic_fetch_add(&((struct reading_source *)source)->ahead_calls, 1) % 3 == 0;
+}
+
+static void a_thread_without_work_reads_ahead(void **state)
+{
+	static const struct weir_source_ops reading_ops = {.name = "reading", .fill = fill_what_was_read, .ahead = read_ahead};
+
+	for (int threads = 2; threads <= 4; threads++) {
+		struct reading_source source = {.counting = {{&reading_ops}, 1, 100000, 0}};
+		struct summing_sink sink = {.base = {&sink_ops}};
+		struct weir_pipeline pipeline = {.source = &source.counting.base, .sink = &sink.base, .threads = threads};
+
+		assert_int_equal(weir_pipeline_run(&pipeline, NULL), 0);
+		assert_true(atomic_load(&source.ahead_calls) > 0);
+		assert_int_equal(sink.sum, INT64_C(50000) * 100001);
+	}
+}
+
 /* Two parallel neighbours, then two in order. */
 static int run_mixed(int threads, int64_t fails, struct summing_sink *sink, struct weir_fault *fault)
 {
@@ -168,6 +208,7 @@ int main(void)
 		cmocka_unit_test(the_result_does_not_depend_on_threads),
 		cmocka_unit_test(damage_keeps_what_came_before_it),
 		cmocka_unit_test(a_sink_that_has_enough_ends_the_run),
+		cmocka_unit_test(a_thread_without_work_reads_ahead),
 		cmocka_unit_test(stages_in_order_get_every_batch_in_order),
 		cmocka_unit_test(the_first_failure_counts_and_what_was_before_it_is_kept),
 	};
