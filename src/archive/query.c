@@ -160,7 +160,7 @@ static int advance(struct query *query, bool can_wait, int64_t *bound, struct we
 			result = 2;
 			break;
 		}
-		if (!query->settings.pipelined || !query_reading_load(query))
+		if (!query->settings.pipelined || !query_reading_load(query, true))
 			wait_ready(query);
 	}
 	pthread_mutex_unlock(&query->lock);
@@ -204,7 +204,7 @@ static bool query_ahead(struct weir_source *source)
 	struct query *query = (struct query *)source;
 
 	pthread_mutex_lock(&query->lock);
-	bool loaded = query_reading_load(query);
+	bool loaded = query_reading_load(query, false);
 	pthread_mutex_unlock(&query->lock);
 	return loaded;
 }
