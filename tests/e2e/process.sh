@@ -146,11 +146,11 @@ for moment in 0.2 0.4; do
 done
 # What the state of an interrupted run tells of may not be there any more, and its inputs may be others.
 interrupt() { # FOLDER: a run of the files that is killed when its first parts are whole
-	local process
-	while rm -rf "$1"; do
+	local process until=$((SECONDS + 60))
+	while rm -rf "$1" && [ "$SECONDS" -le "$until" ]; do
 		"$WEIR" process "$tmp"/capture/*.pcapng -o "$1" --part 8M --threads 1 >/dev/null 2>&1 &
 		process=$!
-		until [ -e "$1/run.state" ] || ! kill -0 "$process" 2>/dev/null; do :; done
+		until [ -e "$1/run.state" ] || [ -e "$1/manifest.json" ] || [ "$SECONDS" -gt "$until" ]; do :; done
 		kill -KILL "$process" 2>/dev/null
 		wait "$process" 2>/dev/null
 		! [ -e "$1/run.state" ] || break
