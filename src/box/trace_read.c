@@ -7,11 +7,13 @@
 #include "box/trace.h"
 #include "box/trace_format.h"
 #include "core/arena.h"
+#include "core/xxh3.h"
 #include "file/pen.h"
 
 #define SCHEMAS_MOST ((size_t)16 << 20)
-#define NAMES_MOST 8192
+#define NAMES_MOST 8192 /* of all fields of an event type: to print an event they are gone through */
 #define LOSSES_MOST 65536
+#define LOSS_SLOTS (2 * LOSSES_MOST)
 
 struct weir_trace_reader {
 	struct weir_source *source;
@@ -30,6 +32,7 @@ struct weir_trace_reader {
 	} known[TRACE_PROVIDERS_MOST];
 	struct weir_trace_loss *losses;
 	uint32_t *loss_sections;
+	uint32_t *loss_slots; /* by section, provider and CPU: index + 1; open addressing */
 	size_t loss_count, loss_room;
 };
 
@@ -84,6 +87,7 @@ void weir_trace_read_close(struct weir_trace_reader *reader)
 	arena_free(reader->arena);
 	free(reader->losses);
 	free(reader->loss_sections);
+	free(reader->loss_slots);
 	free(reader);
 }
 
@@ -104,9 +108,9 @@ static char *take_text(struct weir_trace_reader *reader, struct weir_cursor *cur
 	return text;
 }
 
-static struct weir_trace_name *take_names(struct weir_trace_reader *reader, struct weir_cursor *cursor, size_t count)
+static struct weir_trace_name *take_names(struct weir_trace_reader *reader, struct weir_cursor *cursor, size_t count, size_t most)
 {
-	if (count > NAMES_MOST || count > weir_cursor_left(cursor) / 5) {
+	if (count > most || count > weir_cursor_left(cursor) / 5) {
 		cursor->failed = true;
 		return NULL;
 	}
@@ -127,7 +131,7 @@ static struct weir_trace_name *take_names(struct weir_trace_reader *reader, stru
 static struct weir_trace_field *take_fields(struct weir_trace_reader *reader, struct weir_cursor *cursor,
                                             const struct weir_trace_field *before, size_t before_count, size_t *taken)
 {
-	size_t count = weir_take8(cursor);
+	size_t count = weir_take8(cursor), names_left = NAMES_MOST;
 	struct weir_trace_field *fields = count <= TRACE_FIELDS_MOST ? take_memory(reader, (count + 1) * sizeof *fields) : NULL;
 
 	if (!fields) {
@@ -143,7 +147,9 @@ static struct weir_trace_field *take_fields(struct weir_trace_reader *reader, st
 		if (names == 0xffff)
 			fields[i].names = before && i < before_count ? before[i].names : NULL;
 		else if (names)
-			fields[i].names = take_names(reader, cursor, names);
+			fields[i].names = take_names(reader, cursor, names, names_left);
+		for (const struct weir_trace_name *name = cursor->failed ? NULL : fields[i].names; name && name->name; name++)
+			cursor->failed |= names_left-- == 0;
 	}
 	*taken = count;
 	return fields;
@@ -237,6 +243,8 @@ static int grow_losses(struct weir_trace_reader *reader, struct weir_fault *faul
 		return 0;
 	if (room > LOSSES_MOST)
 		return weir_fail(fault, WEIR_E_LIMIT, "the trace tells of too many losses");
+	if (!reader->loss_slots && !(reader->loss_slots = calloc(LOSS_SLOTS, sizeof *reader->loss_slots)))
+		return weir_fail(fault, WEIR_E_MEMORY, "no memory for the losses of a trace");
 	struct weir_trace_loss *losses = realloc(reader->losses, room * sizeof *losses);
 	if (losses)
 		reader->losses = losses;
@@ -246,6 +254,20 @@ static int grow_losses(struct weir_trace_reader *reader, struct weir_fault *faul
 	reader->loss_sections = sections;
 	reader->loss_room = room;
 	return 0;
+}
+
+/* Where a loss of this section, provider and CPU stands among the slots, or would. */
+static uint32_t *loss_slot(const struct weir_trace_reader *reader, const struct weir_trace_loss *loss)
+{
+	const uint32_t key[3] = {reader->section, loss->provider->id, loss->cpu};
+
+	/* With a seed that a file can't know: who writes one may not make them all fall into one place. */
+	for (uint64_t at = xxh3_seeded(key, sizeof key, (uintptr_t)reader->loss_slots);; at++) {
+		uint32_t *slot = &reader->loss_slots[at % LOSS_SLOTS];
+		const struct weir_trace_loss *other = *slot ? &reader->losses[*slot - 1] : NULL;
+		if (!other || (other->provider == loss->provider && other->cpu == loss->cpu && reader->loss_sections[*slot - 1] == reader->section))
+			return slot;
+	}
 }
 
 static int take_loss(struct weir_trace_reader *reader, struct weir_cursor *cursor, struct weir_fault *fault)
@@ -262,16 +284,16 @@ static int take_loss(struct weir_trace_reader *reader, struct weir_cursor *curso
 	loss.provider = id < TRACE_PROVIDERS_MOST ? reader->providers[id] : NULL;
 	if (cursor->failed || !loss.provider)
 		return 0;
-	/* Of this section, which stand last: another section is another trace. */
-	for (size_t i = reader->loss_count; i-- > 0 && reader->loss_sections[i] == reader->section;) {
-		if (reader->losses[i].provider == loss.provider && reader->losses[i].cpu == loss.cpu) {
-			reader->losses[i] = loss;
-			return 0;
-		}
+	/* Of this section: another one is another trace. */
+	uint32_t *slot = reader->loss_slots ? loss_slot(reader, &loss) : NULL;
+	if (slot && *slot) {
+		reader->losses[*slot - 1] = loss;
+		return 0;
 	}
 	int error = grow_losses(reader, fault);
 	if (error)
 		return error;
+	*loss_slot(reader, &loss) = (uint32_t)reader->loss_count + 1;
 	reader->loss_sections[reader->loss_count] = reader->section;
 	reader->losses[reader->loss_count++] = loss;
 	return 0;

@@ -18,6 +18,7 @@ struct run_input {
 	char *path;     /* of a campaign relative to it, else as given */
 	uint64_t bytes;
 	int64_t first_ns, last_ns; /* 0 of files */
+	int64_t changed_ns; /* of files: when it was changed last, by its file system; 0: not known */
 	char sha256[65]; /* "": not known yet */
 };
 
@@ -224,6 +225,10 @@ void run_part_abandon(struct run *run);
 int run_state_save(struct run *run, struct weir_fault *fault);
 int run_state_load(struct run *run, struct weir_fault *fault);
 
+/* When a file was changed last, by its file system. */
+struct stat;
+int64_t run_changed_ns(const struct stat *status);
+
 /* SHA-256 of a file as hex. known: a database of sums that were computed before, may be NULL (run_hash.c). */
 struct run_hashes;
 int run_hashes_open(const char *path, struct run_hashes **hashes, struct weir_fault *fault);
@@ -234,7 +239,8 @@ int run_hash_fed(struct run_hashes *known, const char *path, const struct sha256
 
 /*
  * SHA-256 of all inputs, into the plan (run_hashing.c): on a thread of its own where there are more than one. begin: NULL, where there is no such thread. end waits for it, or, when
- * the run has failed, ends it; without a thread it is done then. The tap is for who reads input i meanwhile; NULL: none.
+ * the run has failed or is stopped meanwhile, ends it; without a thread it is done then. Files that are not what the plan says any more are an error at the end: what was made of them can't be
+ * made again. The tap is for who reads input i meanwhile; NULL: none.
  */
 struct run_hashing *run_hashing_begin(struct run *run);
 int run_hashing_end(struct run *run, bool failed, struct weir_fault *fault);

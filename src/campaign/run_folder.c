@@ -145,12 +145,19 @@ static void free_names(char **names, size_t count)
 	free(names);
 }
 
+static bool same_file(const struct run_input *a, const struct run_input *b)
+{
+	bool unchanged = !a->changed_ns || !b->changed_ns || a->changed_ns == b->changed_ns;
+
+	return unchanged && a->bytes == b->bytes && strcmp(a->path, b->path) == 0;
+}
+
 static bool same_files(const struct run_plan *a, const struct run_plan *b)
 {
 	bool same = a->input_count == b->input_count;
 
 	for (size_t i = 0; same && i < a->input_count; i++)
-		same = a->inputs[i].bytes == b->inputs[i].bytes && strcmp(a->inputs[i].path, b->inputs[i].path) == 0;
+		same = same_file(&a->inputs[i], &b->inputs[i]);
 	return same;
 }
 
@@ -219,7 +226,7 @@ int run_folder_interrupted(struct run *run, bool *resumed, struct weir_fault *fa
 		if (!is_asked_for(run, &found)) {
 			run_plan_free(&found);
 			return weir_fail_at(fault, WEIR_E_USAGE, run->folder, WEIR_NOWHERE, WEIR_NOWHERE,
-			                    "holds an interrupted run with other parameters: give them, or another folder with -o");
+			                    "holds an interrupted run of other inputs or with other parameters: give them, or another folder with -o");
 		}
 	}
 	run_plan_free(&run->plan);

@@ -49,7 +49,7 @@ void run_hashes_close(struct run_hashes *hashes)
 	free(hashes);
 }
 
-static int64_t changed_ns(const struct stat *status)
+int64_t run_changed_ns(const struct stat *status)
 {
 	return (int64_t)status->st_mtim.tv_sec * INT64_C(1000000000) + status->st_mtim.tv_nsec;
 }
@@ -62,7 +62,7 @@ static bool find(struct run_hashes *known, const char *path, const struct stat *
 	if (sqlite3_prepare_v2(known->database, "SELECT sha256 FROM hashes WHERE path = ? AND bytes = ? AND changed_ns = ?", -1, &statement, NULL) == SQLITE_OK) {
 		sqlite3_bind_text(statement, 1, path, -1, SQLITE_STATIC);
 		sqlite3_bind_int64(statement, 2, (int64_t)status->st_size);
-		sqlite3_bind_int64(statement, 3, changed_ns(status));
+		sqlite3_bind_int64(statement, 3, run_changed_ns(status));
 		if (sqlite3_step(statement) == SQLITE_ROW && sqlite3_column_bytes(statement, 0) == 64) {
 			memcpy(hex, sqlite3_column_text(statement, 0), 65);
 			found = true;
@@ -80,7 +80,7 @@ static void keep(struct run_hashes *known, const char *path, const struct stat *
 	if (sqlite3_prepare_v2(known->database, "INSERT OR REPLACE INTO hashes VALUES(?, ?, ?, ?)", -1, &statement, NULL) == SQLITE_OK) {
 		sqlite3_bind_text(statement, 1, path, -1, SQLITE_STATIC);
 		sqlite3_bind_int64(statement, 2, (int64_t)status->st_size);
-		sqlite3_bind_int64(statement, 3, changed_ns(status));
+		sqlite3_bind_int64(statement, 3, run_changed_ns(status));
 		sqlite3_bind_text(statement, 4, hex, -1, SQLITE_STATIC);
 		sqlite3_step(statement);
 	}

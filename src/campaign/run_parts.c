@@ -349,6 +349,21 @@ static int load_lists(struct run *run, struct weir_state *state, struct weir_fau
 	return 0;
 }
 
+/* Whether the parts before have what they were given: whoever lost power may find the state and not all that it tells of. */
+static int check_outputs(const struct run *run, struct weir_fault *fault)
+{
+	char path[PATH_MAX];
+	struct stat status;
+	int error = 0;
+
+	for (size_t i = 0; !error && i < run->output_count; i++) {
+		error = output_path(run, run->outputs[i].path, path, fault);
+		if (!error && (stat(path, &status) != 0 || (uint64_t)status.st_size != run->outputs[i].bytes))
+			error = weir_fail_at(fault, WEIR_E_CORRUPT, path, WEIR_NOWHERE, WEIR_NOWHERE, "is not what the interrupted run wrote: start the run anew");
+	}
+	return error;
+}
+
 static bool is_output(const struct run *run, const char *name)
 {
 	for (size_t i = 0; i < run->output_count; i++)
@@ -403,6 +418,8 @@ int run_state_load(struct run *run, struct weir_fault *fault)
 		if (!error)
 			error = each_stage(run, state, false, fault);
 		weir_state_close(state);
+		if (!error)
+			error = check_outputs(run, fault);
 	}
 	if (!error)
 		error = clean(run, "flows", fault);

@@ -64,7 +64,7 @@ static int add_input(struct run_plan *plan, const struct run_input *input, struc
 	return 0;
 }
 
-static int stat_file(const char *path, uint64_t *bytes, struct weir_fault *fault)
+static int stat_file(const char *path, struct run_input *input, struct weir_fault *fault)
 {
 	struct stat status;
 
@@ -73,7 +73,8 @@ static int stat_file(const char *path, uint64_t *bytes, struct weir_fault *fault
 	if (!S_ISREG(status.st_mode))
 		return weir_fail_at(fault, WEIR_E_USAGE, path, WEIR_NOWHERE, WEIR_NOWHERE,
 		                    "is no file: a run reads its input more than once; for pipes there are the single stages (weir dedup, repair, flows)");
-	*bytes = (uint64_t)status.st_size;
+	input->bytes = (uint64_t)status.st_size;
+	input->changed_ns = run_changed_ns(&status);
 	return 0;
 }
 
@@ -82,7 +83,7 @@ static int add_files(const struct weir_run_options *options, struct run_plan *pl
 	for (size_t i = 0; i < options->file_count; i++) {
 		/* Whole paths: it may be gone on with, or made again, from elsewhere. */
 		struct run_input input = {.path = realpath(options->files[i], NULL)};
-		int error = stat_file(options->files[i], &input.bytes, fault);
+		int error = stat_file(options->files[i], &input, fault);
 		if (!error)
 			error = input.path ? add_input(plan, &input, fault) : no_memory(fault);
 		free(input.path);
@@ -258,6 +259,8 @@ static void write_inputs(struct json *json, const struct run_plan *plan)
 		}
 		if (plan->inputs[i].sha256[0])
 			json_put_string(json, "sha256", plan->inputs[i].sha256);
+		else if (plan->inputs[i].changed_ns) /* until then this tells whether it is the same: the hash does wherever it is copied to */
+			json_put_signed(json, "changed_ns", plan->inputs[i].changed_ns);
 		json_end_object(json);
 	}
 	json_end_array(json);
@@ -404,7 +407,7 @@ static bool read_inputs(const struct reader *reader, struct run_plan *plan, stru
 {
 	sqlite3_stmt *statement = ask(reader,
 		"SELECT json_extract(value, '$.path'), json_extract(value, '$.bytes'), json_extract(value, '$.first_ns'),"
-		" json_extract(value, '$.last_ns'), coalesce(json_extract(value, '$.sha256'), '') FROM json_each(?1, ?2)", ".inputs");
+		" json_extract(value, '$.last_ns'), coalesce(json_extract(value, '$.sha256'), ''), json_extract(value, '$.changed_ns') FROM json_each(?1, ?2)", ".inputs");
 	int code = SQLITE_ERROR;
 
 	while (statement && (code = sqlite3_step(statement)) == SQLITE_ROW) {
@@ -413,6 +416,7 @@ static bool read_inputs(const struct reader *reader, struct run_plan *plan, stru
 			.bytes = (uint64_t)sqlite3_column_int64(statement, 1),
 			.first_ns = sqlite3_column_int64(statement, 2),
 			.last_ns = sqlite3_column_int64(statement, 3),
+			.changed_ns = sqlite3_column_int64(statement, 5),
 		};
 		snprintf(input.sha256, sizeof input.sha256, "%s", (const char *)sqlite3_column_text(statement, 4));
 		if (!input.path || add_input(plan, &input, fault) < 0)

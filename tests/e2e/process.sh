@@ -144,6 +144,30 @@ for moment in 0.2 0.4; do
 	done
 	is "$(hashes "$tmp/killed")" "$(hashes "$tmp/files")" "files: killed $((kills - 1)) times, it goes on to the same bytes"
 done
+# What the state of an interrupted run tells of may not be there any more, and its inputs may be others.
+interrupt() { # FOLDER: a run of the files that is killed when its first parts are whole
+	local process until=$((SECONDS + 60))
+	while rm -rf "$1" && [ "$SECONDS" -le "$until" ]; do
+		"$WEIR" process "$tmp"/capture/*.pcapng -o "$1" --part 8M --threads 1 >/dev/null 2>&1 &
+		process=$!
+		until [ -e "$1/run.state" ] || [ -e "$1/manifest.json" ] || [ "$SECONDS" -gt "$until" ]; do :; done
+		kill -KILL "$process" 2>/dev/null
+		wait "$process" 2>/dev/null
+		! [ -e "$1/run.state" ] || break
+	done
+}
+interrupt "$tmp/cut"
+truncate -s 0 "$tmp/cut/flows/000001.parquet"
+run "$WEIR" process "$tmp"/capture/*.pcapng -o "$tmp/cut" --part 8M
+is "$status" 1 "files: an output of a whole part that is cut off is an error"
+like "$err" 'flows/000001.parquet' "… and named"
+rm "$tmp/cut/flows/000001.parquet"
+run "$WEIR" process "$tmp"/capture/*.pcapng -o "$tmp/cut" --part 8M
+is "$status" 1 "… as is one that is gone"
+interrupt "$tmp/cut"
+touch "$(ls "$tmp"/capture/*.pcapng | head -n1)"
+run "$WEIR" process "$tmp"/capture/*.pcapng -o "$tmp/cut" --part 8M
+is "$status" 2 "files: with an input that was written to since, an interrupted run is not gone on with"
 mkdir "$tmp/here"
 (cd "$tmp/here" && { timeout -s INT 0.3 "$WEIR" process "$tmp"/capture/*.pcapng --part 8M; } >/dev/null 2>&1)
 (cd "$tmp/here" && "$WEIR" process "$tmp"/capture/*.pcapng --part 8M >/dev/null 2>&1)

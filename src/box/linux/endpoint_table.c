@@ -23,6 +23,7 @@ struct entry {
 	uint32_t held_by;              /* by whom it was found to be open, when nobody was seen to use it */
 	uint64_t held_look;            /* at which look */
 	bool only_held, came;          /* it was told that it came */
+	uint8_t family, only_v6;       /* of the socket, and whether it takes IPv6 alone */
 	uint64_t look;                 /* at which it was heard of last */
 	uint64_t bytes_sent, bytes_received; /* at the look before */
 	int64_t figures_ns;            /* when that was; 0: never */
@@ -39,7 +40,12 @@ struct details {
 
 struct endpoint_table {
 	struct entry *slots[SLOTS];
-	uint64_t gone[GONE];           /* cookies of those that went: what a look read before it knew that does not bring them back */
+	/* Those that went, and when: what a look read before it knew that does not bring them back. */
+	struct {
+		uint64_t cookie, time;
+	} gone[GONE];
+	uint64_t forgotten;            /* when the latest went of those that others have taken the place of there */
+	bool doubtful;                 /* what was read may be of one of those */
 	struct entry **all;
 	size_t count, room;
 	struct entry **listeners;      /* those that listen for TCP */
@@ -192,6 +198,7 @@ static struct entry *add(struct endpoint_table *table, const struct socket_event
 	put_kind(&entry->endpoint, event);
 	entry->next = *slot;
 	*slot = entry;
+	entry->family = event->family;
 	entry->place = table->count;
 	table->all[table->count++] = entry;
 	return entry;
@@ -241,25 +248,38 @@ static void set_process(struct entry *entry, struct process_known *process)
 	entry->endpoint.process = process ? process->process : (struct weir_process){.user_id = WEIR_NO_USER};
 }
 
-/* Of a connection that nobody has accepted: who holds the socket that listens. */
+/* How well what comes to an address fits one that listens: 3: it is bound to that address, 2: to all of its family, 1: to all of IPv6, and takes IPv4 as well, 0: not at all. */
+static int fits(const struct entry *listener, const struct endpoint *new)
+{
+	const struct weir_ip *bound = &listener->endpoint.local;
+
+	if (listener->endpoint.local_port != new->local_port)
+		return 0;
+	if (bound->version)
+		return memcmp(bound, &new->local, sizeof *bound) == 0 ? 3 : 0;
+	if (listener->family == AF_INET)
+		return new->local.version == 4 ? 2 : 0;
+	return new->local.version == 6 ? 2 : listener->only_v6 == SOCKET_ONLY_V6_NO;
+}
+
+/* Of a connection that nobody has accepted: who holds the socket that listens. When several of them do alike (SO_REUSEPORT) nobody is named. */
 static void take_from_listener(struct endpoint_table *table, struct entry *entry)
 {
-	const struct endpoint *new = &entry->endpoint;
-	struct entry *found = NULL;
+	struct process_known *found = NULL;
+	int best = 0;
 
 	for (size_t i = 0; i < table->listeners_count; i++) {
-		const struct endpoint *e = &table->listeners[i]->endpoint;
-		if (e->local_port != new->local_port || !table->listeners[i]->process)
-			continue;
-		bool exact = e->local.version && memcmp(&e->local, &new->local, sizeof e->local) == 0;
-		if (exact || (!e->local.version && !found))
-			found = table->listeners[i];
-		if (exact)
-			break;
+		struct process_known *process = table->listeners[i]->process;
+		int how = fits(table->listeners[i], &entry->endpoint);
+		if (how > best)
+			found = process;
+		else if (how == best && how && (!process || !found || process->process.pid != found->process.pid))
+			found = NULL;
+		best = how > best ? how : best;
 	}
 	if (found) {
-		process_known_hold(found->process);
-		set_process(entry, found->process);
+		process_known_hold(found);
+		set_process(entry, found);
 	}
 }
 
@@ -335,6 +355,26 @@ static bool is_closing(const struct socket_event *event)
 	return event->kind == SOCKET_CLOSED || (event->kind == SOCKET_STATE && event->state == ENDPOINT_CLOSED);
 }
 
+static void remember_gone(struct endpoint_table *table, const struct socket_event *event)
+{
+	size_t at = event->cookie % GONE;
+
+	if (table->gone[at].cookie != event->cookie && table->gone[at].time > table->forgotten)
+		table->forgotten = table->gone[at].time;
+	table->gone[at].cookie = event->cookie;
+	table->gone[at].time = event->time;
+}
+
+/* Whether what a look read, of one that is not known, may be of one that went meanwhile. */
+static bool may_be_gone(struct endpoint_table *table, const struct socket_event *event)
+{
+	if (table->gone[event->cookie % GONE].cookie == event->cookie)
+		return true;
+	bool may = event->time <= table->forgotten;
+	table->doubtful |= may;
+	return may;
+}
+
 /* Whether an event is of something that was not there when we looked. */
 static bool is_no_whole(const struct socket_event *event)
 {
@@ -351,10 +391,10 @@ void endpoint_table_take(struct endpoint_table *table, const struct socket_event
 		take_waiting(table, event);
 		return;
 	}
-	if (!entry && (event->kind == SOCKET_FIGURES || event->kind == SOCKET_HELD) && table->gone[event->cookie % GONE] == event->cookie)
+	if (!entry && (event->kind == SOCKET_FIGURES || event->kind == SOCKET_HELD) && may_be_gone(table, event))
 		return;
 	if (is_closing(event)) {
-		table->gone[event->cookie % GONE] = event->cookie;
+		remember_gone(table, event);
 		if (entry) {
 			put_figures(&entry->endpoint, event);
 			/* The state that the last event told is what it was in. */
@@ -377,6 +417,8 @@ void endpoint_table_take(struct endpoint_table *table, const struct socket_event
 	entry->told = event->time;
 	if (event->opened)
 		entry->endpoint.opened_ns = (int64_t)event->opened + table->offset;
+	if (event->only_v6 != SOCKET_ONLY_V6_UNKNOWN)
+		entry->only_v6 = event->only_v6;
 	bool handed_on = take_process(table, entry, event);
 	/* What a raw socket sends to does not become its address; and a change that a state told already is no change. */
 	if (is_addressed(event) && event->kind != SOCKET_ACCEPTED && !(entry->came && entry->endpoint.raw))
@@ -460,8 +502,11 @@ static void put_details(struct endpoint_table *table, struct endpoint *endpoint)
 
 static bool is_tcp(const struct endpoint *endpoint) { return endpoint->protocol == IPPROTO_TCP && !endpoint->raw; }
 
-void endpoint_table_end(struct endpoint_table *table, bool tcp, bool everything)
+bool endpoint_table_end(struct endpoint_table *table, bool tcp, bool everything)
 {
+	bool whole = !table->doubtful;
+
+	table->doubtful = false;
 	for (size_t i = 0; everything && i < table->count;) {
 		struct entry *entry = table->all[i];
 		if (entry->look == table->look) {
@@ -487,6 +532,7 @@ void endpoint_table_end(struct endpoint_table *table, bool tcp, bool everything)
 	for (size_t i = 0; i < table->waiting_count; i++)
 		if (make_room(&table->list, table->list_count, &table->list_room, sizeof *table->list))
 			table->list[table->list_count++] = &table->waiting[i];
+	return whole;
 }
 
 size_t endpoint_table_count(const struct endpoint_table *table) { return table->count + table->waiting_count; }

@@ -18,8 +18,11 @@ struct process_table *endpoint_table_processes(struct endpoint_table *table);
 /* A look: first begin; then events since the last one, and whatever is found, of which SOCKET_FIGURES are those of now; then end, which makes the list. */
 void endpoint_table_begin(struct endpoint_table *table, int64_t offset);
 void endpoint_table_take(struct endpoint_table *table, const struct socket_event *event);
-/* tcp: TCP's figures were asked for. everything: what was not heard of in this look is gone. */
-void endpoint_table_end(struct endpoint_table *table, bool tcp, bool everything);
+/*
+ * tcp: TCP's figures were asked for. everything: what was not heard of in this look is gone. False: so many went during the look that what was read of some could not be told
+ * from those, and was left out: it takes another look at everything.
+ */
+bool endpoint_table_end(struct endpoint_table *table, bool tcp, bool everything);
 /* How many are known now. */
 size_t endpoint_table_count(const struct endpoint_table *table);
 /* From end to the next begin; in between it is empty. */

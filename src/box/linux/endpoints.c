@@ -19,6 +19,7 @@ struct endpoints {
 	struct endpoint_table *table;
 	uint64_t lost_before;
 	bool looked, always_figures;
+	bool again;                /* it takes another look at everything */
 	int64_t walked_ns;         /* when the TCP connections were looked at last */
 	char lack[700];
 };
@@ -121,10 +122,11 @@ static int refresh_by_events(struct endpoints *endpoints, struct weir_fault *fau
 	const struct socket_events_taker taker = {.process = take_process, .socket = take_socket, .argument = endpoints};
 	uint64_t lost = event_queue_lost(endpoints->queue);
 	int64_t now = clock_monotonic_ns();
-	bool everything = !endpoints->looked || lost != endpoints->lost_before;
+	bool everything = !endpoints->looked || endpoints->again || lost != endpoints->lost_before;
 	int error;
 
 	endpoints->lost_before = lost;
+	endpoints->again = everything; /* until that has been done */
 	event_queue_take(endpoints->queue, &taker);
 	if (everything)
 		event_queue_tell_again(endpoints->queue);
@@ -136,7 +138,7 @@ static int refresh_by_events(struct endpoints *endpoints, struct weir_fault *fau
 		return error;
 	if (tcp)
 		endpoints->walked_ns = now;
-	endpoint_table_end(endpoints->table, tcp, everything && endpoints->looked);
+	endpoints->again = !endpoint_table_end(endpoints->table, tcp, everything && endpoints->looked);
 	endpoints->looked = true;
 	return 0;
 }

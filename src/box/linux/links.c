@@ -2,6 +2,8 @@
 #include "box/links.h"
 
 #include <errno.h>
+#include <linux/if_addr.h>
+#include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,11 +71,12 @@ static void take(const struct netlink_message *message, void *argument)
 /* One dump of all there is of a kind. 0 or an errno. */
 static int dump(struct links *links, uint16_t type, int64_t now_ns)
 {
-	/* Every one of the kinds has a head of at most this size that begins with the family; ours is none in particular. */
-	const struct ifinfomsg question = {.ifi_family = AF_UNSPEC};
+	/* Each kind has a head of its own, which begins with the family; ours is none in particular. What is longer the kernel takes for attributes, and says so in its log. */
+	static const struct ifinfomsg question = {.ifi_family = AF_UNSPEC};
+	size_t size = type == RTM_GETLINK ? sizeof question : type == RTM_GETADDR ? sizeof(struct ifaddrmsg) : type == RTM_GETNEIGH ? sizeof(struct ndmsg) : sizeof(struct rtmsg);
 	struct taking taking = {links, now_ns};
 
-	return netlink_ask(links->asking, type, NLM_F_DUMP, &question, sizeof question, take, &taking);
+	return netlink_ask(links->asking, type, NLM_F_DUMP, &question, size, take, &taking);
 }
 
 int links_refresh(struct links *links, bool details, struct weir_fault *fault)

@@ -31,6 +31,7 @@ struct owners {
 	int64_t offset;               /* from the clock of events to that of packets, as it is now: that one may be set at any time */
 	uint64_t looked;              /* when was the last look at what is there, by the clock of events; 0: none yet */
 	uint64_t lost_before;
+	bool look_again;              /* the last look failed, or it takes another */
 	char lack[700];
 };
 
@@ -100,8 +101,10 @@ static void drain(struct owners *owners)
 		socket_table_forget_open(owners->table);
 		socket_events_tell_again(owners->events);
 		owners->looked = (uint64_t)clock_monotonic_ns();
-		socket_events_look(owners->events, NULL);
+		owners->look_again = true;
 	}
+	if (owners->look_again)
+		owners->look_again = socket_events_look(owners->events, NULL) != 0 || socket_table_doubtful(owners->table);
 }
 
 static void *follow(void *argument)
@@ -142,6 +145,7 @@ static int open_events(struct owners *owners, struct weir_fault *fault)
 		socket_table_forget_open(owners->table);
 		return error;
 	}
+	owners->look_again = socket_table_doubtful(owners->table);
 	owners->looked = (uint64_t)clock_monotonic_ns();
 	if (!socket_events_see_use(owners->events))
 		snprintf(owners->lack, sizeof owners->lack, "%s",

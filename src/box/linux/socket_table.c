@@ -57,7 +57,11 @@ struct socket_table {
 	size_t mask, count, most, binding_count;
 	uint64_t look, seed;
 	int64_t remember_ns;
-	uint64_t gone[GONE];   /* cookies of which only the end was heard */
+	struct {
+		uint64_t cookie, time;
+	} gone[GONE];          /* of which only the end was heard, and when that was */
+	uint64_t forgotten;    /* when the latest ended of those that others have taken the place of there */
+	bool doubtful;         /* what was read may be of one of those */
 	struct list open, closed;
 	struct process_table *processes;
 };
@@ -205,6 +209,34 @@ static struct weir_ip ip_of(uint8_t family, const uint8_t bytes[static 16])
 	return ip;
 }
 
+static void remember_gone(struct socket_table *table, uint64_t cookie, uint64_t time)
+{
+	size_t at = cookie % GONE;
+
+	if (table->gone[at].cookie != cookie && table->gone[at].time > table->forgotten)
+		table->forgotten = table->gone[at].time;
+	table->gone[at].cookie = cookie;
+	table->gone[at].time = time;
+}
+
+/* Whether what a look read, of one that is not known, may be of one that ended meanwhile. */
+static bool may_be_gone(struct socket_table *table, const struct socket_event *event)
+{
+	if (table->gone[event->cookie % GONE].cookie == event->cookie)
+		return true;
+	bool may = event->time <= table->forgotten;
+	table->doubtful |= may;
+	return may;
+}
+
+bool socket_table_doubtful(struct socket_table *table)
+{
+	bool doubtful = table->doubtful;
+
+	table->doubtful = false;
+	return doubtful;
+}
+
 static struct known_socket *socket_of(struct socket_table *table, const struct socket_event *event)
 {
 	struct known_socket **slot = &table->cookies[event->cookie & table->mask], *socket;
@@ -213,14 +245,16 @@ static struct known_socket *socket_of(struct socket_table *table, const struct s
 		if (socket->cookie == event->cookie)
 			return socket;
 	if (event->kind == SOCKET_CLOSED || (event->kind == SOCKET_STATE && event->state == TCP_STATE_CLOSED && event->before != 2)) {
-		table->gone[event->cookie % GONE] = event->cookie;
+		remember_gone(table, event->cookie, event->time);
 		return NULL; /* its end is all that is heard of it */
 	}
-	if (event->kind == SOCKET_HELD && table->gone[event->cookie % GONE] == event->cookie)
+	if (event->kind == SOCKET_HELD && may_be_gone(table, event))
 		return NULL;
 	if (table->count >= table->most) {
 		if (!table->closed.oldest)
 			return NULL;
+		if (table->closed.oldest->ended)
+			remember_gone(table, table->closed.oldest->cookie, (uint64_t)table->closed.oldest->closed);
 		forget(table, table->closed.oldest);
 	}
 	socket = calloc(1, sizeof *socket);

@@ -23,6 +23,9 @@ void socket_table_take(struct socket_table *table, const struct socket_event *ev
 void socket_table_look_begin(struct socket_table *table);
 void socket_table_look_end(struct socket_table *table, int64_t time);
 
+/* Whether, since it was asked last, so many ended while somebody looked that what was read of some could not be told from those, and was left out: it takes another look. */
+bool socket_table_doubtful(struct socket_table *table);
+
 /* Forgets everything that is open: it can't be told any more what became of it. */
 void socket_table_forget_open(struct socket_table *table);
 /* Forgets what has been closed for longer than is to be remembered. */

@@ -91,12 +91,57 @@ static void what_was_read_before_an_event_does_not_undo_it(void **state)
 	assert_int_equal(holder_at(10, 400), 0);
 }
 
+/* More ended while somebody looked than are remembered: what was read of one of the first does not bring it back. */
+static void what_ended_does_not_come_back_however_many_did(void **state)
+{
+	struct socket_event ends = event_of(SOCKET_CLOSED, 0, 0), held = event_of(SOCKET_HELD, 1, 300);
+	const uint64_t many = 20000;
+
+	for (; ends.cookie <= many; ends.cookie++) {
+		ends.time = 300 + ends.cookie;
+		socket_table_take(table, &ends);
+	}
+	socket_table_take(table, &held);
+	assert_int_equal(socket_table_count(table), 0);
+	assert_true(socket_table_doubtful(table));
+	assert_false(socket_table_doubtful(table));
+	held.cookie = many;
+	held.time = 300 + many + 1;
+	socket_table_take(table, &held);
+	assert_int_equal(socket_table_count(table), 0);
+	held.cookie = many + 1;
+	socket_table_take(table, &held);
+	assert_int_equal(socket_table_count(table), 1);
+	assert_false(socket_table_doubtful(table));
+}
+
+/* One that ended and had to make room for others. */
+static void what_made_room_does_not_come_back(void **state)
+{
+	struct socket_event event = event_of(SOCKET_BOUND, 1, 200), held = event_of(SOCKET_HELD, 1, 150);
+
+	for (event.cookie = 1; event.cookie <= 101; event.cookie++) {
+		event.kind = SOCKET_BOUND;
+		socket_table_take(table, &event);
+		event.kind = SOCKET_CLOSED;
+		socket_table_take(table, &event);
+	}
+	assert_int_equal(socket_table_count(table), 100);
+	socket_table_take(table, &held); /* of the first */
+	assert_int_equal(socket_table_count(table), 100);
+	held.cookie = 2;
+	socket_table_take(table, &held);
+	assert_int_equal(socket_table_count(table), 100);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(the_first_datagram_is_taken_once, begin, end),
 		cmocka_unit_test_setup_teardown(what_was_read_before_an_event_does_not_undo_it, begin, end),
 		cmocka_unit_test_setup_teardown(addresses_are_not_kept_without_end, begin, end),
+		cmocka_unit_test_setup_teardown(what_ended_does_not_come_back_however_many_did, begin, end),
+		cmocka_unit_test_setup_teardown(what_made_room_does_not_come_back, begin, end),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

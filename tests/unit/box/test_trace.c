@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include <time.h>
 
 #include "box/trace.h"
 #include "box/trace_format.h"
@@ -92,13 +93,14 @@ static void put_event(struct text *out, const char *thread)
 	text_free(&body);
 }
 
-static void put_loss(struct text *out, uint64_t lost)
+static void put_loss_of(struct text *out, uint32_t cpu, uint64_t lost)
 {
 	uint8_t bytes[TRACE_LOSS_BYTES] = {0};
 	struct text body = {0};
 
 	memcpy(bytes, TRACE_LOSS_MAGIC, 4);
 	weir_store_le16(bytes + 4, 40);
+	weir_store_le32(bytes + 8, cpu);
 	weir_store_le64(bytes + 20, lost + 10);
 	weir_store_le64(bytes + 28, 10);
 	weir_store_le64(bytes + 36, lost);
@@ -106,6 +108,8 @@ static void put_loss(struct text *out, uint64_t lost)
 	put_block(out, &body);
 	text_free(&body);
 }
+
+static void put_loss(struct text *out, uint64_t lost) { put_loss_of(out, 0, lost); }
 
 static struct weir_trace_reader *reader_over(const struct text *file)
 {
@@ -187,6 +191,81 @@ static void descriptions_without_end_are_refused_and_not_passed_over(void **stat
 	text_free(&file);
 }
 
+/* Every one was held against all before it: 60,000 and 300,000 more were 20 s. */
+static void losses_of_very_many_cpus_take_no_longer_each(void **state)
+{
+	const uint32_t many = 60000, more = 300000;
+	struct text file = {0};
+	struct weir_trace_event event;
+	size_t count;
+
+	put_section(&file);
+	put_provider(&file, "own");
+	for (uint32_t i = 0; i < many; i++)
+		put_loss_of(&file, i, i);
+	for (uint32_t i = 0; i < more; i++)
+		put_loss_of(&file, 0, 7000 + i);
+	struct weir_trace_reader *reader = reader_over(&file);
+	clock_t begun = clock();
+	assert_int_equal(weir_trace_read(reader, &event, NULL), 0);
+	assert_true(clock() - begun < 5 * CLOCKS_PER_SEC);
+	const struct weir_trace_loss *losses = weir_trace_read_losses(reader, &count);
+	assert_int_equal(count, many);
+	assert_int_equal(losses[0].lost, 7000 + more - 1);
+	for (uint32_t i = 1; i < many; i++)
+		assert_true(losses[i].cpu == i && losses[i].lost == i);
+	weir_trace_read_close(reader);
+	text_free(&file);
+}
+
+/* A provider 40 of one event with so many fields, of which each has so many names: told once, and for the others as those before. */
+static void put_named_provider(struct text *out, unsigned fields, uint16_t names)
+{
+	static const uint8_t id[2] = {40, 0}, keywords[8] = {0};
+	struct text body = {0};
+
+	text_add(&body, TRACE_PROVIDER_MAGIC);
+	put(&body, id, sizeof id);
+	put_text(&body, "own");
+	put_text(&body, "");
+	put(&body, "\0\1\1\1\4", 5);
+	put(&body, keywords, sizeof keywords);
+	put_text(&body, "did");
+	text_add_char(&body, (char)fields);
+	for (unsigned i = 0; i < fields; i++) {
+		put(&body, "\1\4\1f", 4);
+		put(&body, &names, sizeof names);
+		for (uint32_t k = 0; k < names; k++) {
+			put32(&body, k);
+			put_text(&body, "n");
+		}
+	}
+	put_block(out, &body);
+	text_free(&body);
+}
+
+/* To print one event took as long as its fields have names: 64 fields of 8,192. */
+static void an_event_has_no_more_names_than_one_field_may_have(void **state)
+{
+	static const struct {
+		unsigned fields;
+		uint16_t names;
+		int result;
+	} cases[] = {{1, 8192, 1}, {2, 4096, 1}, {2, 4097, 0}, {1, 8193, 0}, {64, 1024, 0}};
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct text file = {0};
+		struct weir_trace_event event;
+		put_section(&file);
+		put_named_provider(&file, cases[i].fields, cases[i].names);
+		put_event(&file, "thread");
+		struct weir_trace_reader *reader = reader_over(&file);
+		assert_int_equal(weir_trace_read(reader, &event, NULL), cases[i].result);
+		weir_trace_read_close(reader);
+		text_free(&file);
+	}
+}
+
 /* ---- sessions ---- */
 
 static const struct weir_trace_field fields[] = {{"took", WEIR_TRACE_DURATION, 8, NULL}, {0}};
@@ -249,6 +328,8 @@ int main(void)
 		cmocka_unit_test(names_in_a_file_do_nothing_to_a_terminal),
 		cmocka_unit_test(many_traces_behind_each_other_are_read_to_the_end),
 		cmocka_unit_test(descriptions_without_end_are_refused_and_not_passed_over),
+		cmocka_unit_test(losses_of_very_many_cpus_take_no_longer_each),
+		cmocka_unit_test(an_event_has_no_more_names_than_one_field_may_have),
 		cmocka_unit_test(who_emits_after_the_end_is_told_why_not),
 		cmocka_unit_test(a_duration_that_is_not_known_is_not_shown),
 	};
