@@ -86,6 +86,13 @@ struct weir_pipeline {
 	const _Atomic int *stop;   /* when it becomes non-zero (Ctrl-C) the run ends after the batch in hand; may be NULL */
 	void (*progress)(void *context, const struct weir_batch *batch); /* after each batch, in order; may be NULL */
 	void *progress_context;
+	/*
+	 * Work beside the batches that goes on in steps of some half a millisecond: a hash of what the source reads. Returns whether there was something to do; when there was not it is
+	 * called again behind the next batch that is filled. One thread at a time calls it, before any other work, since all that is left in the end may be waiting for it. Not called
+	 * to its end: who wants it does that. May be NULL.
+	 */
+	bool (*beside)(void *context);
+	void *beside_context;
 };
 
 /*

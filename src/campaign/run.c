@@ -147,6 +147,10 @@ static int run_pipeline(struct run *run, struct weir_source *source, struct weir
 	for (size_t i = 0; i < sizeof stages / sizeof stages[0]; i++)
 		if (stages[i])
 			pipeline.stages[count++] = stages[i];
+	if (run->hashing) {
+		pipeline.beside = run_hashing_step;
+		pipeline.beside_context = run->hashing;
+	}
 	if (run->options->progress) {
 		pipeline.progress = on_progress;
 		pipeline.progress_context = run;

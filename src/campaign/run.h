@@ -229,32 +229,48 @@ int run_state_load(struct run *run, struct weir_fault *fault);
 struct stat;
 int64_t run_changed_ns(const struct stat *status);
 
-/* SHA-256 of a file as hex. known: a database of sums that were computed before, may be NULL (run_hash.c). */
+/* SHA-256 of a file as hex (run_hash.c). */
+int run_hash(const char *path, const _Atomic int *stop, char hex[static 65], struct weir_fault *fault);
+
+/* A database of sums that were computed before. */
 struct run_hashes;
 int run_hashes_open(const char *path, struct run_hashes **hashes, struct weir_fault *fault);
 void run_hashes_close(struct run_hashes *hashes);
-int run_hash(struct run_hashes *known, const char *path, const _Atomic int *stop, char hex[static 65], struct weir_fault *fault);
-int run_hash_fed(struct run_hashes *known, const char *path, const struct sha256_feed *feed, const _Atomic int *stop, char hex[static 65],
-                 struct weir_fault *fault);
 
 /*
- * SHA-256 of all inputs, into the plan (run_hashing.c): on a thread of its own where there are more than one. begin: NULL, where there is no such thread. end waits for it, or, when
- * the run has failed or is stopped meanwhile, ends it; without a thread it is done then. Files that are not what the plan says any more are an error at the end: what was made of them can't be
+ * The hash of a file, a piece at a time. known and feed may be NULL, and outlive it, as hex does. open: *work is NULL when it was known, hex is there then. some: a negative error, or one of
+ * the states; when it is done hex is there, and it is known from then on.
+ */
+struct run_feed;
+struct run_hash_work;
+enum { RUN_HASH_MORE, RUN_HASH_LATER, RUN_HASH_DONE }; /* LATER: the feed has nothing yet */
+int run_hash_open(struct run_hashes *known, const char *path, struct run_feed *feed, char hex[static 65], struct run_hash_work **work,
+                  struct weir_fault *fault);
+int run_hash_some(struct run_hash_work *work, size_t *hashed, struct weir_fault *fault);
+void run_hash_close(struct run_hash_work *work);
+
+/*
+ * SHA-256 of all inputs, into the plan (run_hashing.c): a step of it at a time, for a pipeline (weir_pipeline.beside; the context is the struct), and what is left when it ends. begin: NULL,
+ * no memory, which end tells. Stopped or failed, the run does without. Files that are not what the plan says any more are an error at the end: what was made of them can't be
  * made again. The tap is for who reads input i meanwhile; NULL: none.
  */
 struct run_hashing *run_hashing_begin(struct run *run);
+bool run_hashing_step(void *context);
 int run_hashing_end(struct run *run, bool failed, struct weir_fault *fault);
 void run_hashing_free(struct run_hashing *hashing); /* it has ended, and no source has its tap any more */
 const struct weir_capture_tap *run_hashing_tap(struct run_hashing *hashing, size_t i);
 
 /* What is read of the inputs, for who hashes them one after the other (run_feed.c). */
-struct run_feed;
 struct run_feed *run_feed_new(size_t inputs); /* NULL: no memory */
 void run_feed_free(struct run_feed *feed);    /* when nobody reads any more */
 void run_feed_end(struct run_feed *feed);     /* nothing more is read */
 const struct weir_capture_tap *run_feed_tap(struct run_feed *feed, size_t i);
-/* Of input i, which is hashed next; those before it are done. Until the next call. */
-struct sha256_feed run_feed_of(struct run_feed *feed, size_t i);
+void run_feed_turn(struct run_feed *feed, size_t i); /* input i is hashed next; those before it are done */
+/*
+ * Of the input whose turn it is, the bytes from `at` on: how many; *data NULL: they are not to be had, and so many, at most `most`, are to be read. 0: they will come. They stay until the
+ * next call.
+ */
+size_t run_feed_next(struct run_feed *feed, uint64_t at, size_t most, const uint8_t **data);
 
 /* manifest.json and report.html (run_manifest.c, run_report.c). */
 int run_manifest_write(struct run *run, struct weir_fault *fault);

@@ -1,18 +1,17 @@
 /*
- * What a source reads goes to who hashes it, so that the file is read once: to read it again took some 50 ns for a packet of 680 bytes, 3 to 5 % of a run. The source never waits: what there is no
- * room for is not kept, and who hashes reads it, from the page cache. Who hashes waits for the source while it goes on, rather than read what will come all the same.
+ * What a source reads goes to who hashes it, so that the file is read once: to read it again took some 50 ns for a packet of 680 bytes, 3 to 5 % of a run. Who hashes never waits for the
+ * source: it has other work. The source waits a little for who is just hashing, when there is no room; what there is no room for else is not kept, and who hashes reads it, from the page cache.
  */
 #include <pthread.h>
 #include <stdlib.h>
 #include <time.h>
 
 #include "campaign/run.h"
+#include "core/clock.h"
 
 #define PIECES 64u
 #define KEPT_BYTES ((size_t)16 << 20) /* buffers that are held, whole: no more than stays in a third-level cache */
-/* So much is waited for before who hashes is woken: for each 256 KiB it would be woken 4,000 times a GB. */
-#define WAKE_BYTES ((size_t)2 << 20)
-/* A source that has not read for so long is busy with something else: the end of a part, a slow sink. */
+/* A source that has not read for so long is busy with something else, or shows nothing of what it reads. */
 #define IDLE_NS 20000000
 
 struct piece {
@@ -31,9 +30,9 @@ struct tapped {
 struct run_feed {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	bool ended, idle, waiting;   /* idle: the source has not read since it was waited for in vain */
+	bool ended, hashing;         /* hashing: somebody is at it, and comes back soon */
 	size_t input;                /* the one that is hashed */
-	uint64_t reads;              /* of it, to see that there are any */
+	int64_t read_ns;             /* when its source has last read */
 	uint64_t at;                 /* what is before it in that one is hashed */
 	struct piece pieces[PIECES]; /* a ring, in the order of the file */
 	unsigned first, count;
@@ -42,24 +41,44 @@ struct run_feed {
 	struct tapped inputs[];
 };
 
+static bool has_room(const struct run_feed *feed, const struct weir_buffer *buffer)
+{
+	return feed->count < PIECES && feed->kept_bytes <= KEPT_BYTES && buffer->size <= KEPT_BYTES - feed->kept_bytes;
+}
+
+/* Waits until who is hashing has made room, but not for ever. */
+static void wait_for_room(struct run_feed *feed, const struct weir_buffer *buffer)
+{
+	struct timespec until;
+	int timed_out = 0;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += IDLE_NS;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_nsec -= 1000000000;
+		until.tv_sec++;
+	}
+	while (!timed_out && !feed->ended && feed->hashing && !has_room(feed, buffer) && buffer->size <= KEPT_BYTES)
+		timed_out = pthread_cond_timedwait(&feed->changed, &feed->lock, &until);
+}
+
 static void tapped_read(void *context, struct weir_buffer *buffer, const uint8_t *data, size_t length, uint64_t offset)
 {
 	struct tapped *tapped = context;
 	struct run_feed *feed = tapped->feed;
 
 	pthread_mutex_lock(&feed->lock);
+	if (tapped == &feed->inputs[feed->input] && offset + length > feed->at)
+		wait_for_room(feed, buffer);
 	tapped->read = offset + length;
+	/* Meanwhile it may be another's turn. */
 	bool hashed = !feed->ended && tapped == &feed->inputs[feed->input];
-	if (hashed) {
-		feed->reads++;
-		feed->idle = false;
-	}
-	if (hashed && offset + length > feed->at && feed->count < PIECES && buffer->size <= KEPT_BYTES - feed->kept_bytes) {
+	if (hashed)
+		feed->read_ns = clock_monotonic_ns();
+	if (hashed && offset + length > feed->at && has_room(feed, buffer)) {
 		weir_buffer_hold(buffer);
 		feed->pieces[(feed->first + feed->count++) % PIECES] = (struct piece){buffer, data, length, offset};
 		feed->kept_bytes += buffer->size;
-		if (feed->waiting && feed->kept_bytes >= WAKE_BYTES)
-			pthread_cond_signal(&feed->changed);
 	}
 	pthread_mutex_unlock(&feed->lock);
 }
@@ -72,54 +91,36 @@ static struct piece pop(struct run_feed *feed)
 	feed->first = (feed->first + 1) % PIECES;
 	feed->count--;
 	feed->kept_bytes -= piece.buffer->size;
+	pthread_cond_signal(&feed->changed);
 	return piece;
+}
+
+static void drop_in_hand(struct run_feed *feed)
+{
+	if (feed->in_hand)
+		weir_buffer_drop(feed->in_hand);
+	feed->in_hand = NULL;
 }
 
 static void drop_all(struct run_feed *feed)
 {
 	while (feed->count)
 		weir_buffer_drop(pop(feed).buffer);
-	if (feed->in_hand)
-		weir_buffer_drop(feed->in_hand);
-	feed->in_hand = NULL;
+	drop_in_hand(feed);
 }
 
-/* Waits until the source has read enough to go on with, or has come up to what is hashed already, or does not read for the moment. */
-static void wait_for_source(struct run_feed *feed)
+size_t run_feed_next(struct run_feed *feed, uint64_t at, size_t most, const uint8_t **data)
 {
-	feed->waiting = true;
-	while (!feed->ended && !feed->idle && feed->kept_bytes < WAKE_BYTES) {
-		struct timespec until;
-		uint64_t reads = feed->reads;
-
-		clock_gettime(CLOCK_MONOTONIC, &until);
-		until.tv_nsec += IDLE_NS;
-		if (until.tv_nsec >= 1000000000) {
-			until.tv_nsec -= 1000000000;
-			until.tv_sec++;
-		}
-		pthread_cond_timedwait(&feed->changed, &feed->lock, &until);
-		feed->idle = feed->reads == reads;
-	}
-	feed->waiting = false;
-}
-
-static size_t next(void *context, uint64_t at, size_t most, const uint8_t **data)
-{
-	struct run_feed *feed = context;
-	struct tapped *tapped;
+	const struct tapped *tapped;
 
 	*data = NULL;
 	pthread_mutex_lock(&feed->lock);
 	tapped = &feed->inputs[feed->input];
 	feed->at = at;
-	if (feed->in_hand)
-		weir_buffer_drop(feed->in_hand);
-	feed->in_hand = NULL;
-	if (!feed->count && at >= tapped->read)
-		wait_for_source(feed);
+	drop_in_hand(feed);
 	while (feed->count && feed->pieces[feed->first].offset + feed->pieces[feed->first].length <= at)
 		weir_buffer_drop(pop(feed).buffer);
+	feed->hashing = true;
 	if (feed->count && feed->pieces[feed->first].offset <= at) {
 		struct piece piece = pop(feed);
 		size_t before = (size_t)(at - piece.offset);
@@ -129,6 +130,9 @@ static size_t next(void *context, uint64_t at, size_t most, const uint8_t **data
 		most = piece.length - before;
 	} else if (feed->count && feed->pieces[feed->first].offset - at < most) {
 		most = (size_t)(feed->pieces[feed->first].offset - at);
+	} else if (!feed->count && at >= tapped->read && !feed->ended && clock_monotonic_ns() - feed->read_ns < IDLE_NS) {
+		most = 0;
+		feed->hashing = false;
 	}
 	pthread_mutex_unlock(&feed->lock);
 	return most;
@@ -143,6 +147,7 @@ struct run_feed *run_feed_new(size_t inputs)
 		return NULL;
 	for (size_t i = 0; i < inputs; i++)
 		feed->inputs[i] = (struct tapped){.feed = feed, .tap = {tapped_read, &feed->inputs[i]}};
+	feed->read_ns = clock_monotonic_ns();
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_mutex_init(&feed->lock, NULL);
@@ -171,13 +176,12 @@ void run_feed_end(struct run_feed *feed)
 
 const struct weir_capture_tap *run_feed_tap(struct run_feed *feed, size_t i) { return &feed->inputs[i].tap; }
 
-struct sha256_feed run_feed_of(struct run_feed *feed, size_t i)
+void run_feed_turn(struct run_feed *feed, size_t i)
 {
 	pthread_mutex_lock(&feed->lock);
 	drop_all(feed);
 	feed->input = i;
 	feed->at = 0;
-	feed->idle = false;
+	feed->read_ns = clock_monotonic_ns();
 	pthread_mutex_unlock(&feed->lock);
-	return (struct sha256_feed){next, feed};
 }

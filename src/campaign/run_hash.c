@@ -10,6 +10,8 @@
 
 #include "campaign/run.h"
 
+#define READ_BYTES ((size_t)1 << 18) /* stays in the second-level cache */
+
 struct run_hashes {
 	sqlite3 *database;
 };
@@ -87,23 +89,106 @@ static void keep(struct run_hashes *known, const char *path, const struct stat *
 	sqlite3_finalize(statement);
 }
 
-int run_hash(struct run_hashes *known, const char *path, const _Atomic int *stop, char hex[static 65], struct weir_fault *fault)
+struct run_hash_work {
+	struct run_hashes *known;
+	struct run_feed *feed;
+	char *path, *hex;
+	int file;
+	struct stat status;
+	struct sha256 *sha256;
+	uint8_t *buffer;
+	uint64_t at;
+};
+
+static int fail(const struct run_hash_work *work, int system, struct weir_fault *fault)
 {
-	return run_hash_fed(known, path, NULL, stop, hex, fault);
+	return weir_fail_errno(fault, system, work->path, "could not be hashed");
 }
 
-int run_hash_fed(struct run_hashes *known, const char *path, const struct sha256_feed *feed, const _Atomic int *stop, char hex[static 65],
-                 struct weir_fault *fault)
+void run_hash_close(struct run_hash_work *work)
 {
-	struct stat status;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	int failed = fd < 0 || fstat(fd, &status) != 0 ? errno : 0;
+	if (!work)
+		return;
+	if (work->file >= 0)
+		close(work->file);
+	sha256_free(work->sha256);
+	free(work->buffer);
+	free(work->path);
+	free(work);
+}
 
-	if (!failed && !(known && find(known, path, &status, hex))) {
-		failed = file_sha256_fed(fd, feed, stop, hex);
-		if (!failed && known)
-			keep(known, path, &status, hex);
+int run_hash_open(struct run_hashes *known, const char *path, struct run_feed *feed, char hex[static 65], struct run_hash_work **out,
+                  struct weir_fault *fault)
+{
+	struct run_hash_work *work = calloc(1, sizeof *work);
+	int error = 0;
+
+	*out = NULL;
+	if (!work)
+		return weir_fail(fault, WEIR_E_MEMORY, "no memory to hash a file");
+	*work = (struct run_hash_work){.known = known, .feed = feed, .path = strdup(path), .hex = hex, .file = open(path, O_RDONLY | O_CLOEXEC),
+	                               .sha256 = sha256_new(), .buffer = malloc(READ_BYTES)};
+	if (work->file < 0 || fstat(work->file, &work->status) != 0)
+		error = weir_fail_errno(fault, errno, path, "could not be hashed");
+	else if (!work->path || !work->sha256 || !work->buffer)
+		error = weir_fail(fault, WEIR_E_MEMORY, "no memory to hash a file");
+	if (error || (known && find(known, path, &work->status, hex))) {
+		run_hash_close(work);
+		return error;
 	}
+	*out = work;
+	return 0;
+}
+
+/* The next bytes: how many; 0 at the end, RUN_NOTHING_YET, or a negative errno. */
+#define RUN_NOTHING_YET INT64_MAX
+static int64_t next_bytes(struct run_hash_work *work, const uint8_t **data)
+{
+	size_t most = READ_BYTES;
+	ssize_t n;
+
+	*data = NULL;
+	if (work->feed && work->at < (uint64_t)work->status.st_size)
+		most = run_feed_next(work->feed, work->at, READ_BYTES, data);
+	if (*data)
+		return (int64_t)most;
+	if (!most)
+		return RUN_NOTHING_YET;
+	*data = work->buffer;
+	do
+		n = pread(work->file, work->buffer, most, (off_t)work->at);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
+int run_hash_some(struct run_hash_work *work, size_t *hashed, struct weir_fault *fault)
+{
+	const uint8_t *data;
+	int64_t n = next_bytes(work, &data);
+	int failed = n < 0 ? (int)-n : 0;
+
+	*hashed = 0;
+	if (n == RUN_NOTHING_YET)
+		return RUN_HASH_LATER;
+	if (!failed)
+		failed = n > 0 ? sha256_add(work->sha256, data, (size_t)n) : sha256_end(work->sha256, work->hex);
+	if (failed)
+		return fail(work, failed, fault);
+	if (n == 0) {
+		if (work->known)
+			keep(work->known, work->path, &work->status, work->hex);
+		return RUN_HASH_DONE;
+	}
+	work->at += (uint64_t)n;
+	*hashed = (size_t)n;
+	return RUN_HASH_MORE;
+}
+
+int run_hash(const char *path, const _Atomic int *stop, char hex[static 65], struct weir_fault *fault)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int failed = fd < 0 ? errno : file_sha256(fd, stop, hex);
+
 	if (fd >= 0)
 		close(fd);
 	if (failed == EINTR)

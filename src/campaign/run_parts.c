@@ -204,7 +204,7 @@ static int enter_output(struct run *run, const char *name, uint64_t records, con
 	if (run->recipients)
 		memcpy(output.sha256, sealed_sha256, sizeof output.sha256);
 	else
-		error = run_hash(NULL, path, run->options->stop, output.sha256, fault);
+		error = run_hash(path, run->options->stop, output.sha256, fault);
 	if (!error)
 		more[run->output_count++] = output;
 	return error;

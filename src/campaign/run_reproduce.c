@@ -41,7 +41,7 @@ static int compare_inputs(const struct comparison *comparison, struct run_plan *
 		int length = plan->campaign ? snprintf(path, sizeof path, "%s/%s", plan->campaign, input->path) : snprintf(path, sizeof path, "%s", input->path);
 		if (length >= (int)sizeof path)
 			return weir_fail(fault, WEIR_E_LIMIT, "the name of an input is too long");
-		error = run_hash(NULL, path, stop, hex, fault);
+		error = run_hash(path, stop, hex, fault);
 		if (error == WEIR_E_NOT_FOUND) {
 			snprintf(hex, sizeof hex, "gone");
 			error = 0;

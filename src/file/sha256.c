@@ -1,7 +1,6 @@
 #include "file/sha256.h"
 
 #include <errno.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -10,62 +9,74 @@
 
 enum { SIZE = 1 << 18 }; /* stays in the second-level cache */
 
-/* Up to SIZE bytes from `at` on: how many; 0 at the end, or a negative errno. Without a feed it may be a pipe: then `at` is where it stands. */
-static int64_t piece_at(int fd, const struct sha256_feed *feed, uint64_t at, uint8_t *buffer, const uint8_t **data)
-{
-	size_t size = SIZE;
+struct sha256 {
+	EVP_MD_CTX *context;
+};
 
-	*data = NULL;
-	if (feed)
-		size = feed->next(feed->context, at, SIZE, data);
-	if (*data)
-		return (int64_t)size;
-	*data = buffer;
-	for (;;) {
-		ssize_t n = feed ? pread(fd, buffer, size, (off_t)at) : read(fd, buffer, size);
-		if (n >= 0 || errno != EINTR)
-			return n < 0 ? -errno : n;
-	}
+struct sha256 *sha256_new(void)
+{
+	struct sha256 *sha256 = calloc(1, sizeof *sha256);
+
+	if (!sha256)
+		return NULL;
+	sha256->context = EVP_MD_CTX_new();
+	if (sha256->context && EVP_DigestInit_ex(sha256->context, EVP_sha256(), NULL) == 1)
+		return sha256;
+	sha256_free(sha256);
+	return NULL;
 }
 
-static int hash_descriptor(int fd, const struct sha256_feed *feed, const _Atomic int *stop, EVP_MD_CTX *context,
-                           uint8_t *buffer)
+void sha256_free(struct sha256 *sha256)
 {
-	uint64_t at = 0;
+	if (sha256)
+		EVP_MD_CTX_free(sha256->context);
+	free(sha256);
+}
 
-	if (EVP_DigestInit_ex(context, EVP_sha256(), NULL) != 1)
+int sha256_add(struct sha256 *sha256, const void *data, size_t length)
+{
+	return EVP_DigestUpdate(sha256->context, data, length) == 1 ? 0 : EIO;
+}
+
+int sha256_end(struct sha256 *sha256, char hex[static SHA256_HEX])
+{
+	uint8_t digest[EVP_MAX_MD_SIZE];
+	unsigned length = 0;
+
+	if (EVP_DigestFinal_ex(sha256->context, digest, &length) != 1)
 		return EIO;
+	for (unsigned i = 0; i < length && i < 32; i++)
+		snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+	return 0;
+}
+
+static int hash_descriptor(int fd, const _Atomic int *stop, struct sha256 *sha256, uint8_t *buffer)
+{
 	for (;;) {
-		const uint8_t *data;
-		int64_t n = piece_at(fd, feed, at, buffer, &data);
+		ssize_t n = read(fd, buffer, SIZE);
+
 		/* Relaxed: nothing else is read because of it. */
 		if (stop && atomic_load_explicit((_Atomic int *)stop, memory_order_relaxed))
 			return EINTR;
+		if (n < 0 && errno == EINTR)
+			continue;
 		if (n <= 0)
-			return (int)-n;
-		if (EVP_DigestUpdate(context, data, (size_t)n) != 1)
-			return EIO;
-		at += (uint64_t)n;
+			return n < 0 ? errno : 0;
+		int failed = sha256_add(sha256, buffer, (size_t)n);
+		if (failed)
+			return failed;
 	}
-}
-
-int file_sha256_fed(int fd, const struct sha256_feed *feed, const _Atomic int *stop, char hex[static SHA256_HEX])
-{
-	EVP_MD_CTX *context = EVP_MD_CTX_new();
-	uint8_t *buffer = malloc(SIZE), digest[EVP_MAX_MD_SIZE];
-	unsigned length = 0;
-	int failed = !context || !buffer ? ENOMEM : hash_descriptor(fd, feed, stop, context, buffer);
-
-	if (!failed && EVP_DigestFinal_ex(context, digest, &length) != 1)
-		failed = EIO;
-	for (unsigned i = 0; !failed && i < length && i < 32; i++)
-		snprintf(hex + 2 * i, 3, "%02x", digest[i]);
-	free(buffer);
-	EVP_MD_CTX_free(context);
-	return failed;
 }
 
 int file_sha256(int fd, const _Atomic int *stop, char hex[static SHA256_HEX])
 {
-	return file_sha256_fed(fd, NULL, stop, hex);
+	struct sha256 *sha256 = sha256_new();
+	uint8_t *buffer = malloc(SIZE);
+	int failed = !sha256 || !buffer ? ENOMEM : hash_descriptor(fd, stop, sha256, buffer);
+
+	if (!failed)
+		failed = sha256_end(sha256, hex);
+	free(buffer);
+	sha256_free(sha256);
+	return failed;
 }

@@ -11,17 +11,12 @@
 /* Reads fd to its end. 0 and hex, or an errno; EINTR: *stop (may be NULL) was set. */
 int file_sha256(int fd, const _Atomic int *stop, char hex[static SHA256_HEX]);
 
-/* What somebody else has read of the file already. */
-struct sha256_feed {
-	/*
-	 * The bytes from `at` on: how many, at least 1 and at most `most`; *data NULL: they are not to be had, and so many are to be read. They stay until the next
-	 * call, or until the hash is made.
-	 */
-	size_t (*next)(void *context, uint64_t at, size_t most, const uint8_t **data);
-	void *context;
-};
-
-/* As file_sha256, of the file from its beginning; what feed (may be NULL) has is not read. */
-int file_sha256_fed(int fd, const struct sha256_feed *feed, const _Atomic int *stop, char hex[static SHA256_HEX]);
+/* A hash in the making, for who has the bytes from elsewhere. One thread at a time. NULL: no memory. */
+struct sha256;
+struct sha256 *sha256_new(void);
+void sha256_free(struct sha256 *sha256);
+/* 0 or an errno. */
+int sha256_add(struct sha256 *sha256, const void *data, size_t length);
+int sha256_end(struct sha256 *sha256, char hex[static SHA256_HEX]); /* once, in the end */
 
 #endif

@@ -5,6 +5,7 @@
 #include <weir/pipeline.h>
 
 #define THREADS_MAX 32
+#define BESIDE_STEPS 4
 
 static bool stopped(const struct weir_pipeline *pipeline)
 {
@@ -44,6 +45,9 @@ static int run_here(const struct weir_pipeline *pipeline, struct weir_fault *fau
 		result = pipeline->source->ops->fill(pipeline->source, batch, fault);
 		if (result <= 0)
 			break;
+		/* As many steps as keep up with what large packets bring; what has more to do than that must not hold up the batches. */
+		for (int steps = 0; steps < BESIDE_STEPS && pipeline->beside && pipeline->beside(pipeline->beside_context); steps++)
+			;
 		result = work(pipeline, batch, fault);
 		weir_batch_reset(batch);
 		if (result != 0)
@@ -82,6 +86,7 @@ struct schedule {
 	size_t slot_count;
 	bool filling, ended; /* ended: nothing more is to be filled */
 	bool ahead;          /* the source may have something to do ahead of filling */
+	bool beside, beside_busy; /* there may be something to do beside the batches; it is being done */
 	unsigned waiting;    /* threads that found nothing to do */
 	uint64_t filled;     /* batches so far */
 	uint64_t end;        /* batches from this number on count for nothing: one before them failed, or the sink had enough */
@@ -148,7 +153,9 @@ static void wake_another(struct schedule *schedule)
 {
 	bool can_fill = !schedule->ended && !schedule->filling && find_free(schedule);
 
-	if (schedule->waiting && (can_fill || schedule->ahead || find_ready(schedule, NULL)))
+	bool can_beside = schedule->beside && !schedule->beside_busy;
+
+	if (schedule->waiting && (can_fill || can_beside || schedule->ahead || find_ready(schedule, NULL)))
 		pthread_cond_signal(&schedule->changed);
 }
 
@@ -196,6 +203,7 @@ static void fill_slot(struct schedule *schedule, struct slot *slot)
 		free_slot(slot);
 		return;
 	}
+	schedule->beside = schedule->pipeline->beside;
 	slot->number = schedule->filled++;
 	slot->station = 0;
 	slot->state = SLOT_READY;
@@ -212,6 +220,20 @@ static void work_ahead(struct schedule *schedule)
 	pthread_mutex_lock(&schedule->lock);
 	if (!more)
 		schedule->ahead = false;
+}
+
+/* Likewise: what goes on beside the batches. */
+static void work_beside(struct schedule *schedule)
+{
+	schedule->beside_busy = true;
+	/* A batch that is filled meanwhile sets it again. */
+	schedule->beside = false;
+	wake_another(schedule);
+	pthread_mutex_unlock(&schedule->lock);
+	bool more = schedule->pipeline->beside(schedule->pipeline->beside_context);
+	pthread_mutex_lock(&schedule->lock);
+	schedule->beside_busy = false;
+	schedule->beside |= more;
 }
 
 static int work_at(const struct weir_pipeline *pipeline, const struct station *station, struct weir_batch *batch,
@@ -268,6 +290,10 @@ static void *work_until_end(void *argument)
 		if (stopped(schedule->pipeline))
 			schedule->ended = true;
 		drop_behind_end(schedule);
+		if (schedule->beside && !schedule->beside_busy && !schedule->ended) {
+			work_beside(schedule);
+			continue;
+		}
 		struct slot *ready = find_ready(schedule, own);
 		struct slot *empty = !ready && !schedule->ended && !schedule->filling ? find_free(schedule) : NULL;
 		own = ready ? ready : empty;

@@ -166,6 +166,51 @@ static void a_thread_without_work_reads_ahead(void **state)
 	}
 }
 
+/* Work beside the batches: two steps for each that was filled. */
+struct beside {
+	_Atomic int64_t filled, done;
+	_Atomic int at_once;
+};
+
+static struct beside beside;
+
+static int fill_and_count(struct weir_source *source, struct weir_batch *batch, struct weir_fault *fault)
+{
+	int result = fill(source, batch, fault);
+
+	atomic_fetch_add(&beside.filled, result == 1);
+	return result;
+}
+
+static bool step_beside(void *context)
+{
+	assert_ptr_equal(context, &beside);
+	assert_int_equal(atomic_fetch_add(&beside.at_once, 1), 0);
+	bool more = atomic_load(&beside.done) < 2 * atomic_load(&beside.filled);
+	atomic_fetch_add(&beside.done, more);
+	atomic_fetch_sub(&beside.at_once, 1);
+	return more;
+}
+
+static void what_goes_on_beside_keeps_up(void **state)
+{
+	static const struct weir_source_ops counted_ops = {.name = "counted", .fill = fill_and_count};
+
+	for (int threads = 1; threads <= 4; threads++) {
+		struct counting_source source = {{&counted_ops}, 1, 100000, 0};
+		struct summing_sink sink = {.base = {&sink_ops}};
+		struct weir_pipeline pipeline = {.source = &source.base, .sink = &sink.base, .threads = threads, .beside = step_beside, .beside_context = &beside};
+
+		atomic_store(&beside.filled, 0);
+		atomic_store(&beside.done, 0);
+		assert_int_equal(weir_pipeline_run(&pipeline, NULL), 0);
+		assert_int_equal(sink.sum, INT64_C(50000) * 100001);
+		assert_int_equal(beside.filled, 98);
+		/* Of the last batches it may be left: the source had ended. */
+		assert_in_range(beside.done, 2 * 98 - 2 * 34, 2 * 98);
+	}
+}
+
 /* Two parallel neighbours, then two in order. */
 static int run_mixed(int threads, int64_t fails, struct summing_sink *sink, struct weir_fault *fault)
 {
@@ -209,6 +254,7 @@ int main(void)
 		cmocka_unit_test(damage_keeps_what_came_before_it),
 		cmocka_unit_test(a_sink_that_has_enough_ends_the_run),
 		cmocka_unit_test(a_thread_without_work_reads_ahead),
+		cmocka_unit_test(what_goes_on_beside_keeps_up),
 		cmocka_unit_test(stages_in_order_get_every_batch_in_order),
 		cmocka_unit_test(the_first_failure_counts_and_what_was_before_it_is_kept),
 	};
