@@ -201,6 +201,12 @@ static inline uint32_t flow_table_guess(const struct flow_table *table, uint64_t
 #endif
 }
 
+static inline void flow_cold_fetch(const struct flow_table *table, uint32_t entry)
+{
+	__builtin_prefetch(&table->cold[entry], 1);
+	__builtin_prefetch((const char *)&table->cold[entry] + 64, 1);
+}
+
 /* The entry with this key, or FLOW_NONE. */
 uint32_t flow_table_find(const struct flow_table *table, const struct flow_key *key, uint64_t hash);
 

@@ -1,0 +1,90 @@
+/* Timeouts: flow/stage.h. */
+#include "flow/stage.h"
+
+#define BACK_NS INT64_C(60000000000) /* at least; by how much times may go back before the clock does */
+
+static inline int64_t earlier(int64_t time, int64_t by) { return time < INT64_MIN + by ? INT64_MIN : time - by; }
+
+
+void flow_arm(struct flow_stage *stage, uint32_t entry, int64_t at_ns)
+{
+	struct flow_hot *hot = &stage->table.hot[entry];
+
+	if (hot->timers == FLOW_TIMERS_MAX)
+		return;
+	hot->timers++;
+	flow_wheel_arm(&stage->wheel, entry, at_ns);
+}
+
+/* A timer of the entry fired. */
+static int look_at(struct flow_stage *stage, uint32_t entry, int64_t now_ns, struct weir_fault *fault)
+{
+	struct flow_hot *hot = &stage->table.hot[entry];
+
+	hot->timers--;
+	if (!(hot->state & FLOW_USED))
+		return 0;
+	int64_t limit = flow_silence_limit(stage, hot);
+	if (limit == 0)
+		return 0;
+	if (flow_passed(now_ns, hot->last_ns, limit))
+		return flow_end(stage, entry, hot->state & FLOW_FINISHED ? WEIR_FLOW_FINISHED : WEIR_FLOW_IDLE, fault);
+	if (hot->timers == 0)
+		flow_arm(stage, entry, flow_later(hot->last_ns, limit));
+	return 0;
+}
+
+static int look_at_all(struct flow_stage *stage, const uint32_t *entries, uint32_t count, int64_t now_ns, struct weir_fault *fault)
+{
+	int error = 0;
+
+	for (uint32_t k = 0; k < count; k++)
+		if (flow_passed(now_ns, stage->table.hot[entries[k]].last_ns, stage->options.idle_ns))
+			flow_name_expect(stage, entries[k]);
+	for (uint32_t k = 0; k < count && !error; k++)
+		error = look_at(stage, entries[k], now_ns, fault);
+	return error;
+}
+
+/* Calls for what ending these entries' flows wants: most that a timer fires for are over. */
+static void fetch_due(const struct flow_table *table, const uint32_t *entries, uint32_t count)
+{
+	for (uint32_t k = 0; k < count; k++) {
+		const struct flow_hot *hot = &table->hot[entries[k]];
+		flow_cold_fetch(table, entries[k]);
+		__builtin_prefetch(hot, 1);
+		__builtin_prefetch(&hot->directions[0], 1);
+		__builtin_prefetch(&hot->directions[1], 1);
+	}
+	for (uint32_t k = 0; k < count; k++)
+		__builtin_prefetch(flow_bucket(table, table->cold[entries[k]].hash), 1);
+}
+
+/* The time moved on to another tick, or far back. */
+int flow_set_clock(struct flow_stage *stage, int64_t now_ns, struct weir_fault *fault)
+{
+	uint32_t entries[2][FLOW_WHEEL_BLOCK], from, slots, count, next;
+	struct flow_datagram given;
+
+	flow_wheel_advance(&stage->wheel, now_ns, &from, &slots);
+	stage->back_ns = earlier(now_ns, stage->options.idle_ns > BACK_NS ? stage->options.idle_ns : BACK_NS);
+	for (uint32_t i = 0; i < slots; i++) {
+		struct flow_wheel_slot taken = flow_wheel_take(&stage->wheel, (from + i) % FLOW_WHEEL_SLOTS);
+		/* What the block after this one wants is called for before this one is looked at. */
+		count = flow_wheel_next(&stage->wheel, &taken, entries[0]);
+		fetch_due(&stage->table, entries[0], count);
+		for (unsigned side = 0; count; side = !side, count = next) {
+			next = flow_wheel_next(&stage->wheel, &taken, entries[!side]);
+			fetch_due(&stage->table, entries[!side], next);
+			int error = look_at_all(stage, entries[side], count, now_ns, fault);
+			if (error)
+				return error;
+		}
+	}
+	for (uint32_t at = 0; flow_fragments_late(&stage->fragments, now_ns, false, &at, &given);) {
+		int error = flow_count_waiting(stage, &given, FLOW_NONE, fault);
+		if (error)
+			return error;
+	}
+	return 0;
+}
