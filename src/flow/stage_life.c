@@ -114,9 +114,11 @@ static void begin_again(struct flow_stage *stage, uint32_t entry)
 	struct flow_hot *hot = &stage->table.hot[entry];
 
 	flow_name_end(stage, entry);
-	memset(hot->directions, 0, sizeof hot->directions);
+	flow_clear(hot->directions, sizeof hot->directions);
 	hot->state = FLOW_USED;
-	stage->table.cold[entry] = (struct flow_cold){.hash = stage->table.cold[entry].hash};
+	uint64_t hash = stage->table.cold[entry].hash;
+	flow_clear(&stage->table.cold[entry], sizeof stage->table.cold[entry]);
+	stage->table.cold[entry].hash = hash;
 }
 
 /* Empties it for a further record of the same flow: what is known of its ends and of TCP stays. */

@@ -263,6 +263,8 @@ int flow_take_items(struct flow_stage *stage, struct flow_items *all, struct wei
 	uint32_t count = all->count;
 	int error = 0;
 
+	/* Again: reading and decoding may have driven it out, and another core may have been here before. */
+	flow_expect(stage);
 	fetch_buckets(stage, items, 0, least(BUCKET_AHEAD, count));
 	fetch_entries(stage, items, 0, least(ENTRY_AHEAD, count));
 	for (uint32_t from = 0; from < count && !error; from += GROUP) {
