@@ -31,14 +31,6 @@ static inline const struct weir_network *innermost(const struct weir_packet *pac
 	return &packet->facts->networks[packet->facts->network_count - 1];
 }
 
-uint8_t flow_item_dscp(const struct weir_packet *packet)
-{
-	const struct weir_network *network = innermost(packet);
-	const uint8_t *ip = packet->data + network->offset;
-
-	return network->version == 4 ? ip[1] >> 2 : (uint8_t)(weir_load_be16(ip) >> 6 & 0x3f);
-}
-
 bool flow_item_icmp(const struct weir_packet *packet, uint8_t *type, uint8_t *code)
 {
 	const struct weir_network *network = innermost(packet);
@@ -147,6 +139,8 @@ static inline uint32_t ip_length(const struct weir_packet *restrict packet, uint
 	return total == 0 || total > frame - offset ? frame - offset : total;
 }
 
+static inline uint8_t dscp_of(const uint8_t *ip, bool four) { return four ? ip[1] >> 2 : (uint8_t)(weir_load_be16(ip) >> 6 & 0x3f); }
+
 /* What is out of the ordinary: fragments, ICMP. */
 static __attribute__((noinline)) void take_odd(struct flow_item *item, const struct weir_packet *packet, uint8_t network_flags)
 {
@@ -195,6 +189,7 @@ static inline void take_as(struct flow_item *restrict item, struct weir_packet *
 	uint32_t ip_bytes = ip_length(packet, network->offset, four);
 
 	take_common(item, packet, high, network->hops, ip_bytes, facts->flow_hash, vlan, (uint32_t)(facts->payload < network->end) << 7);
+	item->dscp = dscp_of(packet->data + network->offset, four);
 	item->tcp_flags = 0;
 	if (protocol == FLOW_PROTOCOL_TCP && network->transport && network->end >= network->transport + 20)
 		take_tcp(item, packet, facts, network, ip_bytes);
@@ -220,7 +215,8 @@ static inline __attribute__((always_inline)) struct flow_item *take_payload(stru
 	uint32_t bits = tcp ? (uint32_t)(packet->captured < packet->length) << 5 | FLOW_ITEM_TCP : 0;
 	bits |= (uint32_t)(header_end < end) << 7;
 	take_common(item, packet, high, network->hops, ip_bytes, flow_hash_ports(addresses, source_port, destination_port, protocol), vlan, bits);
-	item->esp = (uint16_t)(usual.behind | usual.slack << 8);
+	item->dscp = dscp_of(ip, four);
+	item->esp = (uint8_t)(usual.behind | usual.slack << 6);
 	item->tcp_flags = tcp ? esp_tcp_flags(usual.tcp) : 0;
 	if (tcp) {
 		uint32_t headers = header_end - offset + behind;
@@ -277,8 +273,8 @@ void flow_item_open(const struct flow_item *item)
 	if (!item->esp || !(facts->flags & WEIR_FACT_ESP))
 		return;
 	const struct weir_network *network = &facts->networks[facts->network_count - 1];
-	esp_open(item->packet, (struct esp_usual){.protocol = item->key.protocol, .end = network->offset + item->ip_bytes, .behind = item->esp & 0xff,
-	                                          .slack = item->esp >> 8});
+	esp_open(item->packet, (struct esp_usual){.protocol = item->key.protocol, .end = network->offset + item->ip_bytes, .behind = item->esp & 63,
+	                                          .slack = item->esp >> 6});
 }
 
 static inline bool take(struct flow_item *restrict item, struct weir_packet *restrict packet)

@@ -100,7 +100,7 @@ void flow_begin_direction(struct flow_hot *hot, struct flow_cold *cold, const st
 
 	cold->first_ns[side] = d->last_ns = item->time_ns;
 	cold->tcp_flags_initial[side] = item->tcp_flags;
-	cold->dscp[side] = flow_item_dscp(item->packet);
+	cold->dscp[side] = item->dscp;
 	cold->vantages |= UINT64_C(1) << item->vantage;
 	d->vantage = item->vantage;
 	d->ttl_min = d->ttl_max = item->ttl;

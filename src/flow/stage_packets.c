@@ -224,22 +224,41 @@ static inline bool take_usual(struct flow_stage *stage, const struct flow_item *
 
 /* ---- batches ---- */
 
+/* Packets that seem to begin a flow, for which they are looked at: their lines may be in another core's cache. */
+struct fresh {
+	const struct weir_packet *packets[ENTRY_AHEAD];
+	uint32_t count;
+};
+_Static_assert(GROUP <= ENTRY_AHEAD, "a group's have room");
+
 /* Guesses the entry of an item, and calls for what of it will be wanted. */
-static inline void fetch_entry(const struct flow_stage *stage, struct flow_item *item)
+static inline void fetch_entry(const struct flow_stage *stage, struct flow_item *item, struct fresh *fresh)
 {
 	item->entry = flow_table_guess(&stage->table, item->hash);
 	if (item->entry == FLOW_NONE) {
-		/* It begins a flow, for which its packet is looked at: that may be in another core's cache. */
-		__builtin_prefetch(&item->packet->facts->link_source);
-		__builtin_prefetch(item->packet->facts);
-		__builtin_prefetch(item->packet->data);
+		__builtin_prefetch(item->packet);
+		fresh->packets[fresh->count++] = item->packet;
 		return;
 	}
 	const struct flow_hot *hot = &stage->table.hot[item->entry];
 	__builtin_prefetch(hot, 1);
 	__builtin_prefetch(&hot->directions[item->bits & FLOW_ITEM_HIGH ? 1 : 0], 1);
-	if (item->tcp_flags & (FLOW_TCP_SYN | FLOW_TCP_FIN | FLOW_TCP_RST))
+	if (item->tcp_flags & (FLOW_TCP_SYN | FLOW_TCP_FIN | FLOW_TCP_RST)) {
+		__builtin_prefetch(&hot->directions[item->bits & FLOW_ITEM_HIGH ? 0 : 1]);
 		flow_cold_fetch(&stage->table, item->entry);
+	}
+}
+
+/* A group later, when the packets are there: what they point to. */
+static void fetch_fresh(struct fresh *fresh)
+{
+	for (uint32_t i = 0; i < fresh->count; i++) {
+		const struct weir_packet *packet = fresh->packets[i];
+		__builtin_prefetch(packet->data);
+		__builtin_prefetch(packet->facts);
+		__builtin_prefetch(&packet->facts->link_source);
+	}
+	fresh->count = 0;
 }
 
 static inline uint32_t least(uint32_t a, uint32_t b) { return a < b ? a : b; }
@@ -251,26 +270,28 @@ static void fetch_buckets(const struct flow_stage *stage, const struct flow_item
 		__builtin_prefetch(flow_bucket(&stage->table, items[i].hash));
 }
 
-static void fetch_entries(const struct flow_stage *stage, struct flow_item *items, uint32_t from, uint32_t to)
+static void fetch_entries(const struct flow_stage *stage, struct flow_item *items, uint32_t from, uint32_t to, struct fresh *fresh)
 {
 	for (uint32_t i = from; i < to; i++)
-		fetch_entry(stage, &items[i]);
+		fetch_entry(stage, &items[i], fresh);
 }
 
 int flow_take_items(struct flow_stage *stage, struct flow_items *all, struct weir_fault *fault)
 {
 	struct flow_item *items = all->items;
 	uint32_t count = all->count;
+	struct fresh fresh = {.count = 0};
 	int error = 0;
 
 	/* Again: reading and decoding may have driven it out, and another core may have been here before. */
 	flow_expect(stage);
 	fetch_buckets(stage, items, 0, least(BUCKET_AHEAD, count));
-	fetch_entries(stage, items, 0, least(ENTRY_AHEAD, count));
+	fetch_entries(stage, items, 0, least(ENTRY_AHEAD, count), &fresh);
 	for (uint32_t from = 0; from < count && !error; from += GROUP) {
 		uint32_t to = least(from + GROUP, count);
 		fetch_buckets(stage, items, from + BUCKET_AHEAD, least(to + BUCKET_AHEAD, count));
-		fetch_entries(stage, items, from + ENTRY_AHEAD, least(to + ENTRY_AHEAD, count));
+		fetch_fresh(&fresh);
+		fetch_entries(stage, items, from + ENTRY_AHEAD, least(to + ENTRY_AHEAD, count), &fresh);
 		for (uint32_t i = from; i < to && !error; i++) {
 			items[i].vantage = flow_vantage_of(&stage->vantages, items[i].interface_id);
 			if (flow_clock_is_due(stage, items[i].time_ns) || !take_usual(stage, &items[i]))

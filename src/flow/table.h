@@ -60,9 +60,12 @@ enum flow_state {
 	FLOW_TUNNELLED = 512,      /* there are outer addresses */
 	FLOW_PROCESS_LOW = 1024,   /* the process of the lower end is known */
 	FLOW_PROCESS_HIGH = 2048,
+	FLOW_KEEP_ALIVE_LOW = 4096, /* TCP: the last segment of the lower end was a keep-alive; here, because the other direction asks */
+	FLOW_KEEP_ALIVE_HIGH = 8192,
 };
 #define FLOW_PROCESSES (FLOW_PROCESS_LOW | FLOW_PROCESS_HIGH)
 #define FLOW_FINS (FLOW_FIN_LOW | FLOW_FIN_HIGH)
+#define FLOW_KEEP_ALIVES (FLOW_KEEP_ALIVE_LOW | FLOW_KEEP_ALIVE_HIGH)
 
 /* One direction: a cache line. */
 struct flow_direction {
@@ -80,9 +83,8 @@ struct flow_direction {
 };
 
 enum flow_direction_bits {
-	FLOW_SEQUENCE = 1,   /* next_sequence is known */
-	FLOW_KEEP_ALIVE = 2, /* the last segment was a keep-alive */
-	FLOW_ROUGH = 32,     /* next_sequence comes of a length that is not known exactly (FLOW_ITEM_ROUGH) */
+	FLOW_SEQUENCE = 1, /* next_sequence is known */
+	FLOW_ROUGH = 32,   /* next_sequence comes of a length that is not known exactly (FLOW_ITEM_ROUGH) */
 };
 
 /* What every packet touches: three cache lines, of which one packet needs two. */
