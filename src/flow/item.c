@@ -329,11 +329,10 @@ int flow_items_take(struct weir_batch *batch, struct decapsulate *decapsulate, s
 	for (uint32_t from = 0; from < count; from += ESP_BLOCK) {
 		struct weir_packet *packets = &batch->packets[from];
 		uint32_t block = count - from < ESP_BLOCK ? count - from : ESP_BLOCK, ahead = count - from - block;
-		for (uint32_t i = 0; i < block && i < ahead; i++)
-			fetch(&packets[i + ESP_BLOCK]);
 		if (decapsulate)
 			decapsulate_find(decapsulate, packets, block, keys);
 		for (uint32_t i = 0; i < block; i++) {
+			fetch(&packets[i < ahead ? i + ESP_BLOCK : i]);
 			if (packets[i].verdict == WEIR_DROP)
 				continue;
 			struct flow_item *next = keys[i] ? take_esp(decapsulate, item, &packets[i], keys[i]) : item + take(item, &packets[i]);
