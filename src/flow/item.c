@@ -152,7 +152,18 @@ static __attribute__((noinline)) void take_odd(struct flow_item *item, const str
 	}
 }
 
-static inline uint16_t vlan_of(const struct weir_facts *facts) { return facts->vlan_count ? facts->vlans[0] : FLOW_NO_VLAN; }
+/*
+ * The outermost VLAN. Behind Ethernet with one tag, which is what those with a tag nearly always have, it is read from the packet, which is needed anyway, and not from
+ * the facts' second cache line, which is not: a fifth of the time went into waiting for that.
+ */
+static inline uint16_t vlan_of(const struct weir_packet *restrict packet, const struct weir_facts *restrict facts, const struct weir_network *restrict network)
+{
+	if (facts->vlan_count == 0)
+		return FLOW_NO_VLAN;
+	if (network->offset == 18 && packet->linktype == 1 && facts->vlan_count == 1)
+		return weir_load_be16(packet->data + 14) & 0xfff;
+	return facts->vlans[0];
+}
 
 /* What every packet has. high: its sender is the higher end of the key, which is made already. more: further bits. */
 static inline void take_common(struct flow_item *restrict item, struct weir_packet *restrict packet, bool high, uint8_t ttl, uint32_t ip_bytes, uint64_t hash,
@@ -183,7 +194,7 @@ static inline void take_as(struct flow_item *restrict item, struct weir_packet *
                            const struct weir_network *network, bool four)
 {
 	uint8_t protocol = network->protocol;
-	uint16_t vlan = vlan_of(facts);
+	uint16_t vlan = vlan_of(packet, facts, network);
 	bool high = take_ends(&item->key, packet->data + network->source, packet->data + network->destination, network->source_port, network->destination_port,
 	                      vlan, protocol, four);
 	uint32_t ip_bytes = ip_length(packet, network->offset, four);
@@ -205,7 +216,7 @@ static inline __attribute__((always_inline)) struct flow_item *take_payload(stru
 	uint32_t at = facts->payload, offset = network->offset, header_end = at + usual.header, end = esp_payload_end(usual, network);
 	uint32_t ip_bytes = usual.end - offset, behind = usual.behind + usual.slack;
 	const uint8_t *ip = packet->data + offset, *p = packet->data + at;
-	uint16_t source_port = (uint16_t)(usual.ports >> 16), destination_port = (uint16_t)usual.ports, vlan = vlan_of(facts);
+	uint16_t source_port = (uint16_t)(usual.ports >> 16), destination_port = (uint16_t)usual.ports, vlan = vlan_of(packet, facts, network);
 	uint8_t protocol = tcp ? FLOW_PROTOCOL_TCP : FLOW_PROTOCOL_UDP;
 	uint64_t addresses = flow_hash_addresses_of(facts->flow_hash, 50);
 

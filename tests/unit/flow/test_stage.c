@@ -307,6 +307,38 @@ static void vlans_and_tunnels(void **state)
 	flows_close(&f);
 }
 
+/* Of one tag the id is read from the packet, of two from what decoding found; a label in the tag's place is none. */
+static void the_outermost_vlan_counts_wherever_it_is_read(void **state)
+{
+	struct flows f;
+	flows_open(&f, 0, 0, 0);
+	struct build *b = flows_next(&f);
+	ethernet(b, 0x8100);
+	vlan(b, 0xe064, 0x0800);
+	ipv4(b, 17);
+	udp(b, 1, 2);
+	flows_add(&f, b, 1);
+	b = flows_next(&f);
+	ethernet(b, 0x88a8);
+	vlan(b, 0x2065, 0x8100);
+	vlan(b, 0x2066, 0x0800);
+	ipv4(b, 17);
+	udp(b, 1, 2);
+	flows_add(&f, b, 2);
+	b = flows_next(&f);
+	ethernet(b, 0x8847);
+	bytes(b, "\0\x06\x71\x40", 4);
+	ipv4(b, 17);
+	udp(b, 1, 2);
+	flows_add(&f, b, 3);
+	flows_end(&f);
+	assert_int_equal(f.kept->count, 3);
+	assert_int_equal(f.kept->flows[0].vlan, 0x64);
+	assert_int_equal(f.kept->flows[1].vlan, 0x65);
+	assert_int_equal(f.kept->flows[2].vlan, WEIR_NO_VALUE);
+	flows_close(&f);
+}
+
 static void encrypted_esp_is_a_flow_with_its_spi(void **state)
 {
 	struct flows f;
@@ -436,6 +468,7 @@ int main(void)
 		cmocka_unit_test(an_echo_and_its_reply_are_one_flow_and_errors_are_others),
 		cmocka_unit_test(fragments_belong_to_the_flow_of_the_first_in_whatever_order),
 		cmocka_unit_test(vlans_and_tunnels),
+		cmocka_unit_test(the_outermost_vlan_counts_wherever_it_is_read),
 		cmocka_unit_test(encrypted_esp_is_a_flow_with_its_spi),
 		cmocka_unit_test(duplicates_are_counted_apart_and_dropped_packets_not),
 		cmocka_unit_test(flows_are_named_and_packets_shown_until_they_are),
