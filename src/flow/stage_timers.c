@@ -62,6 +62,7 @@ static void fetch_due(const struct flow_stage *stage, const uint32_t *entries, u
 	const struct flow_table *table = &stage->table;
 	uint32_t over[FLOW_WHEEL_BLOCK], overs = 0;
 
+	flow_has_effects();
 	for (uint32_t k = 0; k < count; k++)
 		__builtin_prefetch(&table->hot[entries[k]], 1);
 	for (uint32_t k = 0; k < count; k++) {

@@ -141,6 +141,7 @@ static void fetch_next(const struct flow_table *table)
 {
 	uint32_t entry = table->free != FLOW_NONE ? table->free : table->touched;
 
+	flow_has_effects();
 	if (entry >= table->capacity)
 		return;
 	for (unsigned line = 0; line < sizeof *table->hot / 64; line++)
