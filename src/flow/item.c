@@ -153,8 +153,8 @@ static __attribute__((noinline)) void take_odd(struct flow_item *item, const str
 }
 
 /*
- * The outermost VLAN. Behind Ethernet with one tag, which is what those with a tag nearly always have, it is read from the packet, which is needed anyway, and not from
- * the facts' second cache line, which is not: a fifth of the time went into waiting for that.
+ * The outermost VLAN. Behind Ethernet with one tag, which is what those with a tag nearly always have, it is read from the packet, which is needed anyway,
+ * and not from the facts' second cache line, which is not: a fifth of the time went into waiting for that.
  */
 static inline uint16_t vlan_of(const struct weir_packet *restrict packet, const struct weir_facts *restrict facts, const struct weir_network *restrict network)
 {

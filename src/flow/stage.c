@@ -1,6 +1,6 @@
 /*
- * The flow stage: packets in, records out. Here are its options and its batches: packets.c counts a batch's packets, life.c begins and ends flows, timers.c looks at those
- * that were silent.
+ * The flow stage: packets in, records out. Here are its options and its batches: stage_packets.c counts a batch's packets, stage_life.c begins and ends flows,
+ * stage_timers.c looks at those that were silent.
  */
 #include <stdlib.h>
 

@@ -67,9 +67,6 @@ static inline bool flow_clock_is_due(const struct flow_stage *stage, int64_t tim
 /* The time moved on to another tick, or far back. */
 int flow_set_clock(struct flow_stage *stage, int64_t now_ns, struct weir_fault *fault);
 
-/* Calls for what the next two ticks will want. */
-void flow_expect(const struct flow_stage *stage);
-
 static inline bool flow_passed(int64_t now, int64_t since, int64_t limit)
 {
 	return now > since && (uint64_t)now - (uint64_t)since > (uint64_t)limit;

@@ -194,8 +194,8 @@ static int take_packet(struct flow_stage *stage, struct flow_item *item, struct 
 /* ---- the usual packet ---- */
 
 /*
- * Most packets are usual: of a flow that is open, in the order of time, and like those that were seen of its direction. True: it was one, and is counted. The same as
- * find_entry and count_item, without most of their questions.
+ * Most packets are usual: of a flow that is open, in the order of time, and like those that were seen of its direction. True: it was one, and is counted.
+ * The same as find_entry and count_item, without most of their questions.
  */
 static inline bool take_usual(struct flow_stage *stage, const struct flow_item *item)
 {
@@ -283,8 +283,6 @@ int flow_take_items(struct flow_stage *stage, struct flow_items *all, struct wei
 	struct fresh fresh = {.count = 0};
 	int error = 0;
 
-	/* Again: reading and decoding may have driven it out, and another core may have been here before. */
-	flow_expect(stage);
 	fetch_buckets(stage, items, 0, least(BUCKET_AHEAD, count));
 	fetch_entries(stage, items, 0, least(ENTRY_AHEAD, count), &fresh);
 	for (uint32_t from = 0; from < count && !error; from += GROUP) {

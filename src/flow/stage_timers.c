@@ -76,16 +76,17 @@ static void fetch_due(const struct flow_stage *stage, const uint32_t *entries, u
 }
 
 /*
- * Two ticks ahead the entries themselves, one tick ahead what the records of those are made of that will be over: of a tick's flows too few end for one to cover the
- * wait for another.
+ * Calls for what the next ticks want. Two ticks ahead the entries themselves, one tick ahead what the records of those are made of that will be over: of a
+ * tick's flows too few end for one to cover the wait for another.
  */
-void flow_expect(const struct flow_stage *stage)
+static void expect(const struct flow_stage *stage)
 {
 	const struct flow_wheel *wheel = &stage->wheel;
 	const struct flow_table *table = &stage->table;
 	uint32_t entries[FLOW_WHEEL_BLOCK], count;
 	struct flow_wheel_slot at = flow_wheel_ahead(wheel, 2);
 
+	flow_has_effects();
 	for (unsigned block = 0; block < EXPECTED_BLOCKS && (count = flow_wheel_look(wheel, &at, entries)); block++)
 		for (uint32_t k = 0; k < count; k++)
 			__builtin_prefetch(&table->hot[entries[k]], 1);
@@ -117,7 +118,7 @@ int flow_set_clock(struct flow_stage *stage, int64_t now_ns, struct weir_fault *
 				return error;
 		}
 	}
-	flow_expect(stage);
+	expect(stage);
 	for (uint32_t at = 0; flow_fragments_late(&stage->fragments, now_ns, false, &at, &given);) {
 		int error = flow_count_waiting(stage, &given, FLOW_NONE, fault);
 		if (error)
