@@ -192,6 +192,36 @@ static void retransmissions_reordering_and_closed_windows(void **state)
 	flows_close(&f);
 }
 
+/* Three equal acknowledgments, and what comes next at the sequence that they ask for, soon after and in part. kept_alive: each answers a keep-alive. */
+static struct weir_flow after_equal_acknowledgments(bool kept_alive)
+{
+	struct flows f;
+	flows_open(&f, 0, 0, 0);
+	connection(&f, 0, 1000, false); /* round trip 25 ms; the window does not change */
+	flows_tcp(&f, 1000 * MS, (struct segment){.port = 9, .flags = ACK, .sequence = 1101, .acknowledged = 51, .length = 100});
+	for (int i = 0; i < 3; i++) {
+		if (kept_alive)
+			flows_tcp(&f, (1001 + 2 * i) * MS, (struct segment){.port = 9, .flags = ACK, .sequence = 1200, .acknowledged = 51});
+		flows_tcp(&f, (1002 + 2 * i) * MS, (struct segment){.back = true, .port = 9, .flags = ACK, .sequence = 51, .acknowledged = 1101});
+	}
+	flows_tcp(&f, 1008 * MS, (struct segment){.port = 9, .flags = ACK, .sequence = 1101, .acknowledged = 51, .length = 50});
+	flows_end(&f);
+	assert_int_equal(f.kept->count, 1);
+	struct weir_flow flow = f.kept->flows[0];
+	flows_close(&f);
+	return flow;
+}
+
+static void answers_to_keep_alives_ask_for_nothing(void **state)
+{
+	struct weir_flow flow = after_equal_acknowledgments(false);
+	assert_int_equal(flow.forward.retransmissions, 1);
+	assert_int_equal(flow.forward.out_of_order, 0);
+	flow = after_equal_acknowledgments(true);
+	assert_int_equal(flow.forward.retransmissions, 0);
+	assert_int_equal(flow.forward.out_of_order, 1);
+}
+
 static void icmp(struct flows *f, int64_t t, uint8_t type, uint8_t code, bool back)
 {
 	struct build *b = flows_next(f);
@@ -465,6 +495,7 @@ int main(void)
 		cmocka_unit_test(a_connection_ends_with_its_last_acknowledgment),
 		cmocka_unit_test(a_reset_ends_a_connection_and_a_syn_with_another_number_begins_one),
 		cmocka_unit_test(retransmissions_reordering_and_closed_windows),
+		cmocka_unit_test(answers_to_keep_alives_ask_for_nothing),
 		cmocka_unit_test(an_echo_and_its_reply_are_one_flow_and_errors_are_others),
 		cmocka_unit_test(fragments_belong_to_the_flow_of_the_first_in_whatever_order),
 		cmocka_unit_test(vlans_and_tunnels),
