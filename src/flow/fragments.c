@@ -62,7 +62,7 @@ static void wait_for_first(struct flow_datagram *datagram, const struct flow_ite
 		datagram->has_waiting = true;
 		datagram->first_ns = datagram->last_ns = item->time_ns;
 		datagram->ttl_min = datagram->ttl_max = item->ttl;
-		datagram->dscp = flow_item_dscp(item->packet);
+		datagram->dscp = item->dscp;
 	}
 	datagram->vantage = item->vantage;
 	datagram->vantages |= UINT64_C(1) << item->vantage;

@@ -37,7 +37,8 @@ struct flow_item {
 	uint8_t ttl;
 	uint8_t vantage;         /* number of the interface's; left to the stage */
 	uint8_t bits;            /* enum flow_item_bits */
-	uint16_t esp;            /* not 0: the facts still end at ESP, see flow_item_open */
+	uint8_t dscp;            /* of the header that holds the flow */
+	uint8_t esp;             /* not 0: the facts still end at ESP, see flow_item_open */
 };
 _Static_assert(sizeof(struct flow_item) == 104, "no more than there is to be said");
 
@@ -63,8 +64,5 @@ void flow_item_open(const struct flow_item *item);
 
 /* Type and code of an ICMP packet. False when they were cut off. */
 bool flow_item_icmp(const struct weir_packet *packet, uint8_t *type, uint8_t *code);
-
-/* The DSCP of the header that holds the flow. */
-uint8_t flow_item_dscp(const struct weir_packet *packet);
 
 #endif

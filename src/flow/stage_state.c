@@ -7,7 +7,7 @@
 #include "flow/stage.h"
 
 #define SECTION "flow"
-#define VERSION 3
+#define VERSION 4
 
 struct table_header {
 	uint32_t capacity, touched, used, free, hand, reserved;

@@ -136,6 +136,19 @@ uint32_t flow_table_crowded(const struct flow_table *table, uint64_t hash)
 	return length < FLOW_CHAIN_MAX ? FLOW_NONE : oldest;
 }
 
+/* Calls for the entry that the next new flow will get. */
+static void fetch_next(const struct flow_table *table)
+{
+	uint32_t entry = table->free != FLOW_NONE ? table->free : table->touched;
+
+	flow_has_effects();
+	if (entry >= table->capacity)
+		return;
+	for (unsigned line = 0; line < sizeof *table->hot / 64; line++)
+		__builtin_prefetch((const char *)&table->hot[entry] + line * 64, 1);
+	flow_cold_fetch(table, entry);
+}
+
 uint32_t flow_table_insert(struct flow_table *table, const struct flow_key *key, uint64_t hash)
 {
 	uint32_t entry = table->free;
@@ -150,13 +163,15 @@ uint32_t flow_table_insert(struct flow_table *table, const struct flow_key *key,
 	table->used++;
 	hot = &table->hot[entry];
 	uint8_t timers = hot->timers;
-	memset(hot, 0, sizeof *hot);
+	flow_clear(hot, sizeof *hot);
 	hot->key = *key;
 	hot->timers = timers;
 	hot->state = FLOW_USED;
 	hot->next = FLOW_NONE;
-	table->cold[entry] = (struct flow_cold){.hash = hash};
+	flow_clear(&table->cold[entry], sizeof table->cold[entry]);
+	table->cold[entry].hash = hash;
 	link_entry(table, entry, hash);
+	fetch_next(table);
 	return entry;
 }
 

@@ -60,9 +60,12 @@ enum flow_state {
 	FLOW_TUNNELLED = 512,      /* there are outer addresses */
 	FLOW_PROCESS_LOW = 1024,   /* the process of the lower end is known */
 	FLOW_PROCESS_HIGH = 2048,
+	FLOW_KEEP_ALIVE_LOW = 4096, /* TCP: the last segment of the lower end was a keep-alive; here, because the other direction asks */
+	FLOW_KEEP_ALIVE_HIGH = 8192,
 };
 #define FLOW_PROCESSES (FLOW_PROCESS_LOW | FLOW_PROCESS_HIGH)
 #define FLOW_FINS (FLOW_FIN_LOW | FLOW_FIN_HIGH)
+#define FLOW_KEEP_ALIVES (FLOW_KEEP_ALIVE_LOW | FLOW_KEEP_ALIVE_HIGH)
 
 /* One direction: a cache line. */
 struct flow_direction {
@@ -80,9 +83,8 @@ struct flow_direction {
 };
 
 enum flow_direction_bits {
-	FLOW_SEQUENCE = 1,   /* next_sequence is known */
-	FLOW_KEEP_ALIVE = 2, /* the last segment was a keep-alive */
-	FLOW_ROUGH = 32,     /* next_sequence comes of a length that is not known exactly (FLOW_ITEM_ROUGH) */
+	FLOW_SEQUENCE = 1, /* next_sequence is known */
+	FLOW_ROUGH = 32,   /* next_sequence comes of a length that is not known exactly (FLOW_ITEM_ROUGH) */
 };
 
 /* What every packet touches: three cache lines, of which one packet needs two. */
@@ -199,6 +201,23 @@ static inline uint32_t flow_table_guess(const struct flow_table *table, uint64_t
 		return bucket->chain;
 	return bucket->entries[(unsigned)__builtin_ctzll(bits) / 16 + (4 & in_second)];
 #endif
+}
+
+/* Zeroes whole lines, of entries. Not by memset: for these sizes compilers take `rep stos`, which takes longer to begin than this to end. */
+static inline void flow_clear(void *lines, size_t size)
+{
+	for (flow_half_key *at = lines, *end = at + size / sizeof *at; at < end; at += 4)
+		at[0] = at[1] = at[2] = at[3] = (flow_half_key){0};
+}
+
+/* To stand in a function that does nothing but prefetch: GCC takes such a one for a function without effects, and leaves out calls of it. */
+static inline void flow_has_effects(void) { __asm__ volatile(""); }
+
+/* Calls for what first packets, odd packets and records touch of an entry. */
+static inline void flow_cold_fetch(const struct flow_table *table, uint32_t entry)
+{
+	__builtin_prefetch(&table->cold[entry], 1);
+	__builtin_prefetch((const char *)&table->cold[entry] + 64, 1);
 }
 
 /* The entry with this key, or FLOW_NONE. */

@@ -93,7 +93,7 @@ static void sequence(struct flow_hot *hot, struct flow_cold *cold, const struct 
 	bool probe = length == 1 && known && item->sequence == own->next_sequence && (other->bits & FLOW_SEQUENCE) && other->window == 0;
 	bool keep_alive = !probe && plain && known && length <= 1 && item->sequence == own->next_sequence - 1;
 	bool repeats = plain && known && length == 0 && item->window && item->window == own->window && item->sequence == own->next_sequence &&
-	               item->acknowledged == own->acknowledged && !(other->bits & FLOW_KEEP_ALIVE);
+	               item->acknowledged == own->acknowledged && !(hot->state & (side ? FLOW_KEEP_ALIVE_LOW : FLOW_KEEP_ALIVE_HIGH));
 
 	if (!probe && plain && item->window == 0)
 		cold->zero_windows[side]++;
@@ -110,7 +110,9 @@ static void sequence(struct flow_hot *hot, struct flow_cold *cold, const struct 
 	}
 	own->window = item->window;
 	own->acknowledged = item->acknowledged;
-	own->bits = (uint8_t)(FLOW_SEQUENCE | (keep_alive ? FLOW_KEEP_ALIVE : 0) | (item->bits & FLOW_ITEM_ROUGH));
+	own->bits = FLOW_SEQUENCE | (item->bits & FLOW_ITEM_ROUGH);
+	uint16_t kept_alive = side ? FLOW_KEEP_ALIVE_HIGH : FLOW_KEEP_ALIVE_LOW;
+	hot->state = (uint16_t)(keep_alive ? hot->state | kept_alive : hot->state & ~kept_alive);
 }
 
 bool flow_tcp_step(struct flow_hot *hot, struct flow_cold *cold, const struct flow_item *item)

@@ -35,7 +35,7 @@ static inline bool flow_tcp_plain(const struct flow_hot *hot, struct flow_direct
 	bool same_ack = item->acknowledged == own->acknowledged;
 	/* One branch for all: which of them it is does not matter. */
 	bool odd = ((int32_t)(item->sequence - flow_tcp_next(own, item->sequence)) < 0) | (item->window == 0) | (length == 1) | ((length == 0) & same_ack) |
-	           !(own->bits & FLOW_SEQUENCE) | ((hot->state & (FLOW_SYN | FLOW_FINS)) != 0) |
+	           !(own->bits & FLOW_SEQUENCE) | ((hot->state & (FLOW_SYN | FLOW_FINS | FLOW_KEEP_ALIVES)) != 0) |
 	           ((item->tcp_flags & (FLOW_TCP_SYN | FLOW_TCP_FIN | FLOW_TCP_RST)) != 0);
 
 	if (odd)

@@ -78,15 +78,23 @@ struct flow_wheel_slot flow_wheel_take(struct flow_wheel *wheel, uint32_t slot)
 	return taken;
 }
 
-uint32_t flow_wheel_next(struct flow_wheel *wheel, struct flow_wheel_slot *taken, uint32_t entries[static FLOW_WHEEL_BLOCK])
+uint32_t flow_wheel_look(const struct flow_wheel *wheel, struct flow_wheel_slot *at, uint32_t entries[static FLOW_WHEEL_BLOCK])
 {
-	uint32_t block = taken->block, count = taken->count;
+	uint32_t block = at->block, count = at->count;
 
 	if (block == FLOW_NONE)
 		return 0;
-	memcpy(entries, wheel->blocks[block].entries, count * sizeof entries[0]);
-	taken->block = wheel->blocks[block].next;
-	taken->count = FLOW_WHEEL_BLOCK;
+	memcpy(entries, wheel->blocks[block].entries, sizeof wheel->blocks[block].entries);
+	*at = (struct flow_wheel_slot){wheel->blocks[block].next, FLOW_WHEEL_BLOCK};
+	return count;
+}
+
+uint32_t flow_wheel_next(struct flow_wheel *wheel, struct flow_wheel_slot *taken, uint32_t entries[static FLOW_WHEEL_BLOCK])
+{
+	uint32_t block = taken->block, count = flow_wheel_look(wheel, taken, entries);
+
+	if (block == FLOW_NONE)
+		return 0;
 	wheel->blocks[block].next = wheel->free;
 	wheel->free = block;
 	return count;

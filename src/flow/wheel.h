@@ -55,6 +55,14 @@ struct flow_wheel_slot flow_wheel_take(struct flow_wheel *wheel, uint32_t slot);
 /* The next block of a slot that was taken: its entries are copied to `entries`, and the block is free. The count; 0 at the end. */
 uint32_t flow_wheel_next(struct flow_wheel *wheel, struct flow_wheel_slot *taken, uint32_t entries[static FLOW_WHEEL_BLOCK]);
 
+/* The slot that is due in so many ticks, to be walked with flow_wheel_look: as flow_wheel_next, but all stays where it is. */
+static inline struct flow_wheel_slot flow_wheel_ahead(const struct flow_wheel *wheel, uint32_t ticks)
+{
+	return wheel->slots[((uint64_t)wheel->tick + ticks) % FLOW_WHEEL_SLOTS];
+}
+
+uint32_t flow_wheel_look(const struct flow_wheel *wheel, struct flow_wheel_slot *at, uint32_t entries[static FLOW_WHEEL_BLOCK]);
+
 int flow_wheel_save(const struct flow_wheel *wheel, struct weir_state *state, struct weir_fault *fault);
 /* Into a wheel that was just made; counts each entry's timers. WEIR_E_FORMAT when they are not the table's. */
 struct flow_table;

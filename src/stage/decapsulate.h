@@ -72,7 +72,7 @@ struct esp_reading esp_read(const struct esp_view *view, uint8_t iv, uint8_t icv
 
 #define ESP_WAYS 4
 #define ESP_USED_SHIFT 10
-#define ESP_BLOCK 32 /* packets whose associations are called for together */
+#define ESP_BLOCK 16 /* packets whose associations are called for together */
 #define ESP_ICV_KINDS 9
 
 enum { ESP_UNDECIDED, ESP_NULL, ESP_ENCRYPTED };

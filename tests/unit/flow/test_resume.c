@@ -206,7 +206,7 @@ static void damaged_states_are_refused_and_do_no_harm(void **state)
 	weir_applications_free(f.options.applications);
 	f.options.applications = NULL;
 	assert_int_equal(weir_state_open(path, &file, &fault), 0);
-	assert_int_equal(weir_state_section(file, "flow", 3, &fault), 0);
+	assert_int_equal(weir_state_section(file, "flow", 4, &fault), 0);
 	length = weir_state_left(file);
 	assert_in_range(length, 1000, sizeof content);
 	assert_int_equal(weir_state_get(file, content, length, &fault), 0);
@@ -220,7 +220,7 @@ static void damaged_states_are_refused_and_do_no_harm(void **state)
 		for (uint32_t k = below(8); k > 0; k--)
 			changed[below(below(2) ? (uint32_t)length : 400)] = (uint8_t)below(256);
 		assert_int_equal(weir_state_create(path, &file, &fault), 0);
-		assert_int_equal(weir_state_section(file, "flow", 3, &fault), 0);
+		assert_int_equal(weir_state_section(file, "flow", 4, &fault), 0);
 		assert_int_equal(weir_state_put(file, changed, keep, &fault), 0);
 		assert_int_equal(weir_state_finish(file, &fault), 0);
 		weir_state_close(file);

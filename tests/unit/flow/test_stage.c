@@ -192,6 +192,36 @@ static void retransmissions_reordering_and_closed_windows(void **state)
 	flows_close(&f);
 }
 
+/* Three equal acknowledgments, and what comes next at the sequence that they ask for, soon after and in part. kept_alive: each answers a keep-alive. */
+static struct weir_flow after_equal_acknowledgments(bool kept_alive)
+{
+	struct flows f;
+	flows_open(&f, 0, 0, 0);
+	connection(&f, 0, 1000, false); /* round trip 25 ms; the window does not change */
+	flows_tcp(&f, 1000 * MS, (struct segment){.port = 9, .flags = ACK, .sequence = 1101, .acknowledged = 51, .length = 100});
+	for (int i = 0; i < 3; i++) {
+		if (kept_alive)
+			flows_tcp(&f, (1001 + 2 * i) * MS, (struct segment){.port = 9, .flags = ACK, .sequence = 1200, .acknowledged = 51});
+		flows_tcp(&f, (1002 + 2 * i) * MS, (struct segment){.back = true, .port = 9, .flags = ACK, .sequence = 51, .acknowledged = 1101});
+	}
+	flows_tcp(&f, 1008 * MS, (struct segment){.port = 9, .flags = ACK, .sequence = 1101, .acknowledged = 51, .length = 50});
+	flows_end(&f);
+	assert_int_equal(f.kept->count, 1);
+	struct weir_flow flow = f.kept->flows[0];
+	flows_close(&f);
+	return flow;
+}
+
+static void answers_to_keep_alives_ask_for_nothing(void **state)
+{
+	struct weir_flow flow = after_equal_acknowledgments(false);
+	assert_int_equal(flow.forward.retransmissions, 1);
+	assert_int_equal(flow.forward.out_of_order, 0);
+	flow = after_equal_acknowledgments(true);
+	assert_int_equal(flow.forward.retransmissions, 0);
+	assert_int_equal(flow.forward.out_of_order, 1);
+}
+
 static void icmp(struct flows *f, int64_t t, uint8_t type, uint8_t code, bool back)
 {
 	struct build *b = flows_next(f);
@@ -304,6 +334,38 @@ static void vlans_and_tunnels(void **state)
 	assert_memory_equal(f.kept->flows[0].outer_source.bytes, "\xc0\0\x02\x01", 4);
 	assert_memory_equal(f.kept->flows[0].outer_destination.bytes, "\xc0\0\x02\x02", 4);
 	assert_int_equal(f.kept->flows[0].tunnel, WEIR_LAYER_IPV4);
+	flows_close(&f);
+}
+
+/* Of one tag the id is read from the packet, of two from what decoding found; a label in the tag's place is none. */
+static void the_outermost_vlan_counts_wherever_it_is_read(void **state)
+{
+	struct flows f;
+	flows_open(&f, 0, 0, 0);
+	struct build *b = flows_next(&f);
+	ethernet(b, 0x8100);
+	vlan(b, 0xe064, 0x0800);
+	ipv4(b, 17);
+	udp(b, 1, 2);
+	flows_add(&f, b, 1);
+	b = flows_next(&f);
+	ethernet(b, 0x88a8);
+	vlan(b, 0x2065, 0x8100);
+	vlan(b, 0x2066, 0x0800);
+	ipv4(b, 17);
+	udp(b, 1, 2);
+	flows_add(&f, b, 2);
+	b = flows_next(&f);
+	ethernet(b, 0x8847);
+	bytes(b, "\0\x06\x71\x40", 4);
+	ipv4(b, 17);
+	udp(b, 1, 2);
+	flows_add(&f, b, 3);
+	flows_end(&f);
+	assert_int_equal(f.kept->count, 3);
+	assert_int_equal(f.kept->flows[0].vlan, 0x64);
+	assert_int_equal(f.kept->flows[1].vlan, 0x65);
+	assert_int_equal(f.kept->flows[2].vlan, WEIR_NO_VALUE);
 	flows_close(&f);
 }
 
@@ -433,9 +495,11 @@ int main(void)
 		cmocka_unit_test(a_connection_ends_with_its_last_acknowledgment),
 		cmocka_unit_test(a_reset_ends_a_connection_and_a_syn_with_another_number_begins_one),
 		cmocka_unit_test(retransmissions_reordering_and_closed_windows),
+		cmocka_unit_test(answers_to_keep_alives_ask_for_nothing),
 		cmocka_unit_test(an_echo_and_its_reply_are_one_flow_and_errors_are_others),
 		cmocka_unit_test(fragments_belong_to_the_flow_of_the_first_in_whatever_order),
 		cmocka_unit_test(vlans_and_tunnels),
+		cmocka_unit_test(the_outermost_vlan_counts_wherever_it_is_read),
 		cmocka_unit_test(encrypted_esp_is_a_flow_with_its_spi),
 		cmocka_unit_test(duplicates_are_counted_apart_and_dropped_packets_not),
 		cmocka_unit_test(flows_are_named_and_packets_shown_until_they_are),

@@ -11,6 +11,7 @@
 #include <weir/state.h>
 
 #include "flow/item.h"
+#include "stage/decapsulate.h"
 
 struct made {
 	uint8_t data[2048];
@@ -527,6 +528,7 @@ static void assert_same_item(const struct flow_item *a, const struct flow_item *
 	assert_int_equal(a->wire_bytes, b->wire_bytes);
 	assert_int_equal(a->ip_bytes, b->ip_bytes);
 	assert_int_equal(a->ttl, b->ttl);
+	assert_int_equal(a->dscp, b->dscp);
 	assert_int_equal(a->tcp_flags, b->tcp_flags);
 	if (!(a->bits & FLOW_ITEM_TCP))
 		return;
@@ -540,8 +542,11 @@ static void run_both(struct both *both)
 {
 	struct weir_fault fault;
 
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < 2; i++) {
 		assert_int_equal(weir_decode_batch(both->batches[i], &fault), 0);
+		for (uint32_t k = 0; k < both->batches[i]->count; k++)
+			both->batches[i]->packets[k].verdict = k % 11 == 5 ? WEIR_DUPLICATE : k % 17 == 3 ? WEIR_DROP : WEIR_KEEP;
+	}
 	assert_int_equal(both->alone->ops->process(both->alone, both->batches[0], &fault), 0);
 	assert_int_equal(both->items->ops->process(both->items, both->batches[0], &fault), 0);
 	assert_int_equal(both->along->ops->process(both->along, both->batches[1], &fault), 0);
@@ -632,6 +637,68 @@ static void taking_items_along_with_it_comes_to_the_same(void **state)
 	free(both);
 }
 
+/* ---- the usual packet ---- */
+
+static uint32_t below(uint32_t bound) { return ((uint32_t)noise() << 16 | (uint32_t)noise() << 8 | noise()) % bound; }
+
+/* Any packet of a NULL association, cut off anywhere, with a few bytes changed. */
+static void make_any(struct made *m, uint32_t *captured, uint8_t icv)
+{
+	struct how how = {.spi = 5, .sequence = below(1000), .version = below(2) ? 6 : 4, .icv = icv, .protocol = below(2) ? 6 : 17, .payload = (uint16_t)below(60),
+	                  .timestamps = below(2), .source_port = below(8) == 0 ? 4500 : 0};
+
+	make(m, &how);
+	*captured = below(2) ? m->length : 42 + below(m->length - 41);
+	for (uint32_t n = below(4); n > 0; n--) {
+		/* Where it matters: in IP's header, in ESP's and behind it, and in the trailer. */
+		uint32_t at = below(4) == 0 ? 14 + below(8) : below(2) ? 34 + below(60) : m->length - 1 - below(icv + 8u);
+		if (at < m->length)
+			m->data[at] = below(2) ? noise() : m->data[at] ^ (uint8_t)(1u << below(8));
+	}
+}
+
+/* What is read without a look at the general way is what that would have read; and neither reads behind what was captured, which has memory of its own. */
+static void what_is_usual_is_read_as_the_general_way_reads_it(void **state)
+{
+	uint32_t usuals[2][2] = {{0}}; /* by protocol, and whether the trailer was cut off */
+	static struct made m;
+
+	(void)state;
+	for (uint32_t n = 0; n < 200000; n++) {
+		struct association association = {.key = 1, .state = ESP_NULL, .icv = (uint8_t)(4 * below(9))};
+		struct weir_facts facts;
+		struct esp_view view;
+		uint32_t captured;
+		make_any(&m, &captured, association.icv);
+		uint8_t *data = malloc(captured);
+		assert_non_null(data);
+		memcpy(data, m.data, captured);
+		struct weir_packet packet = {.data = data, .captured = captured, .length = m.length, .linktype = 1, .facts = &facts};
+		weir_decode(&packet, &facts);
+		if (facts.flags & WEIR_FACT_ESP) {
+			const struct weir_network *network = &facts.networks[facts.network_count - 1];
+			bool four = network->version == 4;
+			struct esp_usual usual = esp_read_tcp(&packet, &facts, network, &association, four);
+			if (!usual.protocol)
+				usual = esp_read_udp(&packet, &facts, network, &association, four);
+			esp_view_make(&view, &packet);
+			struct esp_reading reading = esp_read(&view, 0, association.icv, 12);
+			if (usual.protocol) {
+				uint32_t length = reading.length < view.visible ? reading.length : view.visible;
+				assert_true(reading.bits > 0);
+				assert_int_equal(usual.protocol, reading.protocol);
+				assert_int_equal(usual.behind + usual.slack, reading.trailer);
+				assert_int_equal(esp_payload_end(usual, network), facts.payload + length);
+				assert_true(usual.behind < 64 && usual.slack < 4);
+				usuals[usual.protocol == 17][!reading.trailer_seen]++;
+			}
+		}
+		free(data);
+	}
+	for (unsigned i = 0; i < 4; i++)
+		assert_true(usuals[i / 2][i % 2] > 1000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -649,6 +716,7 @@ int main(void)
 		cmocka_unit_test(memory_is_bounded_and_old_associations_go_first),
 		cmocka_unit_test(a_saved_and_loaded_stage_goes_on_as_if_nothing_had_been),
 		cmocka_unit_test(taking_items_along_with_it_comes_to_the_same),
+		cmocka_unit_test(what_is_usual_is_read_as_the_general_way_reads_it),
 	};
 	return cmocka_run_group_tests(tests, NULL, at_end);
 }
