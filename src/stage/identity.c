@@ -64,11 +64,18 @@ static uint64_t identity_of_rest(const struct identity_place *place, const struc
 	return identity_of_blocks(blocks, &identity_kept[place->six], key, 1);
 }
 
-/* The length of the datagram; 0 when its header says impossible things. */
+#define NO_NEXT_HEADER 59
+
+/*
+ * The length of the datagram; 0 when its header says impossible things, or does not say it: where that is left to the network card, and in jumbograms. Their headers are those of all
+ * others between two hosts.
+ */
 static uint32_t identity_length(const uint8_t *at, bool four)
 {
-	if (!four)
-		return IPV6_BYTES + weir_load_be16(at + 4);
+	if (!four) {
+		uint32_t payload = weir_load_be16(at + 4);
+		return payload || at[6] == NO_NEXT_HEADER ? IPV6_BYTES + payload : 0;
+	}
 	uint32_t header = (at[0] & 15) * 4u, total = weir_load_be16(at + 2);
 	return header < IPV4_BYTES || total < header ? 0 : total;
 }
