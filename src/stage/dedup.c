@@ -57,18 +57,18 @@ static void dedup_tell(const struct dedup_stage *stage, const struct weir_packet
 	stage->options.on_copy(stage->options.context, &copy);
 }
 
-/* place: in the batch, from 1. near: see dedup_near; said by the caller, so that what is made for it has no questions. */
+/* place: the packet's in the batch, from 1. near: see dedup_near; said by the caller, so that what is made for it has no questions. */
 static inline __attribute__((always_inline)) void dedup_packet(struct dedup_stage *stage,
-                                                               struct weir_batch *batch, uint32_t place, bool near)
+                                                               const struct weir_batch *batch,
+                                                               struct weir_packet *packet, uint32_t place, bool near)
 {
-	struct weir_packet *packet = &batch->packets[place - 1];
 	uint64_t number = batch->first_number + place - 1;
 	const struct weir_facts *facts = packet->facts;
 	const struct exact_entry *same = NULL;
 	const struct instance *instance = NULL;
 
 	if (near || stage->compare_recent)
-		same = dedup_recent_enter(&stage->recent, batch, place);
+		same = dedup_recent_enter(&stage->recent, batch, packet, place);
 	else if (stage->compare_exact)
 		same = dedup_exact_enter(&stage->exact, facts->digest, packet);
 	if ((near || stage->compare_routed) && facts->identity)
@@ -101,17 +101,16 @@ static inline __attribute__((always_inline)) void dedup_near_ahead(const struct 
 
 static void dedup_near(struct dedup_stage *stage, struct weir_batch *batch)
 {
-	uint32_t count = batch->count;
+	struct weir_packet *packet = batch->packets, *end = packet + batch->count;
 	uint64_t compared = 0;
 
-	for (uint32_t place = 1; place <= count; place++) {
-		const struct weir_packet *packet = &batch->packets[place - 1];
-		if (place + NEAR_FACTS <= count)
+	for (uint32_t place = 1; packet < end; packet++, place++) {
+		if (end - packet > NEAR_FACTS)
 			dedup_near_ahead(stage, packet);
 		if (packet->verdict != WEIR_KEEP || !packet->facts)
 			continue;
 		compared++;
-		dedup_packet(stage, batch, place, true);
+		dedup_packet(stage, batch, packet, place, true);
 	}
 	stage->statistics.packets += compared;
 }
@@ -154,7 +153,7 @@ static void dedup_far(struct dedup_stage *stage, struct weir_batch *batch)
 			dedup_prefetch_entries(stage, packets[i + FETCH_ENTRIES].facts);
 		if (i < 0 || packets[i].verdict != WEIR_KEEP || !packets[i].facts)
 			continue;
-		dedup_packet(stage, batch, (uint32_t)i + 1, false);
+		dedup_packet(stage, batch, &packets[i], (uint32_t)i + 1, false);
 		stage->statistics.packets++;
 	}
 }

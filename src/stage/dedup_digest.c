@@ -103,8 +103,8 @@ static inline __attribute__((always_inline)) void digest_identify(const struct d
 }
 
 /*
- * A packet's identity is the same for packets of one interface whose bytes are, which is all that small windows want of a digest. Of Ethernet alone: where headers of other link
- * types end may depend on how long the packet was on the wire, too.
+ * A packet's identity is the same for packets of one interface whose bytes are, which is all that small windows want of a digest; and so is its path, which tells it from the
+ * same packet a router further. Of Ethernet alone: where headers of other link types end may depend on how long the packet was on the wire, too.
  */
 static inline bool digest_is_identity(const struct digest_stage *stage, const struct weir_packet *packet,
                                       uint64_t identity)
@@ -130,7 +130,7 @@ static inline bool digest_is_identity(const struct digest_stage *stage, const st
 				digest_identify(stage, packet, facts, identity);                                                       \
 			}                                                                                                          \
 			if (digest_is_identity(stage, packet, identity)) {                                                         \
-				facts->digest = identity;                                                                              \
+				facts->digest = identity ^ facts->path;                                                                \
 			} else if (stage->exact) {                                                                                 \
 				uint64_t digest = __builtin_expect(length - SHORT_HASH_LEAST <= SHORT_HASH_MOST - SHORT_HASH_LEAST, 1) \
 				                      ? hash(packet->data, length, &stage->key)                                        \

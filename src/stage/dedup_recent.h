@@ -83,9 +83,8 @@ static inline bool dedup_recent_has_half(const struct recent_port *port, uint32_
  * Enters a packet of the batch, whose place in it is told, from 1. What it is a duplicate of, NULL when there is nothing; valid until the next.
  */
 static inline const struct exact_entry *dedup_recent_enter(struct dedup_recent *recent, const struct weir_batch *batch,
-                                                           uint32_t place)
+                                                           const struct weir_packet *packet, uint32_t place)
 {
-	const struct weir_packet *packet = &batch->packets[place - 1];
 	uint32_t at = packet->interface_id & recent->mask;
 	struct recent_port *port = &recent->ports[at];
 	/* Of both: where the digest is an identity its low bits alone, or the high ones, are often those of another packet of the flow. */
