@@ -111,9 +111,10 @@ uint64_t packet_identity_keyed(const struct weir_packet *packet, const struct we
 	const struct weir_network *network = &facts->networks[0];
 	if (network->offset > packet->captured)
 		return 0;
-	if (!identity_usual(packet, facts, &place))
-		return identity_unusual(packet->data + network->offset, packet->captured - network->offset,
-		                        network->version == 4, key);
+	uint32_t captured = packet->captured - network->offset;
+	/* The last of the first rung's blocks is read whole here. */
+	if (captured < IDENTITY_IPV6_RUNG || !identity_usual(packet, facts, &place))
+		return identity_unusual(packet->data + network->offset, captured, network->version == 4, key);
 	uint64_t rest = identity_of_rest(&place, key);
 	return identity_of_rungs(identity_of_first(place.at, place.six, key), &rest);
 }

@@ -42,7 +42,7 @@ struct identity_kept {
 };
 extern const struct identity_kept identity_kept[2];
 
-/* A datagram that is as long as the first rung at least, and captured as far as its end or the second rung's. */
+/* A datagram that is as long as the first rung at least, and captured as far as its end or the second rung's: so the first rung is there, but not more where it is IPv4. */
 struct identity_place {
 	const uint8_t *at;
 	uint32_t six;  /* 1: IPv6 */
@@ -58,7 +58,7 @@ static inline bool identity_usual(const struct weir_packet *packet, const struct
 	const struct weir_network *network = &facts->networks[0];
 	uint32_t captured = packet->captured - network->offset;
 	/* More than there can be: facts of another packet. */
-	if (captured < IDENTITY_IPV6_RUNG || captured > INT32_MAX)
+	if (captured < IDENTITY_IPV4_RUNG || captured > INT32_MAX)
 		return false;
 	place->at = packet->data + network->offset;
 	place->six = network->version >> 1 & 1;
@@ -109,18 +109,28 @@ static inline uint64_t identity_fold_128(__m128i both)
 	                       (uint64_t)_mm_cvtsi128_si64(_mm_unpackhi_epi64(both, both)));
 }
 
+/* The last block of the first rung; of IPv4 half of it counts, the other half of which need not be there. */
+static inline __m128i identity_last_128(const struct identity_place *place)
+{
+	const uint8_t *at = place->at + 32;
+	__m128i low = _mm_loadl_epi64((const __m128i *)(const void *)at);
+
+	return _mm_unpacklo_epi64(low, _mm_loadl_epi64((const __m128i *)(const void *)(at + place->six * 8)));
+}
+
 /* One rung, as identity_of_blocks. */
-static inline uint64_t identity_rung_128(const uint8_t *const blocks[static 3], const uint8_t *first, const uint8_t *last,
+static inline uint64_t identity_rung_128(__m128i first, __m128i middle, __m128i last, const struct identity_kept *kept,
                                          const struct identity_key *key, unsigned rung)
 {
 	struct short_hash_sums_128 sums = {_mm_setzero_si128(), _mm_setzero_si128()};
-	__m128i begin = _mm_and_si128(short_hash_load_128(blocks[0]), short_hash_load_128(first + 16 * rung));
-	__m128i end = _mm_and_si128(short_hash_load_128(blocks[2]), short_hash_load_128(last + 16 * rung));
 
-	sums = short_hash_add_128(sums, begin, key->words[0] + 2 * rung);
-	sums = short_hash_add_128(sums, short_hash_load_128(blocks[1]), key->words[1] + 2 * rung);
-	sums = short_hash_add_128(sums, end, key->words[2] + 2 * rung);
-	return identity_fold_128(_mm_xor_si128(short_hash_both_128(sums), _mm_load_si128((const __m128i *)(const void *)(key->last + 2 * rung))));
+	first = _mm_and_si128(first, short_hash_load_128(kept->first + 16 * rung));
+	last = _mm_and_si128(last, short_hash_load_128(kept->last + 16 * rung));
+	sums = short_hash_add_128(sums, first, key->words[0] + 2 * rung);
+	sums = short_hash_add_128(sums, middle, key->words[1] + 2 * rung);
+	sums = short_hash_add_128(sums, last, key->words[2] + 2 * rung);
+	__m128i both = short_hash_both_128(sums);
+	return identity_fold_128(_mm_xor_si128(both, _mm_load_si128((const __m128i *)(const void *)(key->last + 2 * rung))));
 }
 
 /* The same as packet_identity_keyed. */
@@ -133,15 +143,17 @@ static inline uint64_t packet_identity_128(const struct weir_packet *packet, con
 	if (__builtin_expect(!identity_usual(packet, facts, &place), 0))
 		return packet_identity_keyed(packet, facts, key);
 	const struct identity_kept *kept = &identity_kept[place.six];
-	uint64_t first = identity_rung_128((const uint8_t *[]){place.at, place.at + 16, place.at + 32}, kept->first, kept->last, key, 0);
+	uint64_t first = identity_rung_128(short_hash_load_128(place.at), short_hash_load_128(place.at + 16),
+	                                   identity_last_128(&place), kept, key, 0);
 	identity_blocks(&place, blocks);
-	uint64_t rest = identity_rung_128(blocks, kept->first, kept->last, key, 1);
+	uint64_t rest = identity_rung_128(short_hash_load_128(blocks[0]), short_hash_load_128(blocks[1]),
+	                                  short_hash_load_128(blocks[2]), kept, key, 1);
 	return identity_of_rungs(first, &rest);
 }
 
-static inline SHORT_HASH_256 __m256i identity_load_256(const uint8_t *first, const uint8_t *second)
+static inline SHORT_HASH_256 __m256i identity_join_256(__m128i first, __m128i second)
 {
-	return _mm256_inserti128_si256(_mm256_castsi128_si256(short_hash_load_128(first)), short_hash_load_128(second), 1);
+	return _mm256_inserti128_si256(_mm256_castsi128_si256(first), second, 1);
 }
 
 /* Likewise, both rungs at once. */
@@ -156,12 +168,14 @@ static inline SHORT_HASH_256 uint64_t packet_identity_256(const struct weir_pack
 		return packet_identity_keyed(packet, facts, key);
 	identity_blocks(&place, blocks);
 	const struct identity_kept *kept = &identity_kept[place.six];
-	__m256i first = identity_load_256(place.at, blocks[0]), last = identity_load_256(place.at + 32, blocks[2]);
+	__m256i first = identity_join_256(short_hash_load_128(place.at), short_hash_load_128(blocks[0]));
+	__m256i middle = identity_join_256(short_hash_load_128(place.at + 16), short_hash_load_128(blocks[1]));
+	__m256i last = identity_join_256(identity_last_128(&place), short_hash_load_128(blocks[2]));
 	first = _mm256_and_si256(first, _mm256_load_si256((const __m256i *)(const void *)kept->first));
 	last = _mm256_and_si256(last, _mm256_load_si256((const __m256i *)(const void *)kept->last));
 	struct short_hash_sums_256 sums = {_mm256_setzero_si256(), _mm256_setzero_si256()};
 	sums = short_hash_add_256(sums, first, key->words[0]);
-	sums = short_hash_add_256(sums, identity_load_256(place.at + 16, blocks[1]), key->words[1]);
+	sums = short_hash_add_256(sums, middle, key->words[1]);
 	sums = short_hash_add_256(sums, last, key->words[2]);
 	__m256i both = _mm256_xor_si256(short_hash_both_256(sums), _mm256_load_si256((const __m256i *)(const void *)key->last));
 	uint64_t rest = identity_fold_128(_mm256_extracti128_si256(both, 1));
