@@ -101,7 +101,8 @@ static inline uint64_t short_hash_blocks_128(const uint8_t *data, uint32_t lengt
 	uint32_t last = length - 16;
 
 	for (uint32_t i = 0; i < 3; i++)
-		sums = short_hash_add_128(sums, short_hash_load_128(data + (16 * i < last ? 16 * i : last)), key->words + 2 * i);
+		sums =
+			short_hash_add_128(sums, short_hash_load_128(data + (16 * i < last ? 16 * i : last)), key->words + 2 * i);
 	sums = short_hash_add_128(sums, short_hash_load_128(data + last), key->words + 6);
 	return short_hash_end_128(short_hash_both_128(sums), length, key);
 }
@@ -162,7 +163,8 @@ static inline SHORT_HASH_256 uint64_t short_hash_256(const uint8_t *data, uint32
 	sums = short_hash_stripe_256(sums, data + (last < SHORT_HASH_STRIPE ? last : SHORT_HASH_STRIPE), key->words + 8);
 	sums = short_hash_stripe_256(sums, data + last, key->words + 16);
 	__m256i both = short_hash_both_256(sums);
-	return short_hash_end_128(_mm_add_epi64(_mm256_castsi256_si128(both), _mm256_extracti128_si256(both, 1)), length, key);
+	return short_hash_end_128(_mm_add_epi64(_mm256_castsi256_si128(both), _mm256_extracti128_si256(both, 1)), length,
+	                          key);
 }
 
 #endif

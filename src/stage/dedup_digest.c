@@ -10,8 +10,8 @@
 struct digest_stage {
 	struct weir_stage base;
 	bool exact, routed;
-	bool of_identity;                   /* the digest is the identity, where there is one */
-	uint32_t most;                      /* of how many bytes the digest is; in small windows those at the head are enough */
+	bool of_identity; /* the digest is the identity, where there is one */
+	uint32_t most;    /* of how many bytes the digest is; in small windows those at the head are enough */
 	bool with_ttl, with_mac, with_vlan; /* which of them become part of the identity */
 	bool narrow;                        /* one of them does */
 	uint64_t of_interface;              /* what makes digests of interfaces different; 0: they are not */

@@ -54,8 +54,7 @@ static bool recent_same(const struct dedup_recent *recent, const struct weir_pac
 static bool recent_same_as_kept(const struct dedup_recent *recent, const struct recent_kept *kept,
                                 const struct weir_packet *packet, uint64_t whole[static 2], bool *has_whole)
 {
-	if (kept->captured != packet->captured ||
-	    !recent_same_interface(recent, kept->interface_id, packet->interface_id))
+	if (kept->captured != packet->captured || !recent_same_interface(recent, kept->interface_id, packet->interface_id))
 		return false;
 	if (!*has_whole)
 		xxh3_keyed_128(packet->data, packet->captured, &recent->key, whole);

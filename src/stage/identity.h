@@ -130,7 +130,8 @@ static inline uint64_t identity_rung_128(__m128i first, __m128i middle, __m128i 
 	sums = short_hash_add_128(sums, middle, key->words[1] + 2 * rung);
 	sums = short_hash_add_128(sums, last, key->words[2] + 2 * rung);
 	__m128i both = short_hash_both_128(sums);
-	return identity_fold_128(_mm_xor_si128(both, _mm_load_si128((const __m128i *)(const void *)(key->last + 2 * rung))));
+	return identity_fold_128(
+		_mm_xor_si128(both, _mm_load_si128((const __m128i *)(const void *)(key->last + 2 * rung))));
 }
 
 /* The same as packet_identity_keyed. */
@@ -177,7 +178,8 @@ static inline SHORT_HASH_256 uint64_t packet_identity_256(const struct weir_pack
 	sums = short_hash_add_256(sums, first, key->words[0]);
 	sums = short_hash_add_256(sums, middle, key->words[1]);
 	sums = short_hash_add_256(sums, last, key->words[2]);
-	__m256i both = _mm256_xor_si256(short_hash_both_256(sums), _mm256_load_si256((const __m256i *)(const void *)key->last));
+	__m256i both =
+		_mm256_xor_si256(short_hash_both_256(sums), _mm256_load_si256((const __m256i *)(const void *)key->last));
 	uint64_t rest = identity_fold_128(_mm256_extracti128_si256(both, 1));
 	return identity_of_rungs(identity_fold_128(_mm256_castsi256_si128(both)), &rest);
 }

@@ -112,7 +112,8 @@ static bool is_duplicate(const struct weir_dedup_options *options, const struct 
 /* Frames of few kinds, which are mostly alike: many differ by one byte, at the head, in the middle or at the end. */
 static struct frame *traffic(uint32_t count)
 {
-	static const uint32_t lengths[] = {0, 1, 15, 16, 17, 42, 60, 63, 64, 65, 102, 191, 192, 193, 194, 240, 241, 257, 1500, LONGEST};
+	static const uint32_t lengths[] = {0,   1,   15,  16,  17,  42,  60,  63,  64,   65,
+	                                   102, 191, 192, 193, 194, 240, 241, 257, 1500, LONGEST};
 	struct frame *frames = calloc(count, sizeof *frames);
 
 	assert_non_null(frames);
@@ -177,8 +178,12 @@ static void expect(uint32_t window, uint32_t length, uint32_t place, const char 
 	for (uint32_t routed = 0; routed < 2; routed++)
 		for (uint32_t size = 1; size <= count; size++)
 			for (uint32_t ip = 0; ip < 2; ip++) {
-				struct weir_dedup_options options = {.window = window, .each_interface = true, .routed_ns = routed,
-				                                     .ignore_ttl = true, .ignore_mac = true, .ignore_vlan = true};
+				struct weir_dedup_options options = {.window = window,
+				                                     .each_interface = true,
+				                                     .routed_ns = routed,
+				                                     .ignore_ttl = true,
+				                                     .ignore_mac = true,
+				                                     .ignore_vlan = true};
 				struct stages stages = stages_new(&options);
 				for (uint32_t i = 0; i < count; i++) {
 					frame_make(&frames[i], kinds[i] == '.', length, ip);
@@ -188,8 +193,8 @@ static void expect(uint32_t window, uint32_t length, uint32_t place, const char 
 				run(&stages, frames, count, size, removed);
 				for (uint32_t i = 0; i < count; i++)
 					if (removed[i] != (expected[i] == 'x'))
-						fail_msg("packet %u of '%s' in batches of %u, length %u, place %u, %s", i, kinds, size, length, place,
-						         ip ? "IP" : "no IP");
+						fail_msg("packet %u of '%s' in batches of %u, length %u, place %u, %s", i, kinds, size, length,
+						         place, ip ? "IP" : "no IP");
 				stages_free(&stages);
 			}
 	free(frames);
@@ -291,6 +296,33 @@ static void interfaces_keep_their_packets(void **state)
 	}
 }
 
+static void interfaces_that_share_a_place_stay_apart(void **state)
+{
+	struct weir_dedup_options options = {.window = 4,
+	                                     .each_interface = true,
+	                                     .routed_ns = 1,
+	                                     .ignore_ttl = true,
+	                                     .ignore_mac = true,
+	                                     .ignore_vlan = true,
+	                                     .memory_bytes = 1 << 12};
+	struct frame *frames = calloc(6, sizeof *frames);
+	uint8_t removed[6];
+
+	assert_non_null(frames);
+	/* All have one place. */
+	for (uint32_t i = 0; i < 6; i++)
+		frame_make(&frames[i], 64 * (i % 3), 800, true);
+	for (uint32_t size = 1; size <= 6; size++) {
+		struct stages stages = stages_new(&options);
+		struct weir_dedup_statistics statistics;
+		run(&stages, frames, 6, size, removed);
+		weir_dedup_statistics(stages.dedup, &statistics);
+		assert_int_equal(statistics.exact, 3); /* others are routed ones */
+		stages_free(&stages);
+	}
+	free(frames);
+}
+
 static void memory_is_counted(void **state)
 {
 	struct weir_dedup_options options = {.window = 5, .each_interface = true};
@@ -313,6 +345,7 @@ int main(void)
 		cmocka_unit_test(the_newest_is_told_of),
 		cmocka_unit_test(a_window_of_all_packets_tells_interfaces),
 		cmocka_unit_test(interfaces_keep_their_packets),
+		cmocka_unit_test(interfaces_that_share_a_place_stay_apart),
 		cmocka_unit_test(memory_is_counted),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
