@@ -1,5 +1,9 @@
-/* Removing duplicates: any packets at any times. Batches do not change what is removed, and what is told of it adds up. */
+/*
+ * Removing duplicates: any packets at any times. Batches do not change what is removed, what is told of it adds up, and the exact duplicates in windows by count are those that
+ * comparing all bytes finds.
+ */
 #include <stdlib.h>
+#include <string.h>
 
 #include <weir/decode.h>
 #include <weir/stage.h>
@@ -24,7 +28,7 @@ static bool next(struct input *input, struct weir_packet *packet)
 	if (length > input->size - input->at)
 		length = (uint32_t)(input->size - input->at);
 	*packet = (struct weir_packet){.data = input->data + input->at, .captured = length, .length = length, .interface_id = header[0],
-		.linktype = header[1] & 2 ? 101 : 1, .flags = header[1] & 1, .time_ns = (int64_t)weir_load_le64(header + 4)};
+		.linktype = header[0] & 2 ? 101 : 1, .flags = header[1] & 1, .time_ns = (int64_t)weir_load_le64(header + 4)};
 	/* Half of the times near each other. */
 	if (header[1] & 4)
 		packet->time_ns &= 0xffff;
@@ -58,6 +62,29 @@ static struct weir_stage *run(const struct weir_dedup_options *options, const ui
 	return dedup;
 }
 
+/* How many packets are exact duplicates, by all their bytes. */
+static uint64_t exact_duplicates(const struct weir_dedup_options *options, const uint8_t *data, size_t size)
+{
+	static struct weir_packet packets[PACKETS];
+	struct input input = {data, size, 0};
+	uint64_t found = 0;
+
+	for (uint32_t count = 0; count < PACKETS && next(&input, &packets[count]); count++) {
+		const struct weir_packet *packet = &packets[count];
+		uint32_t before = 0;
+		for (uint32_t i = count; i-- > 0 && before + 1 < options->window;) {
+			if (options->each_interface && packets[i].interface_id != packet->interface_id)
+				continue;
+			before++;
+			if (packets[i].captured == packet->captured && memcmp(packets[i].data, packet->data, packet->captured) == 0) {
+				found++;
+				break;
+			}
+		}
+	}
+	return found;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct weir_dedup_statistics statistics;
@@ -74,7 +101,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.ignore_ttl = true,
 		.ignore_mac = data[1] & 1,
 		.ignore_vlan = data[1] & 2,
-		.memory_bytes = 64 << 10,
+		.each_interface = data[0] & 128,
+		.memory_bytes = 1 << 20,
 	};
 	struct weir_stage *dedup = run(&options, data + 2, size - 2, 1024, one, &count);
 	uint64_t found = 0, told = 0;
@@ -85,6 +113,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		told += pair[i].exact + pair[i].routed;
 	weir_dedup_statistics(dedup, &statistics);
 	if (found != told || found != statistics.exact + statistics.routed || statistics.packets != count || (count && one[0] != WEIR_KEEP))
+		abort();
+	if (options.window && !statistics.forgotten && statistics.exact != exact_duplicates(&options, data + 2, size - 2))
 		abort();
 	weir_stage_close(dedup);
 	weir_stage_close(run(&options, data + 2, size - 2, 3, other, &again));

@@ -38,7 +38,10 @@ struct weir_dedup_copy {
 };
 
 struct weir_dedup_options {
-	/* Exact duplicates: one of the two, or both 0: none. */
+	/*
+	 * Exact duplicates: one of the two, or both 0: none. Windows of 2 to 9 packets compare the packets themselves (those of earlier batches by 128 bits over all their bytes),
+	 * others digests of 64 bits over all bytes.
+	 */
 	uint32_t window;      /* 1 … 1,000,000 packets */
 	int64_t window_ns;
 	/*
@@ -65,7 +68,7 @@ struct weir_dedup_options {
 
 /*
  * Two stages, both to be put into the pipeline after decoding: *digest computes what is compared (parallel), *dedup compares (in order) and sets
- * WEIR_DUPLICATE. Both see only packets that are WEIR_KEEP. WEIR_E_USAGE: options that say impossible things; WEIR_E_LIMIT: a window by count that
+ * WEIR_DUPLICATE. Both see only packets that are WEIR_KEEP, whose bytes have to be the same for both. WEIR_E_USAGE: options that say impossible things; WEIR_E_LIMIT: a window by count that
  * needs more than memory_bytes; WEIR_E_MEMORY. The seed is part of the state: load wants the same.
  */
 int weir_dedup_stages_new(const struct weir_dedup_options *options, struct weir_stage **digest, struct weir_stage **dedup,

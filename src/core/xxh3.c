@@ -34,6 +34,15 @@ uint64_t xxh3_keyed(const void *data, size_t length, const struct xxh3_key *key)
 	return XXH3_64bits_withSecret(data, length, key->secret, sizeof key->secret);
 }
 
+void xxh3_keyed_128(const void *data, size_t length, const struct xxh3_key *key, uint64_t hash[static 2])
+{
+	XXH128_hash_t both = length <= SHORT_MOST ? XXH3_128bits_withSeed(data, length, key->seed)
+	                                          : XXH3_128bits_withSecret(data, length, key->secret, sizeof key->secret);
+
+	hash[0] = both.low64;
+	hash[1] = both.high64;
+}
+
 uint64_t xxh3_seeded(const void *data, size_t length, uint64_t seed)
 {
 	return XXH3_64bits_withSeed(data, length, seed);

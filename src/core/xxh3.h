@@ -20,6 +20,7 @@ struct xxh3_key {
 };
 void xxh3_key_set(struct xxh3_key *key, uint64_t seed);
 uint64_t xxh3_keyed(const void *data, size_t length, const struct xxh3_key *key);
+void xxh3_keyed_128(const void *data, size_t length, const struct xxh3_key *key, uint64_t hash[static 2]);
 uint64_t xxh3_seeded(const void *data, size_t length, uint64_t seed); /* for short data */
 
 /* Of data that comes in pieces: the same as over all of them at once. */

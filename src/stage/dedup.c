@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "stage/dedup.h"
+#include "stage/dedup_recent.h"
 
 #define MEMORY_BYTES (UINT64_C(128) << 20)
 #define SMALL_WINDOW 1024 /* packets whose entries are in the nearest caches anyway */
@@ -12,8 +12,9 @@ struct dedup_stage {
 	struct weir_stage base;
 	struct weir_dedup_options options;
 	struct weir_dedup_statistics statistics;
-	bool compare_exact, compare_routed;
-	bool fetch_exact; /* its window is not small */
+	bool compare_recent, compare_exact, compare_routed; /* not both of the first two */
+	bool fetch_exact;                                   /* its window is not small */
+	struct dedup_recent recent;
 	struct dedup_exact exact;
 	struct dedup_routed routed;
 	struct dedup_pairs pairs;
@@ -56,16 +57,18 @@ static void dedup_tell(const struct dedup_stage *stage, const struct weir_packet
 	stage->options.on_copy(stage->options.context, &copy);
 }
 
-/* near: see dedup_near; said by the caller, so that what is made for it has no questions. */
-static inline __attribute__((always_inline)) void dedup_packet(struct dedup_stage *stage, struct weir_packet *packet,
-                                                               uint64_t number, bool near)
+/* place: the packet's in the batch, from 1. near: see dedup_near; said by the caller, so that what is made for it has no questions. */
+static inline __attribute__((always_inline)) void dedup_packet(struct dedup_stage *stage,
+                                                               const struct weir_batch *batch,
+                                                               struct weir_packet *packet, uint32_t place, bool near)
 {
+	uint64_t number = batch->first_number + place - 1;
 	const struct weir_facts *facts = packet->facts;
 	const struct exact_entry *same = NULL;
 	const struct instance *instance = NULL;
 
-	if (near)
-		same = dedup_recent_enter(&stage->exact.recent, facts->digest, packet);
+	if (near || stage->compare_recent)
+		same = dedup_recent_enter(&stage->recent, batch, packet, place);
 	else if (stage->compare_exact)
 		same = dedup_exact_enter(&stage->exact, facts->digest, packet);
 	if ((near || stage->compare_routed) && facts->identity)
@@ -81,7 +84,7 @@ static inline __attribute__((always_inline)) void dedup_packet(struct dedup_stag
 }
 
 /*
- * As weir process has it: a small window of each interface, and routed duplicates in a table that the caches hold. A loop that is made for it, which has facts and heads fetched
+ * As weir process has it: a small window, and routed duplicates in a table that the caches hold. A loop that is made for it, which has facts and heads fetched
  * so many packets before they are needed.
  */
 #define NEAR_FACTS 32
@@ -98,16 +101,16 @@ static inline __attribute__((always_inline)) void dedup_near_ahead(const struct 
 
 static void dedup_near(struct dedup_stage *stage, struct weir_batch *batch)
 {
-	struct weir_packet *end = batch->packets + batch->count;
-	uint64_t number = batch->first_number, compared = 0;
+	struct weir_packet *packet = batch->packets, *end = packet + batch->count;
+	uint64_t compared = 0;
 
-	for (struct weir_packet *packet = batch->packets; packet < end; packet++, number++) {
+	for (uint32_t place = 1; packet < end; packet++, place++) {
 		if (end - packet > NEAR_FACTS)
 			dedup_near_ahead(stage, packet);
 		if (packet->verdict != WEIR_KEEP || !packet->facts)
 			continue;
 		compared++;
-		dedup_packet(stage, packet, number, true);
+		dedup_packet(stage, batch, packet, place, true);
 	}
 	stage->statistics.packets += compared;
 }
@@ -150,7 +153,7 @@ static void dedup_far(struct dedup_stage *stage, struct weir_batch *batch)
 			dedup_prefetch_entries(stage, packets[i + FETCH_ENTRIES].facts);
 		if (i < 0 || packets[i].verdict != WEIR_KEEP || !packets[i].facts)
 			continue;
-		dedup_packet(stage, &packets[i], batch->first_number + (uint64_t)i, false);
+		dedup_packet(stage, batch, &packets[i], (uint32_t)i + 1, false);
 		stage->statistics.packets++;
 	}
 }
@@ -160,10 +163,11 @@ static int dedup_process(struct weir_stage *base, struct weir_batch *batch, stru
 	struct dedup_stage *stage = (struct dedup_stage *)base;
 
 	(void)fault;
-	if (!stage->exact.recent.ports || !stage->compare_routed || stage->routed.mask >= LARGE)
-		dedup_far(stage, batch);
-	else
+	if (stage->compare_recent && stage->compare_routed && stage->routed.mask < LARGE)
 		dedup_near(stage, batch);
+	else
+		dedup_far(stage, batch);
+	dedup_recent_leave(&stage->recent, batch);
 	return 0;
 }
 
@@ -213,10 +217,12 @@ static int dedup_save(struct weir_stage *base, struct weir_state *state, struct 
 	struct dedup_saved saved;
 
 	dedup_describe(stage, &saved);
-	int error = weir_state_section(state, "dedup", 3, fault);
+	int error = weir_state_section(state, "dedup", 4, fault);
 	error = error ? error : weir_state_put(state, &saved, sizeof saved, fault);
 	error = error ? error : dedup_pairs_save(&stage->pairs, state, fault);
-	error = error ? error : dedup_exact_save(&stage->exact, state, fault);
+	if (!error)
+		error = stage->compare_recent ? dedup_recent_save(&stage->recent, state, fault)
+		                              : dedup_exact_save(&stage->exact, state, fault);
 	return error ? error : dedup_routed_save(&stage->routed, state, fault);
 }
 
@@ -226,7 +232,7 @@ static int dedup_load(struct weir_stage *base, struct weir_state *state, struct 
 	struct dedup_saved saved, wanted;
 
 	dedup_describe(stage, &wanted);
-	int error = weir_state_section(state, "dedup", 3, fault);
+	int error = weir_state_section(state, "dedup", 4, fault);
 	error = error ? error : weir_state_get(state, &saved, sizeof saved, fault);
 	if (error)
 		return error;
@@ -234,7 +240,9 @@ static int dedup_load(struct weir_stage *base, struct weir_state *state, struct 
 		return weir_fail(fault, WEIR_E_FORMAT, "the state is that of a run that removed duplicates with other options");
 	stage->statistics = saved.statistics;
 	error = dedup_pairs_load(&stage->pairs, state, fault);
-	error = error ? error : dedup_exact_load(&stage->exact, state, fault);
+	if (!error)
+		error = stage->compare_recent ? dedup_recent_load(&stage->recent, state, fault)
+		                              : dedup_exact_load(&stage->exact, state, fault);
 	return error ? error : dedup_routed_load(&stage->routed, state, fault);
 }
 
@@ -244,6 +252,7 @@ static void dedup_close(struct weir_stage *base)
 {
 	struct dedup_stage *stage = (struct dedup_stage *)base;
 
+	dedup_recent_close(&stage->recent);
 	dedup_exact_close(&stage->exact);
 	dedup_routed_close(&stage->routed);
 	dedup_pairs_close(&stage->pairs);
@@ -287,10 +296,13 @@ int weir_dedup_stages_new(const struct weir_dedup_options *options, struct weir_
 	}
 	stage->base.ops = &dedup_stage;
 	stage->options = *options;
-	stage->compare_exact = options->window || options->window_ns;
+	stage->compare_recent = dedup_is_recent(options);
+	stage->compare_exact = !stage->compare_recent && (options->window || options->window_ns);
 	stage->compare_routed = options->routed_ns != 0;
 	error = dedup_pairs_open(&stage->pairs, fault);
-	error = error ? error : dedup_exact_open(&stage->exact, options, &memory, fault);
+	if (!error)
+		error = stage->compare_recent ? dedup_recent_open(&stage->recent, options, &memory, fault)
+		                              : dedup_exact_open(&stage->exact, options, &memory, fault);
 	stage->fetch_exact = stage->compare_exact && stage->exact.mask >= SMALL_WINDOW;
 	error = error ? error : dedup_routed_open(&stage->routed, options, memory, fault);
 	if (error) {

@@ -1,5 +1,6 @@
 /*
- * stage/dedup.h: the parts of the dedup stage: a window over all packets for exact duplicates, instances for routed ones, and the pairs of vantages.
+ * stage/dedup.h: the parts of the dedup stage: a window over all packets for exact duplicates (small ones: stage/dedup_recent.h), instances for routed ones, and the pairs of
+ * vantages.
  *
  * Both tables are rings of entries, written in the order of the packets, under a hash table of chains: `heads` has the number of the newest entry of each
  * bucket, each entry that of the next older one. Nothing is ever deleted: a number that is further back than the ring is long is the end of a chain, because
@@ -42,71 +43,7 @@ struct exact_entry {
 #define EXACT_PORTS 65536u  /* interfaces whose low bits agree share a count, which finds less */
 #define EXACT_MOST 1000000u /* as editcap has it */
 
-/*
- * Small windows of each interface: the packets before the one in hand, of each interface side by side. Halves of their digests stand by themselves, so that all are compared
- * in a few instructions.
- */
-#define RECENT_MOST 8
-
-struct recent_entry {
-	uint64_t digest;
-	int64_t time_ns;
-};
-
-struct recent_port {
-	uint32_t halves[RECENT_MOST];
-	uint64_t seen; /* packets so far: the place of the next one is its remainder */
-	struct recent_entry entries[RECENT_MOST];
-	uint64_t unused[3]; /* to three lines, so that a port is found by a shift */
-};
-
-struct dedup_recent {
-	struct recent_port *ports; /* by the low bits of the interface; NULL: the window is not of this kind */
-	uint32_t mask;
-	uint32_t before;          /* how many packets before it a packet is compared with: 1 … RECENT_MOST */
-	struct exact_entry found; /* what the caller is given */
-};
-
-int dedup_recent_open(struct dedup_recent *recent, uint32_t window, uint64_t *memory_bytes, struct weir_fault *fault);
-void dedup_recent_close(struct dedup_recent *recent);
-int dedup_recent_save(const struct dedup_recent *recent, struct weir_state *state, struct weir_fault *fault);
-int dedup_recent_load(struct dedup_recent *recent, struct weir_state *state, struct weir_fault *fault);
-
-/* The newest entry of this digest that is not too far back, of one that has half of it; NULL when there is none. */
-const struct exact_entry *dedup_recent_find(struct dedup_recent *recent, const struct recent_port *port,
-                                            uint64_t digest, const struct weir_packet *packet);
-
-static inline bool dedup_recent_has_half(const struct recent_port *port, uint32_t half)
-{
-	typedef uint32_t quarters __attribute__((vector_size(16)));
-	typedef uint64_t halves __attribute__((vector_size(16)));
-	_Static_assert(sizeof port->halves == 2 * sizeof(quarters), "two vectors");
-	quarters all = {half, half, half, half}, first, second;
-
-	memcpy(&first, port->halves, sizeof first);
-	memcpy(&second, port->halves + 4, sizeof second);
-	halves same = (halves)((first == all) | (second == all));
-	return (same[0] | same[1]) != 0;
-}
-
-/* As dedup_exact_enter. */
-static inline const struct exact_entry *dedup_recent_enter(struct dedup_recent *recent, uint64_t digest,
-                                                           const struct weir_packet *packet)
-{
-	struct recent_port *port = &recent->ports[packet->interface_id & recent->mask];
-	const struct exact_entry *match = NULL;
-	uint64_t place = port->seen % RECENT_MOST;
-
-	if (__builtin_expect(dedup_recent_has_half(port, (uint32_t)digest), 0))
-		match = dedup_recent_find(recent, port, digest, packet);
-	port->halves[place] = (uint32_t)digest;
-	port->entries[place] = (struct recent_entry){.digest = digest, .time_ns = packet->time_ns};
-	port->seen++;
-	return match;
-}
-
 struct dedup_exact {
-	struct dedup_recent recent; /* instead of all that follows, where the window is small */
 	struct exact_entry *ring;
 	uint32_t *heads;
 	uint32_t *orders;      /* with each_interface: a ring, of each entry which one of its interface it is */

@@ -2,12 +2,16 @@
 #include <stdlib.h>
 
 #include "core/short_hash.h"
-#include "stage/dedup.h"
+#include "stage/dedup_recent.h"
 #include "stage/identity.h"
+
+#define LINKTYPE_ETHERNET 1
 
 struct digest_stage {
 	struct weir_stage base;
 	bool exact, routed;
+	bool of_identity; /* the digest is the identity, where there is one */
+	uint32_t most;    /* of how many bytes the digest is; in small windows those at the head are enough */
 	bool with_ttl, with_mac, with_vlan; /* which of them become part of the identity */
 	bool narrow;                        /* one of them does */
 	uint64_t of_interface;              /* what makes digests of interfaces different; 0: they are not */
@@ -98,7 +102,17 @@ static inline __attribute__((always_inline)) void digest_identify(const struct d
 		facts->identity = digest_narrow(stage, packet, identity);
 }
 
-/* The loop, for each width that the short hash is made in. */
+/*
+ * A packet's identity is the same for packets of one interface whose bytes are, which is all that small windows want of a digest; and so is its path, which tells it from the
+ * same packet a router further. Of Ethernet alone: where headers of other link types end may depend on how long the packet was on the wire, too.
+ */
+static inline bool digest_is_identity(const struct digest_stage *stage, const struct weir_packet *packet,
+                                      uint64_t identity)
+{
+	return (identity != 0) & stage->of_identity & (packet->linktype == LINKTYPE_ETHERNET);
+}
+
+/* The loop, for each width that the hashes are made in. */
 #define DIGEST_PROCESS(name, hash, identify)                                                                           \
 	static int name(struct digest_stage *stage, struct weir_batch *batch)                                              \
 	{                                                                                                                  \
@@ -106,25 +120,32 @@ static inline __attribute__((always_inline)) void digest_identify(const struct d
                                                                                                                        \
 		for (const struct weir_packet *packet = batch->packets; packet < end; packet++) {                              \
 			struct weir_facts *facts = packet->facts;                                                                  \
-			uint32_t length = packet->captured;                                                                        \
+			uint32_t length = packet->captured < stage->most ? packet->captured : stage->most;                         \
+			uint64_t identity = 0;                                                                                     \
                                                                                                                        \
 			if (packet->verdict != WEIR_KEEP || !facts)                                                                \
 				continue;                                                                                              \
-			if (stage->exact) {                                                                                        \
+			if (stage->routed) {                                                                                       \
+				identity = identify(packet, facts, &stage->identity);                                                  \
+				digest_identify(stage, packet, facts, identity);                                                       \
+			}                                                                                                          \
+			if (digest_is_identity(stage, packet, identity)) {                                                         \
+				facts->digest = identity ^ facts->path;                                                                \
+			} else if (stage->exact) {                                                                                 \
 				uint64_t digest = __builtin_expect(length - SHORT_HASH_LEAST <= SHORT_HASH_MOST - SHORT_HASH_LEAST, 1) \
 				                      ? hash(packet->data, length, &stage->key)                                        \
 				                      : xxh3_keyed(packet->data, length, &stage->longer);                              \
 				facts->digest = digest ^ (packet->interface_id + UINT64_C(1)) * stage->of_interface;                   \
 			}                                                                                                          \
-			if (stage->routed)                                                                                         \
-				digest_identify(stage, packet, facts, identify(packet, facts, &stage->identity));                      \
 		}                                                                                                              \
 		return 0;                                                                                                      \
 	}
 
-DIGEST_PROCESS(digest_process_any, short_hash, packet_identity_keyed)
 #ifdef SHORT_HASH_WIDE
+DIGEST_PROCESS(digest_process_any, short_hash_128, packet_identity_128)
 SHORT_HASH_256 DIGEST_PROCESS(digest_process_256, short_hash_256, packet_identity_256)
+#else
+DIGEST_PROCESS(digest_process_any, short_hash, packet_identity_keyed)
 #endif
 
 static int digest_process(struct weir_stage *base, struct weir_batch *batch, struct weir_fault *fault)
@@ -164,6 +185,8 @@ struct weir_stage *dedup_digest_stage_new(const struct weir_dedup_options *optio
 		.process = digest_widest(),
 		.exact = options->window || options->window_ns,
 		.routed = options->routed_ns != 0,
+		.of_identity = dedup_is_recent(options) && options->each_interface && options->routed_ns != 0,
+		.most = dedup_is_recent(options) ? SHORT_HASH_MOST : UINT32_MAX,
 		.of_interface = options->each_interface ? UINT64_C(0x9e3779b97f4a7c15) : 0,
 		.with_ttl = !options->ignore_ttl,
 		.with_mac = !options->ignore_mac,

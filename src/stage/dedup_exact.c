@@ -57,8 +57,6 @@ int dedup_exact_open(struct dedup_exact *exact, const struct weir_dedup_options 
 
 	if (window == 0)
 		return 0;
-	if (by_port && options->window > 1 && options->window - 1 <= RECENT_MOST)
-		return dedup_recent_open(&exact->recent, options->window, memory_bytes, fault);
 	while ((1u << bits) < window)
 		bits++;
 	if (!by_time && exact_bytes(bits) > *memory_bytes)
@@ -92,7 +90,6 @@ int dedup_exact_open(struct dedup_exact *exact, const struct weir_dedup_options 
 
 void dedup_exact_close(struct dedup_exact *exact)
 {
-	dedup_recent_close(&exact->recent);
 	free(exact->ring);
 	free(exact->heads);
 	free(exact->minima);
@@ -261,8 +258,6 @@ static const struct exact_entry *exact_enter_by_port(struct dedup_exact *exact, 
 
 const struct exact_entry *dedup_exact_enter(struct dedup_exact *exact, uint64_t digest, const struct weir_packet *packet)
 {
-	if (exact->recent.ports)
-		return dedup_recent_enter(&exact->recent, digest, packet);
 	if (exact->window_ns)
 		return exact_enter_by_time(exact, digest, packet);
 	uint32_t *head = &exact->heads[digest >> exact->head_shift];
@@ -296,8 +291,6 @@ int dedup_exact_save(const struct dedup_exact *exact, struct weir_state *state, 
 	uint64_t room = (uint64_t)exact->mask + 1, count = exact->seen < room ? exact->seen : room;
 	uint64_t head[4] = {exact->seen, exact->forgotten, exact->ring ? count : 0, exact_ports_used(exact)};
 
-	if (exact->recent.ports)
-		return dedup_recent_save(&exact->recent, state, fault);
 	int error = weir_state_put(state, head, sizeof head, fault);
 	if (!error && head[3])
 		error = weir_state_put(state, exact->ports, head[3] * sizeof *exact->ports, fault);
@@ -334,8 +327,6 @@ int dedup_exact_load(struct dedup_exact *exact, struct weir_state *state, struct
 {
 	uint64_t head[4];
 
-	if (exact->recent.ports)
-		return dedup_recent_load(&exact->recent, state, fault);
 	int error = weir_state_get(state, head, sizeof head, fault);
 	if (error)
 		return error;

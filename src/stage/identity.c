@@ -64,11 +64,18 @@ static uint64_t identity_of_rest(const struct identity_place *place, const struc
 	return identity_of_blocks(blocks, &identity_kept[place->six], key, 1);
 }
 
-/* The length of the datagram; 0 when its header says impossible things. */
+#define NO_NEXT_HEADER 59
+
+/*
+ * The length of the datagram; 0 when its header says impossible things, or does not say it: where that is left to the network card, and in jumbograms. Their headers are those of all
+ * others between two hosts.
+ */
 static uint32_t identity_length(const uint8_t *at, bool four)
 {
-	if (!four)
-		return IPV6_BYTES + weir_load_be16(at + 4);
+	if (!four) {
+		uint32_t payload = weir_load_be16(at + 4);
+		return payload || at[6] == NO_NEXT_HEADER ? IPV6_BYTES + payload : 0;
+	}
 	uint32_t header = (at[0] & 15) * 4u, total = weir_load_be16(at + 2);
 	return header < IPV4_BYTES || total < header ? 0 : total;
 }
@@ -104,9 +111,10 @@ uint64_t packet_identity_keyed(const struct weir_packet *packet, const struct we
 	const struct weir_network *network = &facts->networks[0];
 	if (network->offset > packet->captured)
 		return 0;
-	if (!identity_usual(packet, facts, &place))
-		return identity_unusual(packet->data + network->offset, packet->captured - network->offset,
-		                        network->version == 4, key);
+	uint32_t captured = packet->captured - network->offset;
+	/* The last of the first rung's blocks is read whole here. */
+	if (captured < IDENTITY_IPV6_RUNG || !identity_usual(packet, facts, &place))
+		return identity_unusual(packet->data + network->offset, captured, network->version == 4, key);
 	uint64_t rest = identity_of_rest(&place, key);
 	return identity_of_rungs(identity_of_first(place.at, place.six, key), &rest);
 }

@@ -42,7 +42,7 @@ struct identity_kept {
 };
 extern const struct identity_kept identity_kept[2];
 
-/* A datagram that is as long as the first rung at least, and captured as far as its end or the second rung's. */
+/* A datagram that is as long as the first rung at least, and captured as far as its end or the second rung's: so the first rung is there, but not more where it is IPv4. */
 struct identity_place {
 	const uint8_t *at;
 	uint32_t six;  /* 1: IPv6 */
@@ -58,7 +58,7 @@ static inline bool identity_usual(const struct weir_packet *packet, const struct
 	const struct weir_network *network = &facts->networks[0];
 	uint32_t captured = packet->captured - network->offset;
 	/* More than there can be: facts of another packet. */
-	if (captured < IDENTITY_IPV6_RUNG || captured > INT32_MAX)
+	if (captured < IDENTITY_IPV4_RUNG || captured > INT32_MAX)
 		return false;
 	place->at = packet->data + network->offset;
 	place->six = network->version >> 1 & 1;
@@ -90,8 +90,8 @@ static inline uint64_t identity_of_rungs(uint64_t first, const uint64_t *rest)
 
 /*
  * A hash over the outermost IP header without what routers change (TTL or hop limit, IPv4 checksum, DSCP and ECN, flow label), and what follows up to the
- * highest rung that was captured, as far as it belongs to the datagram. The link layer does not count. 0: there is no IP header, or not even the
- * first rung was captured of a datagram that is longer.
+ * highest rung that was captured, as far as it belongs to the datagram. The link layer does not count. 0: there is no IP header, or none that
+ * says how long the datagram is, or not even the first rung was captured of a datagram that is longer.
  *
  * The upper 40 bits are those of the first rung; bit 0 says that the 23 bits between are those of the second. key: of the seed of weir_dedup_options.
  * facts: as weir_decode made them; or NULL.
@@ -102,22 +102,62 @@ uint64_t packet_identity(const struct weir_packet *packet, const struct weir_fac
 
 #ifdef SHORT_HASH_WIDE
 
-static inline SHORT_HASH_256 struct short_hash_sums_256 identity_add_256(struct short_hash_sums_256 sums, __m256i words,
-                                                                         const uint64_t key[static 4])
+/* What becomes of the sums of a rung. */
+static inline uint64_t identity_fold_128(__m128i both)
 {
-	__m256i mixed = _mm256_xor_si256(words, _mm256_load_si256((const __m256i *)(const void *)key));
-	sums.words = _mm256_add_epi64(sums.words, words);
-	sums.products = _mm256_add_epi64(sums.products, _mm256_mul_epu32(mixed, _mm256_srli_epi64(mixed, 32)));
-	return sums;
+	return short_hash_fold((uint64_t)_mm_cvtsi128_si64(both),
+	                       (uint64_t)_mm_cvtsi128_si64(_mm_unpackhi_epi64(both, both)));
 }
 
-static inline SHORT_HASH_256 __m256i identity_load_256(const uint8_t *first, const uint8_t *second)
+/* The last block of the first rung; of IPv4 half of it counts, the other half of which need not be there. */
+static inline __m128i identity_last_128(const struct identity_place *place)
 {
-	return _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)first)),
-	                               _mm_loadu_si128((const __m128i *)(const void *)second), 1);
+	const uint8_t *at = place->at + 32;
+	__m128i low = _mm_loadl_epi64((const __m128i *)(const void *)at);
+
+	return _mm_unpacklo_epi64(low, _mm_loadl_epi64((const __m128i *)(const void *)(at + place->six * 8)));
+}
+
+/* One rung, as identity_of_blocks. */
+static inline uint64_t identity_rung_128(__m128i first, __m128i middle, __m128i last, const struct identity_kept *kept,
+                                         const struct identity_key *key, unsigned rung)
+{
+	struct short_hash_sums_128 sums = {_mm_setzero_si128(), _mm_setzero_si128()};
+
+	first = _mm_and_si128(first, short_hash_load_128(kept->first + 16 * rung));
+	last = _mm_and_si128(last, short_hash_load_128(kept->last + 16 * rung));
+	sums = short_hash_add_128(sums, first, key->words[0] + 2 * rung);
+	sums = short_hash_add_128(sums, middle, key->words[1] + 2 * rung);
+	sums = short_hash_add_128(sums, last, key->words[2] + 2 * rung);
+	__m128i both = short_hash_both_128(sums);
+	return identity_fold_128(
+		_mm_xor_si128(both, _mm_load_si128((const __m128i *)(const void *)(key->last + 2 * rung))));
 }
 
 /* The same as packet_identity_keyed. */
+static inline uint64_t packet_identity_128(const struct weir_packet *packet, const struct weir_facts *facts,
+                                           const struct identity_key *key)
+{
+	const uint8_t *blocks[3];
+	struct identity_place place;
+
+	if (__builtin_expect(!identity_usual(packet, facts, &place), 0))
+		return packet_identity_keyed(packet, facts, key);
+	const struct identity_kept *kept = &identity_kept[place.six];
+	uint64_t first = identity_rung_128(short_hash_load_128(place.at), short_hash_load_128(place.at + 16),
+	                                   identity_last_128(&place), kept, key, 0);
+	identity_blocks(&place, blocks);
+	uint64_t rest = identity_rung_128(short_hash_load_128(blocks[0]), short_hash_load_128(blocks[1]),
+	                                  short_hash_load_128(blocks[2]), kept, key, 1);
+	return identity_of_rungs(first, &rest);
+}
+
+static inline SHORT_HASH_256 __m256i identity_join_256(__m128i first, __m128i second)
+{
+	return _mm256_inserti128_si256(_mm256_castsi128_si256(first), second, 1);
+}
+
+/* Likewise, both rungs at once. */
 static inline SHORT_HASH_256 uint64_t packet_identity_256(const struct weir_packet *packet,
                                                           const struct weir_facts *facts,
                                                           const struct identity_key *key)
@@ -129,19 +169,19 @@ static inline SHORT_HASH_256 uint64_t packet_identity_256(const struct weir_pack
 		return packet_identity_keyed(packet, facts, key);
 	identity_blocks(&place, blocks);
 	const struct identity_kept *kept = &identity_kept[place.six];
-	__m256i first = identity_load_256(place.at, blocks[0]), last = identity_load_256(place.at + 32, blocks[2]);
+	__m256i first = identity_join_256(short_hash_load_128(place.at), short_hash_load_128(blocks[0]));
+	__m256i middle = identity_join_256(short_hash_load_128(place.at + 16), short_hash_load_128(blocks[1]));
+	__m256i last = identity_join_256(identity_last_128(&place), short_hash_load_128(blocks[2]));
 	first = _mm256_and_si256(first, _mm256_load_si256((const __m256i *)(const void *)kept->first));
 	last = _mm256_and_si256(last, _mm256_load_si256((const __m256i *)(const void *)kept->last));
 	struct short_hash_sums_256 sums = {_mm256_setzero_si256(), _mm256_setzero_si256()};
-	sums = identity_add_256(sums, first, key->words[0]);
-	sums = identity_add_256(sums, identity_load_256(place.at + 16, blocks[1]), key->words[1]);
-	sums = identity_add_256(sums, last, key->words[2]);
-	__m256i both = _mm256_add_epi64(sums.products, _mm256_shuffle_epi32(sums.words, 0x4e));
-	both = _mm256_xor_si256(both, _mm256_load_si256((const __m256i *)(const void *)key->last));
-	__m128i low = _mm256_castsi256_si128(both), high = _mm256_extracti128_si256(both, 1);
-	uint64_t rest = short_hash_fold((uint64_t)_mm_cvtsi128_si64(high), (uint64_t)_mm_extract_epi64(high, 1));
-	return identity_of_rungs(short_hash_fold((uint64_t)_mm_cvtsi128_si64(low), (uint64_t)_mm_extract_epi64(low, 1)),
-	                         &rest);
+	sums = short_hash_add_256(sums, first, key->words[0]);
+	sums = short_hash_add_256(sums, middle, key->words[1]);
+	sums = short_hash_add_256(sums, last, key->words[2]);
+	__m256i both =
+		_mm256_xor_si256(short_hash_both_256(sums), _mm256_load_si256((const __m256i *)(const void *)key->last));
+	uint64_t rest = identity_fold_128(_mm256_extracti128_si256(both, 1));
+	return identity_of_rungs(identity_fold_128(_mm256_castsi256_si128(both)), &rest);
 }
 
 #endif

@@ -48,10 +48,9 @@ static void vectors_compute_the_same(void **state)
 {
 #ifdef SHORT_HASH_WIDE
 	struct short_hash_key *key = aligned_alloc(64, sizeof *key);
+	bool widest = __builtin_cpu_supports("avx2");
 	uint32_t drawn = 1;
 
-	if (!__builtin_cpu_supports("avx2"))
-		skip();
 	assert_non_null(key);
 	for (uint32_t length = SHORT_HASH_LEAST; length <= SHORT_HASH_MOST; length++) {
 		uint8_t *bytes = malloc(length);
@@ -60,7 +59,8 @@ static void vectors_compute_the_same(void **state)
 			for (uint32_t i = 0; i < length; i++)
 				bytes[i] = (uint8_t)((drawn = drawn * 1664525u + 1013904223u) >> 24);
 			short_hash_key_set(key, drawn * (uint64_t)drawn);
-			assert_true(wide_hash_of(bytes, length, key) == short_hash(bytes, length, key));
+			assert_true(short_hash_128(bytes, length, key) == short_hash(bytes, length, key));
+			assert_true(!widest || wide_hash_of(bytes, length, key) == short_hash(bytes, length, key));
 		}
 		free(bytes);
 	}
