@@ -252,10 +252,25 @@ static bool is_followed_here(const struct sock *sk)
 	return (family == INET || family == INET6) && sk->sk_protocol < PROTOCOLS && sk->__sk_common.skc_net.net->net_cookie == namespace_cookie;
 }
 
+/* As addresses_differ, likewise. What a raw socket was told to be stays its port. */
+static bool addresses_differ_here(const struct followed *followed, const struct sock *sk)
+{
+	const struct sock_common *common = &sk->__sk_common;
+	const struct addresses *told = &followed->told;
+	const __u32 *local = (const __u32 *)told->local, *remote = (const __u32 *)told->remote;
+
+	if (followed->generation != generation || told->remote_port != bpf_ntohs(common->skc_dport) || (told->local_port != common->skc_num && sk->sk_type != RAW))
+		return true;
+	if (common->skc_family == INET)
+		return local[0] != common->skc_rcv_saddr || remote[0] != common->skc_daddr;
+	const __u32 *own = common->skc_v6_rcv_saddr.in6_u.u6_addr32, *other = common->skc_v6_daddr.in6_u.u6_addr32;
+	return local[0] != own[0] || local[1] != own[1] || local[2] != own[2] || local[3] != own[3] || remote[0] != other[0] || remote[1] != other[1] ||
+	       remote[2] != other[2] || remote[3] != other[3];
+}
+
 /* After bytes were sent or received. */
 static int carried(struct sock *sk, int length, bool sent)
 {
-
 	if (length < 0 || !is_followed_here(sk))
 		return 0;
 	struct followed *followed = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
@@ -269,14 +284,12 @@ static int carried(struct sock *sk, int length, bool sent)
 			others = 1;
 	}
 	bool other = used_by_caller(followed);
-	if (protocol == TCP && !other)
+	if (!other && (protocol == TCP || !addresses_differ_here(followed, sk)))
 		return 0;
 	struct socket_event event = {.kind = SOCKET_USED};
 	put_socket(&event, sk);
 	if (event.type == RAW)
 		event.local_port = followed->told.local_port;
-	if (!other && !addresses_differ(followed, &event))
-		return 0;
 	event.time = bpf_ktime_get_ns();
 	event.cookie = bpf_get_socket_cookie(sk);
 	event.since = followed->since;

@@ -186,9 +186,7 @@ static void look_at_events(struct top *top, bool first)
 	if (!top->frozen) {
 		size_t count;
 		const struct drop *list = drops_list(top->drops, &count);
-		top->drop_count = count < TOP_DROPS_MOST ? count : TOP_DROPS_MOST;
-		if (top->drop_count)
-			memcpy(top->drop, list, top->drop_count * sizeof *list);
+		top->drop_count = drops_fold(list, count, top->drop, TOP_DROPS_MOST);
 	}
 }
 

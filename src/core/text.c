@@ -266,6 +266,9 @@ int parse_size(const char *string, uint64_t *bytes, struct weir_fault *fault)
 	return 0;
 }
 
+/* So that the sum of one and of a time of our days, or of two, is a number of ns. */
+#define DURATION_MOST (100 * 365.25 * 86400e9)
+
 int parse_duration(const char *string, int64_t *ns, struct weir_fault *fault)
 {
 	static const struct {
@@ -302,8 +305,8 @@ int parse_duration(const char *string, int64_t *ns, struct weir_fault *fault)
 	} while (*at);
 	if (!at)
 		return weir_fail(fault, WEIR_E_USAGE, "'%s' is no duration: write it as 90s, 10m, 1h30m, 7d", string);
-	if (total >= 9.2e18)
-		return weir_fail(fault, WEIR_E_USAGE, "%s is too long a duration", string);
+	if (total > DURATION_MOST)
+		return weir_fail(fault, WEIR_E_USAGE, "%s is too long a duration: 100 years at most", string);
 	*ns = (int64_t)(total + 0.5);
 	return 0;
 }

@@ -55,7 +55,7 @@ const char *text_shown(const char *string, char *out, size_t size);
 /* "64M", "4.5GiB", "1000000", "2T": K, M, G, T, P are powers of 1024, also with B or iB behind. 0 or WEIR_E_USAGE. */
 int parse_size(const char *string, uint64_t *bytes, struct weir_fault *fault);
 
-/* "90", "1.5s", "250ms", "10m", "2h", "7d", "1w", also joined: "1h30m". A bare number is seconds. In ns. 0 or WEIR_E_USAGE. */
+/* "90", "1.5s", "250ms", "10m", "2h", "7d", "1w", also joined: "1h30m". A bare number is seconds. 100 years at most. In ns. 0 or WEIR_E_USAGE. */
 int parse_duration(const char *string, int64_t *ns, struct weir_fault *fault);
 
 /*

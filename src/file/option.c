@@ -88,6 +88,9 @@ void pcapng_options_turn(uint8_t *options, size_t length, bool from_big, size_t 
 		}
 		at = cursor.at;
 	}
+	/* The end of the options has a length, too, which need not be 0. */
+	if (!cursor.failed && cursor.at != at)
+		weir_store16(options + (at - options) + 2, (uint16_t)value.length, !from_big);
 }
 
 size_t pcapng_interface_option_wide(uint16_t code)

@@ -31,6 +31,7 @@ struct drops {
 	struct place *places; /* as the list has them */
 	struct drop *list;
 	size_t count;
+	struct drop others;   /* in places for which the kernel had no room; packets 0: none */
 	int64_t looked_ns;    /* monotonic; 0: never */
 };
 
@@ -53,12 +54,13 @@ int drops_open(struct drops **drops, struct weir_fault *fault)
 	struct drops *made = calloc(1, sizeof *made);
 	if (made) {
 		made->places = calloc(PLACES, sizeof *made->places);
-		made->list = calloc(PLACES, sizeof *made->list);
+		made->list = calloc(PLACES + 1, sizeof *made->list);
 	}
 	if (!made || !made->places || !made->list) {
 		drops_close(made);
 		return weir_fail(fault, WEIR_E_MEMORY, "no memory to count drops");
 	}
+	made->others = (struct drop){.reason = DROP_OTHERS};
 	error = kernel_names_open(&made->names, fault);
 	if (!error && !(made->kernel = drops_bpf__open()))
 		error = os_bpf_fail(fault, errno, "open the program that counts drops");
@@ -127,6 +129,15 @@ static struct place *place_of(struct drops *drops, const struct drop_key *key)
 	return place;
 }
 
+static void look_at_others(struct drops *drops, double seconds)
+{
+	/* Relaxed: a number for people. */
+	uint64_t packets = __atomic_load_n(&drops->kernel->bss->unplaced, __ATOMIC_RELAXED);
+
+	drops->others.rate = seconds > 0 ? (double)(packets - drops->others.packets) / seconds : 0;
+	drops->others.packets = packets;
+}
+
 int drops_refresh(struct drops *drops, struct weir_fault *fault)
 {
 	int map = bpf_map__fd(drops->kernel->maps.drops);
@@ -147,16 +158,18 @@ int drops_refresh(struct drops *drops, struct weir_fault *fault)
 	}
 	if (error != -ENOENT && errno != ENOENT)
 		return os_bpf_fail(fault, errno, "read the counts of drops");
+	look_at_others(drops, seconds);
 	drops->looked_ns = now_ns;
 	qsort(drops->places, drops->count, sizeof *drops->places, most_first);
 	for (size_t i = 0; i < drops->count; i++)
 		drops->list[i] = drops->places[i].drop;
+	drops->list[drops->count] = drops->others; /* last: they are of many places */
 	return 0;
 }
 
 const struct drop *drops_list(const struct drops *drops, size_t *count)
 {
-	*count = drops->count;
+	*count = drops->count + (drops->others.packets > 0);
 	return drops->list;
 }
 

@@ -337,9 +337,29 @@ static void a_flow_finds_its_endpoint_from_either_end(void **state)
 	top_close(top);
 }
 
+/* Drops of more places than there are rows for are in the last row, and not left out. */
+static void drops_that_have_no_row_are_counted_together(void **state)
+{
+	static const struct drop given[] = {{.reason = "A", .packets = 9, .rate = 1, .last_ns = 5}, {.reason = "B", .packets = 4, .rate = 2, .last_ns = 7}, {.reason = DROP_OTHERS, .packets = 30, .rate = 3}};
+	struct drop out[3];
+
+	(void)state;
+	assert_int_equal(drops_fold(NULL, 0, out, 3), 0);
+	assert_int_equal(drops_fold(given, 3, out, 3), 3);
+	assert_string_equal(out[1].reason, "B");
+	assert_int_equal(out[2].packets, 30);
+	assert_int_equal(drops_fold(given, 3, out, 2), 2);
+	assert_string_equal(out[0].reason, "A");
+	assert_string_equal(out[1].reason, DROP_OTHERS);
+	assert_int_equal(out[1].packets, 34);
+	assert_true(out[1].rate == 5);
+	assert_int_equal(out[1].last_ns, 7);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(drops_that_have_no_row_are_counted_together),
 		cmocka_unit_test(flows_have_their_rates_by_direction_and_weight),
 		cmocka_unit_test(who_answers_is_the_destination_though_seen_first),
 		cmocka_unit_test(quiet_flows_are_forgotten),

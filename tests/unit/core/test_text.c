@@ -27,9 +27,9 @@ static void durations_take_units_and_sums(void **state)
 	static const struct { const char *text; int64_t ns; } good[] = {
 		{"90", INT64_C(90000000000)}, {"1.5s", 1500000000}, {"250ms", 250000000}, {"10m", INT64_C(600000000000)},
 		{"1h30m", INT64_C(5400000000000)}, {"7d", INT64_C(604800000000000)}, {"5us", 5000}, {"5ns", 5},
-		{"2min", INT64_C(120000000000)},
+		{"2min", INT64_C(120000000000)}, {"36525d", INT64_C(36525) * 86400 * 1000000000},
 	};
-	static const char *const bad[] = {"", "s", "10x", "-5s", "1h-3m", "999999999999w"};
+	static const char *const bad[] = {"", "s", "10x", "-5s", "1h-3m", "999999999999w", "36526d", "5000w5000w"};
 	int64_t ns;
 
 	for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
