@@ -134,8 +134,7 @@ static int make_all_chunks(struct parquet_table *table, struct weir_fault *fault
 			pthread_join(workers[i].thread, NULL);
 		if (workers[i].error && !error) {
 			error = workers[i].error;
-			if (fault)
-				*fault = workers[i].fault;
+			*fault = workers[i].fault;
 		}
 	}
 	return error;
@@ -151,15 +150,25 @@ static int write_chunk(struct parquet_table *table, struct parquet_chunk *chunk,
 	return stream_writer_write(table->out, chunk->pages.data, chunk->pages.length, fault);
 }
 
+/* What went wrong before. */
+static int tell(const struct parquet_table *table, struct weir_fault *fault)
+{
+	if (table->error && fault)
+		*fault = table->fault;
+	return table->error;
+}
+
 int parquet_table_group(struct parquet_table *table, struct weir_fault *fault)
 {
-	if (table->rows == 0)
-		return 0;
-	int error = make_all_chunks(table, fault);
-	for (size_t c = 0; c < table->schema->column_count && !error; c++)
-		error = write_chunk(table, &table->chunks[c], fault);
-	if (error)
-		return error;
+	if (table->rows == 0 || table->error)
+		return tell(table, fault);
+	/* Columns are empty once they are written, or were tried to be. */
+	weir_fault_clear(&table->fault);
+	table->error = make_all_chunks(table, &table->fault);
+	for (size_t c = 0; c < table->schema->column_count && !table->error; c++)
+		table->error = write_chunk(table, &table->chunks[c], &table->fault);
+	if (table->error)
+		return tell(table, fault);
 	parquet_footer_group(&table->groups, table->schema, table->chunks, table->rows, table->group_count++);
 	table->total += table->rows;
 	table->rows = 0;
@@ -168,6 +177,8 @@ int parquet_table_group(struct parquet_table *table, struct weir_fault *fault)
 
 int parquet_table_finish(struct parquet_table *table, struct weir_fault *fault)
 {
+	if (table->error)
+		return tell(table, fault);
 	parquet_footer_make(&table->footer, table->schema, &table->groups, table->group_count, table->total);
 	if (table->footer.failed)
 		return weir_fail(fault, WEIR_E_MEMORY, "no memory for the footer of a Parquet file");

@@ -1,8 +1,10 @@
 /* A sink on a thread of its own: what comes through, and how errors come back. */
 #include "../unit.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <weir/flow.h>
@@ -284,12 +286,47 @@ static void bytes_do_not_depend_on_threads_or_portions(void **state)
 	free(bytes);
 }
 
+/* A file that can't grow: whatever is called after the first error tells it again, on one thread and several, and nothing appears. */
+static void an_error_of_a_row_group_is_told_again(void **state)
+{
+	static struct weir_flow flows[9000];
+	struct weir_parquet_options options = {.row_group_rows = 3000};
+	struct rlimit before, little = {.rlim_cur = 20000};
+	struct weir_flow_sink *sink;
+	struct weir_fault fault = {0};
+
+	for (uint64_t i = 0; i < 9000; i++)
+		make_varied(&flows[i], i + 1);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	little.rlim_max = before.rlim_max;
+	signal(SIGXFSZ, SIG_IGN);
+	for (options.threads = 1; options.threads < 4; options.threads++) {
+		assert_int_equal(weir_flow_parquet_open(path_of_test(), &options, &sink, &fault), 0);
+		assert_int_equal(setrlimit(RLIMIT_FSIZE, &little), 0);
+		int error = 0;
+		for (int i = 0; i < 100 && !error; i++) /* some of it waits in the writer's memory */
+			error = sink->ops->write(sink, flows, 9000, &fault);
+		assert_true(error < 0);
+		for (int again = 0; again < 2; again++) {
+			weir_fault_clear(&fault);
+			assert_int_equal(sink->ops->write(sink, flows, 9000, &fault), error);
+			assert_true(fault.message[0] != '\0');
+			assert_int_equal(sink->ops->finish(sink, &fault), error);
+		}
+		sink->ops->close(sink);
+		assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+		assert_int_not_equal(access(path_of_test(), F_OK), 0);
+	}
+	signal(SIGXFSZ, SIG_DFL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(records_come_through_in_order), cmocka_unit_test(an_error_is_told_by_a_later_write),
 		cmocka_unit_test(an_error_is_told_by_finish),    cmocka_unit_test(what_is_not_finished_is_dropped),
 		cmocka_unit_test(values_come_back_from_parquet), cmocka_unit_test(bytes_do_not_depend_on_threads_or_portions),
+		cmocka_unit_test(an_error_of_a_row_group_is_told_again),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
