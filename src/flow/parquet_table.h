@@ -12,9 +12,9 @@ struct parquet_table {
 	struct stream_writer *out;
 	struct parquet_output *outputs;   /* of `threads` */
 	unsigned threads;                 /* that make a row group's chunks, the caller's among them */
-	int level;                        /* of zstd */
 	struct parquet_column *columns;
 	struct parquet_chunk *chunks;
+	size_t *twins;                    /* of each column that whose chunk is its, too: its own, or one before it */
 	uint32_t room, rows, group_count; /* rows: of the group at hand, at most room */
 	uint64_t total;
 	uint32_t *order;                  /* of the rows of the group at hand; the caller's to fill in before the group is written */
