@@ -325,6 +325,11 @@ static void strings_are_numbered_several_at_a_time(void **state)
 		assert_memory_equal(numbers, first, sizeof numbers);
 	}
 	assert_int_equal(several.count, single.count);
+	/* What is forgotten is forgotten where it was remembered as well. */
+	intern_clear(&several);
+	assert_true(intern_numbers(&several, strings + 8 * EACH, EACH, numbers));
+	for (uint32_t i = 0; i < EACH; i++)
+		assert_int_equal(numbers[i], i < 8 ? i : 8);
 	intern_free(&several);
 	intern_free(&single);
 }
