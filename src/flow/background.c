@@ -125,25 +125,6 @@ static int make_room(struct block *block, size_t bytes, struct weir_fault *fault
 	return 0;
 }
 
-/* Most strings are short: a call for each would take longer than to copy it. */
-static inline void copy_string(uint8_t *to, const struct weir_bytes *string)
-{
-	const uint8_t *from = string->data;
-	size_t length = string->length;
-
-	if (length > 16 || length < 4) {
-		memcpy(to, from, length);
-	} else if (length >= 8) {
-		uint64_t first = weir_load_native64(from), last = weir_load_native64(from + length - 8);
-		weir_store_native64(to, first);
-		weir_store_native64(to + length - 8, last);
-	} else {
-		uint32_t first = weir_load_native32(from), last = weir_load_native32(from + length - 4);
-		weir_store_native32(to, first);
-		weir_store_native32(to + length - 4, last);
-	}
-}
-
 static int keep(struct background *b, const struct weir_flow *flow, struct weir_fault *fault)
 {
 	size_t bytes = 0;
@@ -164,7 +145,7 @@ static int keep(struct background *b, const struct weir_flow *flow, struct weir_
 		const struct weir_bytes *string = string_of(b, s, flow);
 		if (!string->data)
 			continue;
-		copy_string(to, string);
+		memcpy(to, string->data, string->length);
 		((struct weir_bytes *)((uint8_t *)copy + b->strings[s]))->data = to;
 		to += string->length;
 	}
