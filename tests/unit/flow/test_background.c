@@ -190,6 +190,11 @@ static void make_varied(struct weir_flow *flow, uint64_t number)
 	flow->source = (struct weir_ip){.bytes = {10, 0, (uint8_t)(number >> 8), (uint8_t)number}, .version = 4};
 	flow->destination = (struct weir_ip){.bytes = {0x20, 1, 0xd, 0xb8, [15] = (uint8_t)number}, .version = 6};
 	snprintf(flow->community_id, sizeof flow->community_id, "1:%u", (unsigned)number * 7);
+	/* Two columns that are the same; one whose numbers need more bytes and more; values that are there from some row on, and up to one. */
+	flow->forward.ttl_min = flow->forward.ttl_max = (uint8_t)(60 + number % 5);
+	flow->reverse.packets = number << (number % 3000 < 1000 ? 0 : number % 3000 / 75);
+	flow->icmp_type = number % 3000 < 1700 ? WEIR_NO_VALUE : (uint32_t)number % 50;
+	flow->icmp_code = number % 3000 < 900 ? (uint32_t)number * 1000003 : WEIR_NO_VALUE;
 }
 
 /* Row groups of a few thousand, given a few or all at a time, by this thread or another, which has its columns made by several. */
@@ -262,7 +267,8 @@ static void values_come_back_from_parquet(void **state)
 			assert_int_equal(flows[i].vlan, expected.vlan);
 			assert_int_equal(flows[i].has_spi, expected.has_spi);
 			assert_int_equal(flows[i].spi, expected.spi);
-			assert_int_equal(flows[i].icmp_type, WEIR_NO_VALUE);
+			assert_int_equal(flows[i].icmp_type, expected.icmp_type);
+			assert_int_equal(flows[i].icmp_code, expected.icmp_code);
 			assert_int_equal(flows[i].outer_source.version, 0);
 			assert_string_equal(flows[i].community_id, expected.community_id);
 		}

@@ -34,6 +34,26 @@ static void runs_and_packed_values_come_back(void **state)
 	}
 }
 
+/* Runs of every length around those at which something changes, behind each other. */
+static void bits_are_written_as_values_are(void **state)
+{
+	uint8_t bits[400];
+	uint32_t values[400];
+
+	for (size_t length = 1; length < 40; length++)
+		for (size_t count = 0; count < 400; count += count % 3 + 1) {
+			struct text one = {0}, other = {0};
+			for (size_t i = 0; i < count; i++)
+				values[i] = bits[i] = (uint8_t)(i / 100 % 2 ? i % length == 0 : i / length % 2);
+			rle_put(&one, values, count, 1);
+			rle_put_bits(&other, bits, count);
+			assert_int_equal(one.length, other.length);
+			assert_int_equal(memcmp(text_string(&one), text_string(&other), one.length), 0);
+			text_free(&one);
+			text_free(&other);
+		}
+}
+
 static void cut_runs_give_no_values(void **state)
 {
 	uint32_t values[100] = {0}, back[200];
@@ -381,6 +401,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(runs_and_packed_values_come_back),
+		cmocka_unit_test(bits_are_written_as_values_are),
 		cmocka_unit_test(cut_runs_give_no_values),
 		cmocka_unit_test(differences_come_back),
 		cmocka_unit_test(cut_differences_give_no_values),
