@@ -102,6 +102,8 @@ static uint64_t take_varint(struct weir_cursor *cursor)
 bool delta_over(struct delta_reader *reader, struct weir_bytes bytes, bool wide)
 {
 	*reader = (struct delta_reader){.cursor = weir_cursor_over(bytes.data, bytes.length), .wide = wide};
+	if (bytes.length == 0)
+		return true;
 	uint64_t block = take_varint(&reader->cursor), miniblocks = take_varint(&reader->cursor);
 	reader->left = take_varint(&reader->cursor);
 	reader->last = unzigzag(take_varint(&reader->cursor));
@@ -122,7 +124,8 @@ static bool next_miniblock(struct delta_reader *reader)
 			return false;
 	}
 	reader->width = reader->widths[reader->next++];
-	if (reader->width > (reader->wide ? 64u : 32u))
+	/* Of 32-bit numbers too: DuckDB takes the differences of unsigned ones without wrapping them around. */
+	if (reader->width > 64)
 		return false;
 	reader->bits = weir_take(&reader->cursor, (size_t)reader->in_miniblock / 8 * reader->width);
 	reader->taken = 0;

@@ -28,7 +28,7 @@ struct delta_reader {
 	uint32_t taken;
 };
 
-/* False: they do not begin as they should. */
+/* False: they do not begin as they should. No bytes at all are no numbers: so some writers have a page in which no row has a value. */
 bool delta_over(struct delta_reader *reader, struct weir_bytes bytes, bool wide);
 
 /* Takes exactly count numbers, those of 32 bits without their sign; false when there are not as many. */

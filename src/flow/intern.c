@@ -8,8 +8,16 @@
 #define COUNT_NEAR 1024u /* strings that are in the cache in any case */
 #define COUNT_MOST (UINT32_C(1) << 31)
 
+/* Numbers and lengths are UINT32_MAX in what has none. */
+static void forget_lately(struct intern *intern)
+{
+	if (intern->lately)
+		memset(intern->lately, 0xff, INTERN_LATELY * sizeof *intern->lately);
+}
+
 void intern_clear(struct intern *intern)
 {
+	forget_lately(intern);
 	if (intern->slots)
 		memset(intern->slots, 0, ((size_t)intern->mask + 1) * sizeof *intern->slots);
 	intern->count = 0;
@@ -21,6 +29,7 @@ void intern_free(struct intern *intern)
 	free(intern->slots);
 	free(intern->ends);
 	free(intern->bytes);
+	free(intern->lately);
 	*intern = (struct intern){0};
 }
 
@@ -176,19 +185,85 @@ static void number_some(struct intern *intern, const struct weir_bytes *strings,
 		numbers[i] = number_of(intern, strings[i].data, strings[i].length, hashes[i]);
 }
 
+/* Of at most 24 bytes: all of them, in three words. */
+static inline void words_of(const uint8_t *data, size_t length, uint64_t words[static 3])
+{
+	words[0] = words[1] = words[2] = 0;
+	if (length >= 8) {
+		words[0] = weir_load_native64(data);
+		words[2] = weir_load_native64(data + length - 8);
+		if (length > 16)
+			words[1] = weir_load_native64(data + 8);
+	} else if (length >= 4) {
+		words[0] = (uint64_t)weir_load_native32(data) << 32 | weir_load_native32(data + length - 4);
+	} else if (length) {
+		words[0] = (uint64_t)data[0] << 16 | (uint64_t)data[length / 2] << 8 | data[length - 1];
+	}
+}
+
+/* Where a string would be that came lately: whose hashes are alike push each other out, and that is all that can be done to it from outside. */
+static inline struct intern_lately *lately_of(const struct intern *intern, const uint64_t words[static 3], size_t length)
+{
+	return &intern->lately[mix(words[0] ^ words[1], words[2] + length) % INTERN_LATELY];
+}
+
+static inline bool is_lately(const struct intern_lately *lately, const uint64_t words[static 3], size_t length)
+{
+	return lately->length == length && lately->words[0] == words[0] && lately->words[1] == words[1] && lately->words[2] == words[2];
+}
+
+/* At most INTERN_AT_ONCE. Those that did not come lately are looked for in the table. */
+static bool number_few(struct intern *intern, const struct weir_bytes *strings, size_t count, uint32_t *numbers)
+{
+	struct weir_bytes others[INTERN_AT_ONCE];
+	uint32_t places[INTERN_AT_ONCE], found[INTERN_AT_ONCE];
+	uint64_t words[3];
+	size_t missing = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		size_t length = strings[i].length;
+		if (length <= sizeof words) {
+			words_of(strings[i].data, length, words);
+			const struct intern_lately *lately = lately_of(intern, words, length);
+			if (is_lately(lately, words, length)) {
+				numbers[i] = lately->number;
+				continue;
+			}
+		}
+		places[missing] = (uint32_t)i;
+		others[missing++] = strings[i];
+	}
+	if (missing == 0)
+		return true;
+	bool room = intern->room - intern->count >= missing || grow(intern), all = room;
+	if (room)
+		number_some(intern, others, missing, found);
+	for (size_t i = 0; i < missing; i++) {
+		uint32_t number = numbers[places[i]] = room ? found[i] : INTERN_FULL;
+		size_t length = others[i].length;
+		all &= number != INTERN_FULL;
+		if (number == INTERN_FULL || length > sizeof words)
+			continue;
+		words_of(others[i].data, length, words);
+		*lately_of(intern, words, length) = (struct intern_lately){{words[0], words[1], words[2]}, (uint32_t)length, number};
+	}
+	return all;
+}
+
 bool intern_numbers(struct intern *intern, const struct weir_bytes *strings, size_t count, uint32_t *numbers)
 {
 	bool all = true;
 
-	for (size_t from = 0; from < count; from += INTERN_AT_ONCE) {
-		size_t some = count - from < INTERN_AT_ONCE ? count - from : INTERN_AT_ONCE;
-		bool room = intern->room - intern->count >= some || grow(intern);
-		if (room)
-			number_some(intern, strings + from, some, numbers + from);
-		for (size_t i = from; i < from + some; i++) {
-			numbers[i] = room ? numbers[i] : INTERN_FULL;
-			all &= numbers[i] != INTERN_FULL;
+	if (!intern->lately) {
+		intern->lately = malloc(INTERN_LATELY * sizeof *intern->lately);
+		if (!intern->lately) {
+			for (size_t i = 0; i < count; i++)
+				numbers[i] = INTERN_FULL;
+			return false;
 		}
+		forget_lately(intern);
 	}
+	for (size_t from = 0; from < count; from += INTERN_AT_ONCE)
+		all &= number_few(intern, strings + from, count - from < INTERN_AT_ONCE ? count - from : INTERN_AT_ONCE, numbers + from);
 	return all;
 }

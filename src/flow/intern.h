@@ -6,6 +6,12 @@
 
 #include <weir/bytes.h>
 
+/* A string of at most 24 bytes that came lately: its first eight bytes, the next and its last (of shorter ones what there is), so that it is known without the table. */
+struct intern_lately {
+	uint64_t words[3];
+	uint32_t length, number; /* UINT32_MAX: nothing */
+};
+
 /* One thread at a time. */
 struct intern {
 	uint64_t *slots;     /* half of the hash of what is there, and its number + 1; 0: free */
@@ -13,9 +19,11 @@ struct intern {
 	uint8_t *bytes;
 	size_t used, bytes_size;
 	uint32_t count, room, mask;
+	struct intern_lately *lately; /* INTERN_LATELY of them, once several were numbered at a time */
 	uint64_t seed;       /* of hashes: where memory happened to be, so that nobody outside can make strings that all hash alike */
 };
 
+#define INTERN_LATELY 512u
 #define INTERN_FULL UINT32_MAX /* no memory, or 2^31 strings */
 
 /* Zero-initialise; free with intern_free. Forgets all but keeps the memory: */
@@ -46,7 +54,7 @@ static inline void intern_prefetch(const struct intern *intern, uint32_t number)
 /* What it takes. */
 static inline size_t intern_memory(const struct intern *intern)
 {
-	return intern->bytes_size + (size_t)intern->room * sizeof *intern->ends +
+	return intern->bytes_size + (size_t)intern->room * sizeof *intern->ends + (intern->lately ? INTERN_LATELY * sizeof *intern->lately : 0) +
 	       (intern->slots ? ((size_t)intern->mask + 1) * sizeof *intern->slots : 0);
 }
 

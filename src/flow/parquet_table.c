@@ -6,47 +6,21 @@
 #include "flow/parquet_table.h"
 
 #define ROWS_MOST (UINT32_C(1) << 24)
-#define LEVEL_USUAL 1
 #define THREADS_MOST 8 /* more have nothing left to do: half of the work is in six columns */
 
-static bool output_new(struct parquet_output *output, size_t rows)
-{
-	output->zstd = ZSTD_createCCtx();
-	output->levels = malloc(rows * sizeof *output->levels);
-	output->ids = malloc(rows * sizeof *output->ids);
-	output->values = malloc(rows * sizeof *output->values);
-	output->slots = malloc(PARQUET_SLOTS * sizeof *output->slots);
-	output->known = malloc(PARQUET_SLOTS / 4 * sizeof *output->known);
-	return output->zstd && output->levels && output->ids && output->values && output->slots && output->known;
-}
-
-static void output_free(struct parquet_output *output)
-{
-	ZSTD_freeCCtx(output->zstd);
-	text_free(&output->page);
-	text_free(&output->packed);
-	text_free(&output->header);
-	free(output->levels);
-	free(output->ids);
-	free(output->values);
-	free(output->slots);
-	free(output->known);
-}
-
-static int allocate(struct parquet_table *table, const char *path, struct weir_fault *fault)
+static int allocate(struct parquet_table *table, const char *path, int level, struct weir_fault *fault)
 {
 	size_t rows = table->room, count = table->schema->column_count;
 	bool all = (table->outputs = calloc(table->threads, sizeof *table->outputs)) != NULL;
 	int error = 0;
 
-	for (unsigned i = 0; i < table->threads && all; i++) {
-		table->outputs[i].level = table->level;
-		all = output_new(&table->outputs[i], rows);
-	}
+	for (unsigned i = 0; i < table->threads && all; i++)
+		all = parquet_output_new(&table->outputs[i], table->room, level);
 	table->order = malloc(rows * sizeof *table->order);
 	table->columns = calloc(count, sizeof *table->columns);
 	table->chunks = calloc(count, sizeof *table->chunks);
-	if (!all || !table->order || !table->columns || !table->chunks)
+	table->twins = calloc(count, sizeof *table->twins);
+	if (!all || !table->order || !table->columns || !table->chunks || !table->twins)
 		return weir_fail(fault, WEIR_E_MEMORY, "no memory to write %s", path);
 	for (size_t c = 0; c < count && !error; c++)
 		error = parquet_column_new(&table->columns[c], &table->schema->columns[c], table->room, fault);
@@ -60,10 +34,9 @@ int parquet_table_open(struct parquet_table *table, const char *path, const stru
 	table->room = options && options->row_group_rows ? options->row_group_rows : PARQUET_ROWS_USUAL;
 	if (table->room > ROWS_MOST)
 		table->room = ROWS_MOST;
-	table->level = options && options->level ? options->level : LEVEL_USUAL;
 	table->threads = !options || !options->threads ? 1 : options->threads < THREADS_MOST ? options->threads : THREADS_MOST;
 	const struct stream_writing writing = {.recipients = options ? options->recipients : NULL, .multiple = options ? options->sealed_header : 0};
-	int error = allocate(table, path, fault);
+	int error = allocate(table, path, options ? options->level : 0, fault);
 	if (!error)
 		error = stream_writer_open_as(path, &writing, &table->out, fault);
 	if (!error && options && options->recipients && options->sealed_sha256)
@@ -109,7 +82,24 @@ static void *make_chunks(void *argument)
 		size_t c = atomic_fetch_add_explicit(worker->next, 1, memory_order_relaxed);
 		if (c >= table->schema->column_count || worker->error)
 			return NULL;
-		worker->error = parquet_column_write(&table->columns[c], table->order, table->rows, worker->output, &table->chunks[c], &worker->fault);
+		if (table->twins[c] == c)
+			worker->error = parquet_column_write(&table->columns[c], table->order, table->rows, worker->output, &table->chunks[c], &worker->fault);
+	}
+}
+
+/*
+ * Of which column before it a column is the same in all rows, as bytes captured are those of the wire where packets are kept whole: of it no chunk is made. Found before
+ * threads begin, and only where both have the same bounds, which few have.
+ */
+static void find_twins(struct parquet_table *table)
+{
+	for (size_t c = 0; c < table->schema->column_count; c++) {
+		table->twins[c] = c;
+		for (size_t before = 0; before < c && table->twins[c] == c; before++)
+			if (table->twins[before] == before && parquet_column_same(&table->columns[before], &table->columns[c], table->rows))
+				table->twins[c] = before;
+		if (table->twins[c] != c)
+			parquet_column_clear(&table->columns[c]);
 	}
 }
 
@@ -134,32 +124,62 @@ static int make_all_chunks(struct parquet_table *table, struct weir_fault *fault
 			pthread_join(workers[i].thread, NULL);
 		if (workers[i].error && !error) {
 			error = workers[i].error;
-			if (fault)
-				*fault = workers[i].fault;
+			*fault = workers[i].fault;
 		}
 	}
 	return error;
 }
 
-static int write_chunk(struct parquet_table *table, struct parquet_chunk *chunk, struct weir_fault *fault)
+/* A chunk that is the same as another, but for where it stands. */
+static int copy_chunk(struct parquet_chunk *chunk, const struct parquet_chunk *of, struct weir_fault *fault)
 {
+	struct text least = chunk->least, most = chunk->most, pages = chunk->pages;
+
+	text_clear(&least);
+	text_clear(&most);
+	text_add_bytes(&least, of->least.data, of->least.length);
+	text_add_bytes(&most, of->most.data, of->most.length);
+	*chunk = *of;
+	chunk->least = least;
+	chunk->most = most;
+	chunk->pages = pages;
+	chunk->data -= of->begin;
+	chunk->begin = chunk->dictionary = 0;
+	return least.failed || most.failed ? weir_fail(fault, WEIR_E_MEMORY, "no memory for the bounds of a column") : 0;
+}
+
+static int write_chunk(struct parquet_table *table, size_t column, struct weir_fault *fault)
+{
+	struct parquet_chunk *chunk = &table->chunks[column], *of = &table->chunks[table->twins[column]];
 	uint64_t at = stream_writer_position(table->out);
+	int error = chunk == of ? 0 : copy_chunk(chunk, of, fault);
 
 	chunk->begin += at;
 	chunk->dictionary += at;
 	chunk->data += at;
-	return stream_writer_write(table->out, chunk->pages.data, chunk->pages.length, fault);
+	return error ? error : stream_writer_write(table->out, of->pages.data, of->pages.length, fault);
+}
+
+/* What went wrong before. */
+static int tell(const struct parquet_table *table, struct weir_fault *fault)
+{
+	if (table->error && fault)
+		*fault = table->fault;
+	return table->error;
 }
 
 int parquet_table_group(struct parquet_table *table, struct weir_fault *fault)
 {
-	if (table->rows == 0)
-		return 0;
-	int error = make_all_chunks(table, fault);
-	for (size_t c = 0; c < table->schema->column_count && !error; c++)
-		error = write_chunk(table, &table->chunks[c], fault);
-	if (error)
-		return error;
+	if (table->rows == 0 || table->error)
+		return tell(table, fault);
+	/* Columns are empty once they are written, or were tried to be. */
+	weir_fault_clear(&table->fault);
+	find_twins(table);
+	table->error = make_all_chunks(table, &table->fault);
+	for (size_t c = 0; c < table->schema->column_count && !table->error; c++)
+		table->error = write_chunk(table, c, &table->fault);
+	if (table->error)
+		return tell(table, fault);
 	parquet_footer_group(&table->groups, table->schema, table->chunks, table->rows, table->group_count++);
 	table->total += table->rows;
 	table->rows = 0;
@@ -168,6 +188,8 @@ int parquet_table_group(struct parquet_table *table, struct weir_fault *fault)
 
 int parquet_table_finish(struct parquet_table *table, struct weir_fault *fault)
 {
+	if (table->error)
+		return tell(table, fault);
 	parquet_footer_make(&table->footer, table->schema, &table->groups, table->group_count, table->total);
 	if (table->footer.failed)
 		return weir_fail(fault, WEIR_E_MEMORY, "no memory for the footer of a Parquet file");
@@ -187,13 +209,14 @@ void parquet_table_close(struct parquet_table *table)
 		text_free(&table->chunks[c].pages);
 	}
 	for (unsigned i = 0; table->outputs && i < table->threads; i++)
-		output_free(&table->outputs[i]);
+		parquet_output_free(&table->outputs[i]);
 	free(table->outputs);
 	stream_writer_close(table->out);
 	text_free(&table->groups);
 	text_free(&table->footer);
 	free(table->columns);
 	free(table->chunks);
+	free(table->twins);
 	free(table->order);
 	*table = (struct parquet_table){0};
 }

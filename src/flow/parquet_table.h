@@ -12,13 +12,15 @@ struct parquet_table {
 	struct stream_writer *out;
 	struct parquet_output *outputs;   /* of `threads` */
 	unsigned threads;                 /* that make a row group's chunks, the caller's among them */
-	int level;                        /* of zstd */
 	struct parquet_column *columns;
 	struct parquet_chunk *chunks;
+	size_t *twins;                    /* of each column that whose chunk is its, too: its own, or one before it */
 	uint32_t room, rows, group_count; /* rows: of the group at hand, at most room */
 	uint64_t total;
 	uint32_t *order;                  /* of the rows of the group at hand; the caller's to fill in before the group is written */
 	struct text groups, footer;
+	int error;                        /* of a group that could not be written: none of what comes after it is, either */
+	struct weir_fault fault;
 };
 
 #define PARQUET_ROWS_USUAL 131072u
@@ -33,7 +35,7 @@ void parquet_table_keep(struct parquet_table *table, const void *records, size_t
 /* What the strings of the group take. */
 size_t parquet_table_strings(const struct parquet_table *table);
 
-/* Writes the group in order, if it has rows, and begins another. */
+/* Writes the group in order, if it has rows, and begins another. What goes wrong is told again by this and by finish, whenever they are called after it. */
 int parquet_table_group(struct parquet_table *table, struct weir_fault *fault);
 
 /* Writes the footer behind the groups and puts the file in its place. */

@@ -8,7 +8,7 @@
 #define RADIX_BITS 11
 
 struct sort_key {
-	uint64_t time, record;
+	uint64_t value; /* a time or the number of a record */
 	uint32_t row;
 };
 
@@ -16,32 +16,33 @@ struct parquet {
 	struct weir_flow_sink sink;
 	struct parquet_schema schema;
 	struct parquet_table table;
+	uint64_t *times, *records; /* of rows; without a time: UINT64_MAX */
 	struct sort_key *keys, *spare;
 };
 
 /* ---- order ---- */
 
-/* One stable pass over keys by some bits of their time (or record). */
-static void radix_pass(const struct sort_key *from, struct sort_key *to, uint32_t count, bool by_record, unsigned shift)
+/* One stable pass over keys by some bits. */
+static void radix_pass(const struct sort_key *from, struct sort_key *to, uint32_t count, unsigned shift)
 {
 	uint32_t places[1u << RADIX_BITS] = {0}, mask = (1u << RADIX_BITS) - 1, next = 0;
 
 	for (uint32_t i = 0; i < count; i++)
-		places[((by_record ? from[i].record : from[i].time) >> shift) & mask]++;
+		places[(from[i].value >> shift) & mask]++;
 	for (uint32_t i = 0; i <= mask; i++) {
 		uint32_t here = places[i];
 		places[i] = next;
 		next += here;
 	}
 	for (uint32_t i = 0; i < count; i++)
-		to[places[((by_record ? from[i].record : from[i].time) >> shift) & mask]++] = from[i];
+		to[places[(from[i].value >> shift) & mask]++] = from[i];
 }
 
-/* Sorts keys, stably, by time or record: numbers from 0 to most. */
-static void radix_sort(struct parquet *parquet, bool by_record, uint64_t most)
+/* Sorts keys, stably, by numbers from 0 to most. */
+static void radix_sort(struct parquet *parquet, uint64_t most)
 {
 	for (unsigned shift = 0; shift < 64 && most >> shift; shift += RADIX_BITS) {
-		radix_pass(parquet->keys, parquet->spare, parquet->table.rows, by_record, shift);
+		radix_pass(parquet->keys, parquet->spare, parquet->table.rows, shift);
 		struct sort_key *sorted = parquet->spare;
 		parquet->spare = parquet->keys;
 		parquet->keys = sorted;
@@ -51,29 +52,32 @@ static void radix_sort(struct parquet *parquet, bool by_record, uint64_t most)
 /* The order of rows by flow_start, those without one last, then by record. */
 static void sort_rows(struct parquet *parquet)
 {
-	struct sort_key *keys = parquet->keys;
+	const uint64_t *times = parquet->times, *records = parquet->records;
 	uint64_t least_time = UINT64_MAX, least_record = UINT64_MAX, most_time = 0, most_record = 0;
 	bool records_ascend = true, times_ascend = true;
+	uint32_t rows = parquet->table.rows;
 
-	for (uint32_t i = 0; i < parquet->table.rows; i++) {
-		least_time = keys[i].time < least_time ? keys[i].time : least_time;
-		most_time = keys[i].time > most_time && keys[i].time != UINT64_MAX ? keys[i].time : most_time;
-		least_record = keys[i].record < least_record ? keys[i].record : least_record;
-		most_record = keys[i].record > most_record ? keys[i].record : most_record;
-		records_ascend &= i == 0 || keys[i].record >= keys[i - 1].record;
-		times_ascend &= i == 0 || keys[i].time >= keys[i - 1].time;
+	for (uint32_t i = 0; i < rows; i++) {
+		least_time = times[i] < least_time ? times[i] : least_time;
+		most_time = times[i] > most_time && times[i] != UINT64_MAX ? times[i] : most_time;
+		least_record = records[i] < least_record ? records[i] : least_record;
+		most_record = records[i] > most_record ? records[i] : most_record;
+		records_ascend &= i == 0 || records[i] >= records[i - 1];
+		times_ascend &= i == 0 || times[i] >= times[i - 1];
 	}
 	if (most_time < least_time)
 		most_time = least_time; /* no row has a time */
-	for (uint32_t i = 0; i < parquet->table.rows; i++) {
-		keys[i].time = keys[i].time == UINT64_MAX ? most_time - least_time + 1 : keys[i].time - least_time;
-		keys[i].record -= least_record;
-	}
+	for (uint32_t i = 0; i < rows; i++)
+		parquet->keys[i] = (struct sort_key){records[i] - least_record, i};
 	if (!records_ascend)
-		radix_sort(parquet, true, most_record - least_record);
+		radix_sort(parquet, most_record - least_record);
+	for (uint32_t i = 0; i < rows; i++) {
+		uint64_t time = times[parquet->keys[i].row];
+		parquet->keys[i].value = time == UINT64_MAX ? most_time - least_time + 1 : time - least_time;
+	}
 	if (!records_ascend || !times_ascend)
-		radix_sort(parquet, false, most_time - least_time + 1);
-	for (uint32_t i = 0; i < parquet->table.rows; i++)
+		radix_sort(parquet, most_time - least_time + 1);
+	for (uint32_t i = 0; i < rows; i++)
 		parquet->table.order[i] = parquet->keys[i].row;
 }
 
@@ -101,8 +105,8 @@ static int parquet_write(struct weir_flow_sink *sink, const struct weir_flow *fl
 		parquet_table_keep(&parquet->table, flows, some);
 		for (uint32_t i = 0; i < some; i++) {
 			int64_t start = flows[i].forward.first_ns;
-			uint64_t time = start == WEIR_NO_TIME ? UINT64_MAX : (uint64_t)start ^ UINT64_C(1) << 63;
-			parquet->keys[row + i] = (struct sort_key){time, flows[i].sequence, row + i};
+			parquet->times[row + i] = start == WEIR_NO_TIME ? UINT64_MAX : (uint64_t)start ^ UINT64_C(1) << 63;
+			parquet->records[row + i] = flows[i].sequence;
 		}
 		flows += some;
 		count -= some;
@@ -126,6 +130,8 @@ static void parquet_close(struct weir_flow_sink *sink)
 	struct parquet *parquet = (struct parquet *)sink;
 
 	parquet_table_close(&parquet->table);
+	free(parquet->times);
+	free(parquet->records);
 	free(parquet->keys);
 	free(parquet->spare);
 	free(parquet);
@@ -160,9 +166,12 @@ int weir_flow_parquet_open(const char *path, const struct weir_parquet_options *
 	parquet->schema = parquet_flow_schema();
 	int error = parquet_table_open(&parquet->table, path, &parquet->schema, options, fault);
 	if (!error) {
-		parquet->keys = malloc((size_t)parquet->table.room * sizeof *parquet->keys);
-		parquet->spare = malloc((size_t)parquet->table.room * sizeof *parquet->spare);
-		if (!parquet->keys || !parquet->spare)
+		size_t room = parquet->table.room;
+		parquet->times = malloc(room * sizeof *parquet->times);
+		parquet->records = malloc(room * sizeof *parquet->records);
+		parquet->keys = malloc(room * sizeof *parquet->keys);
+		parquet->spare = malloc(room * sizeof *parquet->spare);
+		if (!parquet->times || !parquet->records || !parquet->keys || !parquet->spare)
 			error = weir_fail(fault, WEIR_E_MEMORY, "no memory to write %s", path);
 	}
 	if (error) {

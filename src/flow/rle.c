@@ -80,6 +80,60 @@ void rle_put(struct text *out, const uint32_t *values, size_t count, unsigned wi
 	put_packed(out, values + packed_from, count - packed_from, width);
 }
 
+/* The bits of eight bytes of 0 or 1, the first the lowest: each is moved to its place, and none meets another. */
+static inline uint8_t bits_of(const uint8_t *bytes) { return (uint8_t)(weir_load_le64(bytes) * UINT64_C(0x0102040810204080) >> 56); }
+
+static void put_packed_bits(struct text *out, const uint8_t *bits, size_t count)
+{
+	size_t groups = (count + GROUP - 1) / GROUP, i = 0;
+	uint8_t last[GROUP] = {0};
+
+	if (count == 0)
+		return;
+	thrift_put_varint(out, (uint64_t)groups << 1 | 1);
+	if (!text_reserve(out, groups))
+		return;
+	uint8_t *at = (uint8_t *)out->data + out->length;
+	for (; i + GROUP <= count; i += GROUP)
+		*at++ = bits_of(bits + i);
+	memcpy(last, bits + i, count - i);
+	if (i < count)
+		*at = bits_of(last);
+	out->length += groups;
+	out->data[out->length] = '\0';
+}
+
+/* How many are as the first. */
+static size_t run_of_bits(const uint8_t *bits, size_t count)
+{
+	uint64_t all = bits[0] * UINT64_C(0x0101010101010101);
+	size_t run = 1;
+
+	while (run + GROUP <= count && weir_load_le64(bits + run) == all)
+		run += GROUP;
+	while (run < count && bits[run] == bits[0])
+		run++;
+	return run;
+}
+
+void rle_put_bits(struct text *out, const uint8_t *bits, size_t count)
+{
+	size_t packed_from = 0, i = 0;
+
+	while (i < count) {
+		size_t run = run_of_bits(bits + i, count - i);
+		if (run >= RUN_LEAST) {
+			put_packed_bits(out, bits + packed_from, i - packed_from);
+			rle_put_run(out, bits[i], run, 1);
+			i += run;
+			packed_from = i;
+		} else {
+			i += GROUP; /* as in rle_put */
+		}
+	}
+	put_packed_bits(out, bits + packed_from, count - packed_from);
+}
+
 static bool next_run(struct rle_reader *reader)
 {
 	uint64_t head = 0;

@@ -11,6 +11,9 @@
 /* Appends values of `width` (0 … 32) bits each. */
 void rle_put(struct text *out, const uint32_t *values, size_t count, unsigned width);
 
+/* The same of values of 0 and 1, of a width of 1. */
+void rle_put_bits(struct text *out, const uint8_t *bits, size_t count);
+
 /* The same of one value, count times. */
 void rle_put_run(struct text *out, uint32_t value, size_t count, unsigned width);
 

@@ -1,8 +1,10 @@
 /* A sink on a thread of its own: what comes through, and how errors come back. */
 #include "../unit.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <weir/flow.h>
@@ -188,6 +190,11 @@ static void make_varied(struct weir_flow *flow, uint64_t number)
 	flow->source = (struct weir_ip){.bytes = {10, 0, (uint8_t)(number >> 8), (uint8_t)number}, .version = 4};
 	flow->destination = (struct weir_ip){.bytes = {0x20, 1, 0xd, 0xb8, [15] = (uint8_t)number}, .version = 6};
 	snprintf(flow->community_id, sizeof flow->community_id, "1:%u", (unsigned)number * 7);
+	/* Two columns that are the same; one whose numbers need more bytes and more; values that are there from some row on, and up to one. */
+	flow->forward.ttl_min = flow->forward.ttl_max = (uint8_t)(60 + number % 5);
+	flow->reverse.packets = number << (number % 3000 < 1000 ? 0 : number % 3000 / 75);
+	flow->icmp_type = number % 3000 < 1700 ? WEIR_NO_VALUE : (uint32_t)number % 50;
+	flow->icmp_code = number % 3000 < 900 ? (uint32_t)number * 1000003 : WEIR_NO_VALUE;
 }
 
 /* Row groups of a few thousand, given a few or all at a time, by this thread or another, which has its columns made by several. */
@@ -260,7 +267,8 @@ static void values_come_back_from_parquet(void **state)
 			assert_int_equal(flows[i].vlan, expected.vlan);
 			assert_int_equal(flows[i].has_spi, expected.has_spi);
 			assert_int_equal(flows[i].spi, expected.spi);
-			assert_int_equal(flows[i].icmp_type, WEIR_NO_VALUE);
+			assert_int_equal(flows[i].icmp_type, expected.icmp_type);
+			assert_int_equal(flows[i].icmp_code, expected.icmp_code);
 			assert_int_equal(flows[i].outer_source.version, 0);
 			assert_string_equal(flows[i].community_id, expected.community_id);
 		}
@@ -284,12 +292,47 @@ static void bytes_do_not_depend_on_threads_or_portions(void **state)
 	free(bytes);
 }
 
+/* A file that can't grow: whatever is called after the first error tells it again, on one thread and several, and nothing appears. */
+static void an_error_of_a_row_group_is_told_again(void **state)
+{
+	static struct weir_flow flows[9000];
+	struct weir_parquet_options options = {.row_group_rows = 3000};
+	struct rlimit before, little = {.rlim_cur = 20000};
+	struct weir_flow_sink *sink;
+	struct weir_fault fault = {0};
+
+	for (uint64_t i = 0; i < 9000; i++)
+		make_varied(&flows[i], i + 1);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	little.rlim_max = before.rlim_max;
+	signal(SIGXFSZ, SIG_IGN);
+	for (options.threads = 1; options.threads < 4; options.threads++) {
+		assert_int_equal(weir_flow_parquet_open(path_of_test(), &options, &sink, &fault), 0);
+		assert_int_equal(setrlimit(RLIMIT_FSIZE, &little), 0);
+		int error = 0;
+		for (int i = 0; i < 100 && !error; i++) /* some of it waits in the writer's memory */
+			error = sink->ops->write(sink, flows, 9000, &fault);
+		assert_true(error < 0);
+		for (int again = 0; again < 2; again++) {
+			weir_fault_clear(&fault);
+			assert_int_equal(sink->ops->write(sink, flows, 9000, &fault), error);
+			assert_true(fault.message[0] != '\0');
+			assert_int_equal(sink->ops->finish(sink, &fault), error);
+		}
+		sink->ops->close(sink);
+		assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+		assert_int_not_equal(access(path_of_test(), F_OK), 0);
+	}
+	signal(SIGXFSZ, SIG_DFL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(records_come_through_in_order), cmocka_unit_test(an_error_is_told_by_a_later_write),
 		cmocka_unit_test(an_error_is_told_by_finish),    cmocka_unit_test(what_is_not_finished_is_dropped),
 		cmocka_unit_test(values_come_back_from_parquet), cmocka_unit_test(bytes_do_not_depend_on_threads_or_portions),
+		cmocka_unit_test(an_error_of_a_row_group_is_told_again),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

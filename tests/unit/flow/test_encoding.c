@@ -34,6 +34,26 @@ static void runs_and_packed_values_come_back(void **state)
 	}
 }
 
+/* Runs of every length around those at which something changes, behind each other. */
+static void bits_are_written_as_values_are(void **state)
+{
+	uint8_t bits[400];
+	uint32_t values[400];
+
+	for (size_t length = 1; length < 40; length++)
+		for (size_t count = 0; count < 400; count += count % 3 + 1) {
+			struct text one = {0}, other = {0};
+			for (size_t i = 0; i < count; i++)
+				values[i] = bits[i] = (uint8_t)(i / 100 % 2 ? i % length == 0 : i / length % 2);
+			rle_put(&one, values, count, 1);
+			rle_put_bits(&other, bits, count);
+			assert_int_equal(one.length, other.length);
+			assert_int_equal(memcmp(text_string(&one), text_string(&other), one.length), 0);
+			text_free(&one);
+			text_free(&other);
+		}
+}
+
 static void cut_runs_give_no_values(void **state)
 {
 	uint32_t values[100] = {0}, back[200];
@@ -105,12 +125,90 @@ static void cut_differences_give_no_values(void **state)
 		assert_false(delta_over(&reader, (struct weir_bytes){copy, length}, true) && delta_take(&reader, back, 8));
 		free(copy);
 	}
-	/* No miniblocks, numbers that are no eights, more bits than numbers have. */
-	static const uint8_t none[] = {0x80, 1, 0, 8, 14}, odd[] = {0x84, 1, 4, 8, 14}, bits[] = {0x80, 1, 4, 8, 14, 3, 33, 0, 0, 0};
-	assert_false(delta_over(&reader, (struct weir_bytes){none, sizeof none}, true));
-	assert_false(delta_over(&reader, (struct weir_bytes){odd, sizeof odd}, true));
-	assert_true(delta_over(&reader, (struct weir_bytes){bits, sizeof bits}, false));
-	assert_false(delta_take(&reader, back, 8));
+}
+
+/* Bytes in memory of their own, so that one read too far is seen. Whether they begin as they should and count numbers come. */
+static bool come(const uint8_t *bytes, size_t length, bool wide, uint64_t *back, size_t count, bool *begin)
+{
+	struct delta_reader reader;
+	uint8_t *copy = malloc(length + !length);
+
+	assert_non_null(copy);
+	memcpy(copy, bytes, length);
+	*begin = delta_over(&reader, (struct weir_bytes){copy, length}, wide);
+	bool all = *begin && delta_take(&reader, back, count);
+	free(copy);
+	return all;
+}
+
+#define COME(bytes, wide, count) come(bytes, sizeof bytes, wide, back, count, &begin)
+
+static void bent_differences_give_no_values(void **state)
+{
+	uint64_t back[300];
+	bool begin;
+
+	/* No miniblocks, no block, numbers that are no eights, more miniblocks than numbers, a block too large for anybody. */
+	static const uint8_t none[] = {0x80, 1, 0, 8, 14}, no_block[] = {0, 4, 8, 14}, odd[] = {0x84, 1, 4, 8, 14}, many[] = {8, 16, 8, 14},
+						 large[] = {0x80, 0x80, 0x80, 1, 4, 8, 14, 3, 1, 1, 1, 1};
+	COME(none, true, 1);
+	assert_false(begin);
+	COME(no_block, true, 1);
+	assert_false(begin);
+	COME(odd, true, 1);
+	assert_false(begin);
+	COME(many, true, 1);
+	assert_false(begin);
+	COME(large, true, 1);
+	assert_false(begin);
+	/* Counts of more than 64 bits, and without an end. */
+	static const uint8_t wide_count[] = {0x80, 1, 4, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 14},
+						 endless[] = {0x80, 1, 4, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0};
+	COME(wide_count, true, 1);
+	assert_false(begin);
+	COME(endless, true, 1);
+	assert_false(begin);
+	/* As many as there can be: of these the first is there, and no more. */
+	static const uint8_t most[] = {0x80, 1, 4, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 14};
+	assert_true(COME(most, true, 1));
+	assert_int_equal(back[0], 7);
+	assert_false(COME(most, true, 2));
+	/* More bits than a number can have. */
+	static const uint8_t bits[] = {0x80, 1, 4, 8, 14, 3, 65, 0, 0, 0};
+	assert_false(COME(bits, true, 8));
+	assert_true(begin);
+	assert_false(COME(bits, false, 8));
+	/* Widths of a block cut short; those of miniblocks that are not reached may be anything. */
+	static const uint8_t widths[] = {0x80, 1, 4, 8, 14, 3, 0, 0}, unused[] = {0x80, 1, 4, 3, 14, 3, 0, 255, 255, 255};
+	assert_false(COME(widths, true, 2));
+	assert_true(COME(unused, true, 3));
+	assert_int_equal(back[2], (uint64_t)3);
+	/* Numbers of no bits end where it is said that they do. */
+	static const uint8_t same[] = {0x80, 1, 4, 0x81, 2, 14, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+	assert_true(COME(same, true, 257));
+	assert_int_equal(back[256], 7);
+	assert_false(COME(same, true, 258));
+	/* None, in full and in no byte at all. */
+	static const uint8_t zero[] = {0x80, 1, 4, 0, 0};
+	assert_true(COME(zero, true, 0));
+	assert_false(COME(zero, true, 1));
+	assert_true(come(zero, 0, true, back, 0, &begin));
+	assert_false(come(zero, 0, true, back, 1, &begin));
+}
+
+/* DuckDB takes differences of unsigned numbers of 32 bits in 64: from 4294967295 to 0 and back they need 33 bits. */
+static void differences_of_33_bits_wrap_around(void **state)
+{
+	uint8_t bytes[16 + 4 * 33] = {8, 1, 3, 0xfe, 0xff, 0xff, 0xff, 0x1f, 0xfd, 0xff, 0xff, 0xff, 0x1f, 33};
+	uint64_t back[3];
+	bool begin;
+
+	/* From the first number, 4294967295, a step of -4294967295 and one of 4294967295, which is 8589934590 above the least. */
+	weir_store_le64(bytes + 14 + 4, UINT64_C(8589934590) << 1);
+	assert_true(come(bytes, 14 + 33, false, back, 3, &begin));
+	assert_int_equal(back[0], UINT32_MAX);
+	assert_int_equal(back[1], 0);
+	assert_int_equal(back[2], UINT32_MAX);
 }
 
 static void put_example(struct text *text)
@@ -247,6 +345,11 @@ static void strings_are_numbered_several_at_a_time(void **state)
 		assert_memory_equal(numbers, first, sizeof numbers);
 	}
 	assert_int_equal(several.count, single.count);
+	/* What is forgotten is forgotten where it was remembered as well. */
+	intern_clear(&several);
+	assert_true(intern_numbers(&several, strings + 8 * EACH, EACH, numbers));
+	for (uint32_t i = 0; i < EACH; i++)
+		assert_int_equal(numbers[i], i < 8 ? i : 8);
 	intern_free(&several);
 	intern_free(&single);
 }
@@ -298,9 +401,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(runs_and_packed_values_come_back),
+		cmocka_unit_test(bits_are_written_as_values_are),
 		cmocka_unit_test(cut_runs_give_no_values),
 		cmocka_unit_test(differences_come_back),
 		cmocka_unit_test(cut_differences_give_no_values),
+		cmocka_unit_test(bent_differences_give_no_values),
+		cmocka_unit_test(differences_of_33_bits_wrap_around),
 		cmocka_unit_test(thrift_fields_come_back_and_unknown_ones_are_skipped),
 		cmocka_unit_test(cut_thrift_fails),
 		cmocka_unit_test(deep_thrift_fails_without_recursion),
