@@ -70,7 +70,7 @@ static void turn_number(uint8_t *value, size_t wide)
 void pcapng_options_turn(uint8_t *options, size_t length, bool from_big, size_t (*wide)(uint16_t code))
 {
 	struct weir_cursor cursor = weir_cursor_over(options, length);
-	struct weir_bytes value;
+	struct weir_bytes value = {0};
 	uint16_t code;
 	const uint8_t *at = cursor.at;
 
