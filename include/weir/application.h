@@ -52,6 +52,12 @@ void weir_application_see(struct weir_applications *applications, struct weir_ap
                           bool reversed);
 
 /*
+ * The same as to show the packet that begins a TCP connection (SYN) and has no payload, for who knows that of a packet without looking at it. Of other
+ * segments without payload there is nothing to be shown.
+ */
+void weir_application_begin(struct weir_application *application);
+
+/*
  * Changes nothing: calls what will be looked up of this flow into the cache. For who settles many flows, one after the other, and can say which some time
  * before.
  */

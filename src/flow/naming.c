@@ -16,6 +16,12 @@ void flow_name_packet(struct flow_stage *stage, uint32_t entry, const struct flo
 	struct weir_application *application = &stage->table.cold[entry].application;
 	struct weir_ip source, destination;
 
+	/* What connections begin with, and all that there is of many: nothing of the packet itself is needed. (UDP's payload may have been taken for a tunnel's.) */
+	if (!(item->bits & FLOW_ITEM_PAYLOAD) && hot->key.protocol == FLOW_PROTOCOL_TCP) {
+		if (item->tcp_flags & FLOW_TCP_SYN)
+			weir_application_begin(application);
+		return;
+	}
 	/* Each of these is wanted only when the one before it is there, and none has been for a while: they are called for at once. */
 	__builtin_prefetch(&application->decided, 1);
 	for (uint32_t at = 0; at < 192; at += 64)

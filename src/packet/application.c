@@ -283,6 +283,12 @@ static bool join(struct weir_applications *a, const struct weir_application *app
 	return true;
 }
 
+void weir_application_begin(struct weir_application *application)
+{
+	if (!application->decided && application->evidence == EVIDENCE_NONE)
+		application->evidence = BEGAN;
+}
+
 void weir_application_see(struct weir_applications *a, struct weir_application *application, const struct weir_application_flow *flow,
                           const struct weir_packet *packet, const struct weir_facts *facts, bool reversed)
 {
@@ -300,8 +306,8 @@ void weir_application_see(struct weir_applications *a, struct weir_application *
 		return;
 	}
 	if (!payload_of(packet, facts, &s, &kept)) {
-		if (kept.tcp_flags & 2 && application->evidence == EVIDENCE_NONE)
-			application->evidence = BEGAN;
+		if (kept.tcp_flags & 2)
+			weir_application_begin(application);
 		return;
 	}
 	a->seconds = packet->time_ns / 1000000000;
