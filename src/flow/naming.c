@@ -10,6 +10,30 @@ static struct weir_application_flow named_flow(const struct flow_hot *hot, struc
 	return flow;
 }
 
+/*
+ * Calls for what of these items' packets and flows the namer will want: the packet, its facts and the beginning of its payload, which decoding had in another
+ * core's cache, and the entry's colder half. Waiting for them one after the other was most of what naming took.
+ */
+void flow_name_fetch(const struct flow_stage *stage, const struct flow_item *items, uint32_t from, uint32_t to)
+{
+	if (!stage->options.applications)
+		return;
+	for (uint32_t i = from; i < to; i++) {
+		uint32_t entry = items[i].entry;
+		/* What begins a flow has been called for, but for what only a payload is wanted for. */
+		if (entry != FLOW_NONE && !(stage->table.hot[entry].state & FLOW_UNDECIDED))
+			continue;
+		if (entry != FLOW_NONE)
+			__builtin_prefetch(&stage->table.cold[entry].application, 1);
+		if (!(items[i].bits & FLOW_ITEM_PAYLOAD))
+			continue;
+		const struct weir_packet *packet = items[i].packet;
+		__builtin_prefetch(packet->facts);
+		for (uint32_t at = 0; at < 192; at += 64)
+			__builtin_prefetch(packet->data + at);
+	}
+}
+
 void flow_name_packet(struct flow_stage *stage, uint32_t entry, const struct flow_item *item)
 {
 	struct flow_hot *hot = &stage->table.hot[entry];
@@ -22,10 +46,6 @@ void flow_name_packet(struct flow_stage *stage, uint32_t entry, const struct flo
 			weir_application_begin(application);
 		return;
 	}
-	/* Each of these is wanted only when the one before it is there, and none has been for a while: they are called for at once. */
-	__builtin_prefetch(&application->decided, 1);
-	for (uint32_t at = 0; at < 192; at += 64)
-		__builtin_prefetch(item->packet->data + at);
 	struct weir_application_flow flow = named_flow(hot, &source, &destination);
 	bool reversed = !!(item->bits & FLOW_ITEM_HIGH) != !!(hot->state & FLOW_SOURCE_IS_HIGH);
 

@@ -568,6 +568,7 @@ static int take_items(struct flow_stage *stage, struct flow_items *all, struct w
 		uint32_t to = least(from + GROUP, count);
 		fetch_buckets(stage, items, from + BUCKET_AHEAD, least(to + BUCKET_AHEAD, count));
 		fetch_entries(stage, items, from + ENTRY_AHEAD, least(to + ENTRY_AHEAD, count));
+		flow_name_fetch(stage, items, from + GROUP, least(to + GROUP, count));
 		for (uint32_t i = from; i < to && !error; i++) {
 			items[i].vantage = flow_vantage_of(&stage->vantages, items[i].interface_id);
 			if (is_due(stage, &items[i]) || !take_usual(stage, &items[i]))

@@ -50,6 +50,7 @@ void flow_process_packet(struct flow_stage *stage, const struct flow_item *item)
 void flow_process_record(struct flow_stage *stage, uint32_t entry, struct weir_flow *record);
 
 /* The flow's application (naming.c): shows the namer a packet; takes what it says into a record; forgets the flow. Without a namer: nothing. */
+void flow_name_fetch(const struct flow_stage *stage, const struct flow_item *items, uint32_t from, uint32_t to); /* their entries are guessed */
 void flow_name_packet(struct flow_stage *stage, uint32_t entry, const struct flow_item *item);
 void flow_name_expect(const struct flow_stage *stage, uint32_t entry); /* its record is about to be made: calls for what is needed then */
 void flow_name_record(struct flow_stage *stage, uint32_t entry, struct weir_flow *record);
