@@ -12,25 +12,30 @@ static struct weir_application_flow named_flow(const struct flow_hot *hot, struc
 
 /*
  * Calls for what of these items' packets and flows the namer will want: the packet, its facts and the beginning of its payload, which decoding had in another
- * core's cache, and the entry's colder half. Waiting for them one after the other was most of what naming took.
+ * core's cache, and the entry's colder half. Waiting for them one after the other was most of what naming took. Where facts and payload are the packet says: so
+ * they are called for a group later, when it has come.
  */
-void flow_name_fetch(const struct flow_stage *stage, const struct flow_item *items, uint32_t from, uint32_t to)
+void flow_name_fetch(struct flow_stage *stage, const struct flow_item *items, uint32_t from, uint32_t to)
 {
 	if (!stage->options.applications)
 		return;
+	for (uint32_t k = 0; k < stage->called_count; k++) {
+		const struct weir_packet *packet = items[stage->called[k]].packet;
+		__builtin_prefetch(packet->facts);
+		for (uint32_t at = 0; at < 192; at += 64)
+			__builtin_prefetch(packet->data + at);
+	}
+	stage->called_count = 0;
 	for (uint32_t i = from; i < to; i++) {
 		uint32_t entry = items[i].entry;
-		/* What begins a flow has been called for, but for what only a payload is wanted for. */
 		if (entry != FLOW_NONE && !(stage->table.hot[entry].state & FLOW_UNDECIDED))
 			continue;
 		if (entry != FLOW_NONE)
 			__builtin_prefetch(&stage->table.cold[entry].application, 1);
 		if (!(items[i].bits & FLOW_ITEM_PAYLOAD))
 			continue;
-		const struct weir_packet *packet = items[i].packet;
-		__builtin_prefetch(packet->facts);
-		for (uint32_t at = 0; at < 192; at += 64)
-			__builtin_prefetch(packet->data + at);
+		__builtin_prefetch(items[i].packet);
+		stage->called[stage->called_count++] = i;
 	}
 }
 

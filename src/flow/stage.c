@@ -18,7 +18,6 @@
 #define TICK_LEAST_NS 1000000
 #define BUCKET_AHEAD 48u /* items: long enough for memory to answer, short enough to stay in the first cache */
 #define ENTRY_AHEAD 24u
-#define GROUP 8u /* items that are called for at once */
 
 static inline bool passed(int64_t now, int64_t since, int64_t limit)
 {
@@ -562,13 +561,14 @@ static int take_items(struct flow_stage *stage, struct flow_items *all, struct w
 	uint32_t count = all->count;
 	int error = 0;
 
+	stage->called_count = 0;
 	fetch_buckets(stage, items, 0, least(BUCKET_AHEAD, count));
 	fetch_entries(stage, items, 0, least(ENTRY_AHEAD, count));
-	for (uint32_t from = 0; from < count && !error; from += GROUP) {
-		uint32_t to = least(from + GROUP, count);
+	for (uint32_t from = 0; from < count && !error; from += FLOW_GROUP) {
+		uint32_t to = least(from + FLOW_GROUP, count);
 		fetch_buckets(stage, items, from + BUCKET_AHEAD, least(to + BUCKET_AHEAD, count));
 		fetch_entries(stage, items, from + ENTRY_AHEAD, least(to + ENTRY_AHEAD, count));
-		flow_name_fetch(stage, items, from + GROUP, least(to + GROUP, count));
+		flow_name_fetch(stage, items, from + 2 * FLOW_GROUP, least(to + 2 * FLOW_GROUP, count));
 		for (uint32_t i = from; i < to && !error; i++) {
 			items[i].vantage = flow_vantage_of(&stage->vantages, items[i].interface_id);
 			if (is_due(stage, &items[i]) || !take_usual(stage, &items[i]))

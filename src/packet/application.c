@@ -70,9 +70,11 @@ static bool ask_ndpi(struct weir_applications *a, const struct weir_application 
                      struct application_ndpi_verdict *verdict)
 {
 	int64_t time_ns;
-	struct weir_bytes kept = pending_read(a->pending, application->pending, &time_ns);
 
-	if (!a->ndpi || !kept.length || a->credit < NDPI_COST)
+	if (!a->ndpi || !application->pending || a->credit < NDPI_COST)
+		return false;
+	struct weir_bytes kept = pending_read(a->pending, application->pending, &time_ns);
+	if (!kept.length)
 		return false;
 	a->credit -= NDPI_COST;
 	application_ndpi_look(a->ndpi, flow, kept, time_ns, verdict);
@@ -118,7 +120,7 @@ static void settle_now(struct weir_applications *a, struct weir_application *app
 		/* What nDPI could not name it need not be asked again, for this endpoint. */
 		application_learn_endpoint(a, application_endpoint_key(a, flow), application->name, application->carrier);
 	}
-	if (!application->name && flow->protocol == 17) {
+	if (!application->name && flow->protocol == 17 && application->pending) {
 		int64_t time_ns;
 		uint16_t media = application_of_media(pending_read(a->pending, application->pending, &time_ns));
 		if (media)
@@ -129,8 +131,9 @@ static void settle_now(struct weir_applications *a, struct weir_application *app
 		bool tcp = flow->protocol == 6;
 		uint16_t first = application_source_serves(a, flow) ? flow->source_port : flow->destination_port;
 		uint16_t other = application_source_serves(a, flow) ? flow->destination_port : flow->source_port;
-		uint16_t name = tcp || flow->protocol == 17 ? application_of_port(tcp, first) : 0;
-		if (!name && (tcp || flow->protocol == 17))
+		bool ports = tcp || flow->protocol == 17;
+		uint16_t name = ports && application_port_known(&a->ports, tcp, first) ? application_of_port(tcp, first) : APPLICATION_NONE;
+		if (!name && ports && application_port_known(&a->ports, tcp, other))
 			name = application_of_port(tcp, other);
 		if (name && !verdict.by_address)
 			set(application, name, 0, EVIDENCE_PORT);
@@ -328,6 +331,17 @@ void weir_application_see(struct weir_applications *a, struct weir_application *
 	application_see_payload(a, application, flow, &s, &kept, packet->time_ns);
 }
 
+/* Keeps of a payload that says nothing what it may be asked for again: nDPI is shown the first few, and media are known by headers. False: there is no room. */
+static bool keep(struct weir_applications *a, struct weir_application *application, const struct sighting *s, struct kept kept, int64_t time_ns)
+{
+	if (application->seen > (s->tcp ? NDPI_UNNAMED_TCP : NDPI_UNNAMED_UDP)) {
+		if (s->tcp)
+			return true;
+		kept.length = kept.length < RTP_HEADER ? kept.length : RTP_HEADER;
+	}
+	return pending_add(a->pending, &application->pending, time_ns, &kept, s->payload.data);
+}
+
 static bool has_known_port(const struct weir_applications *a, const struct weir_application_flow *flow)
 {
 	bool tcp = flow->protocol == 6;
@@ -418,7 +432,7 @@ void application_see_payload(struct weir_applications *a, struct weir_applicatio
 	}
 	/* nDPI knows beginnings. Of a connection that was met midway the port says as much. */
 	bool beginning = !s->tcp || application->evidence & BEGAN || !has_known_port(a, flow);
-	bool room = a->ndpi && beginning && pending_add(a->pending, &application->pending, time_ns, kept, payload.data);
+	bool room = a->ndpi && beginning && keep(a, application, s, *kept, time_ns);
 	if (application->seen >= (s->tcp ? LOOKS : UDP_LOOKS) || (a->ndpi && beginning && !room)) {
 		settle_now(a, application, flow);
 		application->decided = 1;

@@ -208,13 +208,6 @@ static uint16_t rebuild(struct application_ndpi *ndpi, const struct weir_applica
 	return (uint16_t)(network + transport + kept->length);
 }
 
-/*
- * How many packets it is shown that say nothing to it. What it names it names by the first, or by a request and its answer: of some 5,600 flows that it named in captures of
- * the world and of simulators, each by the first packet. Of those that it can't name it would look at all eight, each of them some 5 us.
- */
-#define UNNAMED_TCP 3
-#define UNNAMED_UDP 2
-
 static bool is_letter(uint8_t byte) { return (byte | 0x20) >= 'a' && (byte | 0x20) <= 'z'; }
 
 /* Its look for commands of FTP compares each packet with eighty words, a fifth of all its time: spared where no payload begins with a word. */
@@ -240,7 +233,7 @@ void application_ndpi_look(struct application_ndpi *ndpi, const struct weir_appl
 
 	if (!ready(ndpi))
 		return;
-	unsigned left = flow->protocol == 6 ? UNNAMED_TCP : UNNAMED_UDP;
+	unsigned left = flow->protocol == 6 ? NDPI_UNNAMED_TCP : NDPI_UNNAMED_UDP;
 	memset(ndpi->flow, 0, ndpi->flow_size);
 	exclude(ndpi->flow, flow, whole);
 	for (size_t at = 0; at + sizeof kept <= whole.length && left; at += sizeof kept + kept.length) {
