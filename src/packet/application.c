@@ -517,6 +517,8 @@ int weir_applications_new(const struct weir_applications_options *options, struc
 	}
 	if (a->use_ndpi)
 		a->ndpi = application_ndpi_new(); /* without it the rest still names most */
+	if (a->ndpi && options->begin)
+		application_ndpi_begin(a->ndpi);
 	*applications = a;
 	return 0;
 }

@@ -252,6 +252,8 @@ struct application_ndpi_verdict {
 /* NULL: not built in, or another version than it was built with. */
 struct application_ndpi *application_ndpi_new(void);
 void application_ndpi_free(struct application_ndpi *ndpi);
+/* Makes it ready beside the caller. Where there is no thread to be had it is made ready when it is needed first, as without this. */
+void application_ndpi_begin(struct application_ndpi *ndpi);
 /* Forgets what it learned of flows. */
 void application_ndpi_forget(struct application_ndpi *ndpi);
 const char *application_ndpi_version(void); /* "" when it is not built in */
