@@ -73,7 +73,7 @@ void weir_application_settle(struct weir_applications *applications, struct weir
 void weir_application_end(struct weir_applications *applications, struct weir_application *application);
 
 /*
- * Fills application, category, evidence and server_name of a record; the views live until the next call of anything here. The name is nDPI's where
+ * Fills application, category, evidence and server_name of a record; the views live until the next call of anything here, those of category and evidence for ever. The name is nDPI's where
  * it has one, with the protocol that carries it before it when both are known: "DNS", "TLS.Teams", "DCE_RPC.Netlogon".
  */
 void weir_application_describe(const struct weir_applications *applications, const struct weir_application *application,

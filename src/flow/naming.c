@@ -98,8 +98,6 @@ void flow_name_record(struct flow_stage *stage, uint32_t entry, struct weir_flow
 	}
 	weir_application_describe(stage->options.applications, application, record);
 	record->application = copied(stage, record->application);
-	record->category = copied(stage, record->category);
-	record->evidence = copied(stage, record->evidence);
 	record->server_name = copied(stage, record->server_name);
 }
 

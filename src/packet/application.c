@@ -131,10 +131,9 @@ static void settle_now(struct weir_applications *a, struct weir_application *app
 		bool tcp = flow->protocol == 6;
 		uint16_t first = application_source_serves(a, flow) ? flow->source_port : flow->destination_port;
 		uint16_t other = application_source_serves(a, flow) ? flow->destination_port : flow->source_port;
-		bool ports = tcp || flow->protocol == 17;
-		uint16_t name = ports && application_port_known(&a->ports, tcp, first) ? application_of_port(tcp, first) : APPLICATION_NONE;
-		if (!name && ports && application_port_known(&a->ports, tcp, other))
-			name = application_of_port(tcp, other);
+		uint16_t name = tcp || flow->protocol == 17 ? application_of_port(&a->ports, tcp, first) : APPLICATION_NONE;
+		if (!name && (tcp || flow->protocol == 17))
+			name = application_of_port(&a->ports, tcp, other);
 		if (name && !verdict.by_address)
 			set(application, name, 0, EVIDENCE_PORT);
 		else if (verdict.name)
@@ -160,7 +159,7 @@ static void name_by_port(const struct weir_applications *a, struct sighting *s, 
 		s->name = port == 993 ? APPLICATION_IMAPS : port == 995 ? APPLICATION_POPS : APPLICATION_SMTPS;
 		return;
 	}
-	uint16_t carried = application_of_port(s->name == APPLICATION_TLS, port);
+	uint16_t carried = application_of_port(&a->ports, s->name == APPLICATION_TLS, port);
 	if (!carried || application_entries[carried].category == CATEGORY_WEB || port > 10000)
 		return;
 	s->carrier = s->name;

@@ -51,16 +51,26 @@ struct application_entry {
 };
 extern const struct application_entry application_entries[APPLICATIONS];
 
-/* The application of a well-known port, 0: none. tcp: of TCP, otherwise of UDP. */
-uint16_t application_of_port(bool tcp, uint16_t port);
-/* Which ports have one, a bit each: most ports are anybody's, and this says so in 5 instructions where the bisection takes 50. */
+/* Well-known ports, of UDP [0] and of TCP [1]. A bit for each that has an application: most ports are anybody's. Which it has is told by how many have one before it. */
+#define APPLICATION_PORTS 512
 struct application_ports {
-	uint64_t tcp[65536 / 64], udp[65536 / 64];
+	uint64_t known[2][65536 / 64];
+	uint16_t before[2][65536 / 64]; /* known ports below those of the word */
+	uint16_t applications[2][APPLICATION_PORTS];
 };
-void application_ports_fill(struct application_ports *known);
-static inline bool application_port_known(const struct application_ports *known, bool tcp, uint16_t port)
+void application_ports_fill(struct application_ports *ports);
+static inline bool application_port_known(const struct application_ports *ports, bool tcp, uint16_t port)
 {
-	return (tcp ? known->tcp : known->udp)[port / 64] >> port % 64 & 1;
+	return ports->known[tcp][port / 64] >> port % 64 & 1;
+}
+/* The application of a well-known port, 0: none. tcp: of TCP, otherwise of UDP. */
+static inline uint16_t application_of_port(const struct application_ports *ports, bool tcp, uint16_t port)
+{
+	uint64_t lower = ports->known[tcp][port / 64] & ((UINT64_C(1) << port % 64) - 1);
+
+	if (!application_port_known(ports, tcp, port))
+		return 0;
+	return ports->applications[tcp][ports->before[tcp][port / 64] + (unsigned)__builtin_popcountll(lower)];
 }
 uint16_t application_of_protocol(uint8_t protocol);
 uint16_t application_of_call(struct weir_bytes call); /* of ONC RPC, without record mark; 0: none that is known */

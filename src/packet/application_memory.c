@@ -357,6 +357,10 @@ struct weir_bytes pending_read(struct pending *pending, uint32_t reference, int6
 		return (struct weir_bytes){NULL, 0};
 	*time_ns = flow->time_ns;
 	for (uint32_t block = flow->first; block && bytes < flow->bytes; block = pending->blocks[block].next) {
+		/* It is long ago that they were written: the next comes while this is copied. */
+		const char *next = (const char *)&pending->blocks[pending->blocks[block].next];
+		for (uint32_t at = 0; at < sizeof *pending->blocks; at += 64)
+			__builtin_prefetch(next + at);
 		uint32_t some = flow->bytes - bytes < PENDING_BLOCK ? flow->bytes - bytes : PENDING_BLOCK;
 		memcpy(pending->whole + bytes, pending->blocks[block].data, some);
 		bytes += some;
