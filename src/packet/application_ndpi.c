@@ -260,12 +260,17 @@ static bool has_line(const uint8_t *payload, size_t length)
 	return length == 3 || length == 23 || length == 40;
 }
 
-/* Version 1 of its transport (BEP 29), the same without a type, version 0, and what is told by text. */
+/*
+ * Version 1 of its transport (BEP 29), what nDPI takes for that, and what is told by text. Not version 0, of which there has been none for ten years: nDPI compares its time with
+ * the clock of whoever reads, so that the same packets had other names the next day.
+ */
 static bool may_be_torrent(const uint8_t *payload, size_t length)
 {
-	if (payload[0] == 'd' || (payload[0] & 15) == 1 || payload[0] == 0x60)
+	if (length >= 20 && (payload[0] & 15) == 1 && payload[0] >> 4 <= 4 && payload[1] <= 2)
 		return true;
-	return (length >= 19 && payload[17] < 3 && payload[18] < 6) || memmem(payload, length, "BitTorrent", 10);
+	if (length >= 20 && payload[0] == 0x60 && weir_load_be32(payload + 1) == 0)
+		return true;
+	return payload[0] == 'd' || memmem(payload, length, "BitTorrent", 10);
 }
 
 static struct marks marks_of(struct weir_bytes whole, bool tcp)

@@ -1,6 +1,8 @@
 /* What nDPI names, where it is built in: that sparing it looks hides nothing from it, and that it is the same made ready beside the caller or when it is needed. */
 #include "../unit.h"
 
+#include <time.h>
+
 #include "packet/application.h"
 #include "named.h"
 
@@ -90,6 +92,23 @@ static void noise_is_not_named(void **state)
 	weir_applications_free(namer);
 }
 
+/* nDPI takes a time in version 0 of BitTorrent's transport for one if it is today's: what a name is must not depend on when it is asked for. */
+static void names_do_not_depend_on_the_clock(void **state)
+{
+	struct weir_applications *namer = namer_of(false);
+	struct one one = begun(namer, 17, 50000, 40000);
+	uint8_t data[60];
+
+	need_ndpi();
+	noise(data, sizeof data, 1);
+	weir_store_be32(data + 4, (uint32_t)time(NULL));
+	data[17] = data[18] = 1;
+	show(&one, false, data, sizeof data);
+	assert_string_equal(described(&one), "-, -, -, -");
+	weir_application_end(namer, &one.application);
+	weir_applications_free(namer);
+}
+
 static void eight_payloads_are_looked_at_however_large(void **state)
 {
 	struct weir_applications *namer = namer_of(false);
@@ -142,6 +161,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_marked_is_looked_for),
 		cmocka_unit_test(noise_is_not_named),
+		cmocka_unit_test(names_do_not_depend_on_the_clock),
 		cmocka_unit_test(eight_payloads_are_looked_at_however_large),
 		cmocka_unit_test(it_says_the_same_made_ready_beside_the_caller),
 		cmocka_unit_test(it_need_not_be_needed),
