@@ -18,6 +18,8 @@ struct weir_applications_options {
 	uint64_t memory_bytes; /* for what is undecided and for names learned (DNS answers, endpoint maps, endpoints); 0 = 64 MiB. Past it
 	                          the oldest is forgotten. */
 	bool no_ndpi;          /* without nDPI, even where it is built in */
+	bool begin;            /* make nDPI ready at once, on a thread of its own that ends with that: it takes 40 ms, for which the first flow that it is
+	                          asked about would wait. For who has much to name. What is said of flows is the same. */
 };
 
 int weir_applications_new(const struct weir_applications_options *options, struct weir_applications **applications,
@@ -52,6 +54,12 @@ void weir_application_see(struct weir_applications *applications, struct weir_ap
                           bool reversed);
 
 /*
+ * The same as to show the packet that begins a TCP connection (SYN) and has no payload, for who knows that of a packet without looking at it. Of other
+ * segments without payload there is nothing to be shown.
+ */
+void weir_application_begin(struct weir_application *application);
+
+/*
  * Changes nothing: calls what will be looked up of this flow into the cache. For who settles many flows, one after the other, and can say which some time
  * before.
  */
@@ -65,7 +73,7 @@ void weir_application_settle(struct weir_applications *applications, struct weir
 void weir_application_end(struct weir_applications *applications, struct weir_application *application);
 
 /*
- * Fills application, category, evidence and server_name of a record; the views live until the next call of anything here. The name is nDPI's where
+ * Fills application, category, evidence and server_name of a record; the views live until the next call of anything here, those of category and evidence for ever. The name is nDPI's where
  * it has one, with the protocol that carries it before it when both are known: "DNS", "TLS.Teams", "DCE_RPC.Netlogon".
  */
 void weir_application_describe(const struct weir_applications *applications, const struct weir_application *application,

@@ -10,16 +10,47 @@ static struct weir_application_flow named_flow(const struct flow_hot *hot, struc
 	return flow;
 }
 
+/*
+ * Calls for what of these items' packets and flows the namer will want: the packet, its facts and the beginning of its payload, which decoding had in another
+ * core's cache, and the entry's colder half. Waiting for them one after the other was most of what naming took. Where facts and payload are the packet says: so
+ * they are called for a group later, when it has come.
+ */
+void flow_name_fetch(struct flow_stage *stage, const struct flow_item *items, uint32_t from, uint32_t to)
+{
+	if (!stage->options.applications)
+		return;
+	for (uint32_t k = 0; k < stage->called_count; k++) {
+		const struct weir_packet *packet = items[stage->called[k]].packet;
+		__builtin_prefetch(packet->facts);
+		for (uint32_t at = 0; at < 192; at += 64)
+			__builtin_prefetch(packet->data + at);
+	}
+	stage->called_count = 0;
+	for (uint32_t i = from; i < to; i++) {
+		uint32_t entry = items[i].entry;
+		if (entry != FLOW_NONE && !(stage->table.hot[entry].state & FLOW_UNDECIDED))
+			continue;
+		if (entry != FLOW_NONE)
+			__builtin_prefetch(&stage->table.cold[entry].application, 1);
+		if (!(items[i].bits & FLOW_ITEM_PAYLOAD))
+			continue;
+		__builtin_prefetch(items[i].packet);
+		stage->called[stage->called_count++] = i;
+	}
+}
+
 void flow_name_packet(struct flow_stage *stage, uint32_t entry, const struct flow_item *item)
 {
 	struct flow_hot *hot = &stage->table.hot[entry];
 	struct weir_application *application = &stage->table.cold[entry].application;
 	struct weir_ip source, destination;
 
-	/* Each of these is wanted only when the one before it is there, and none has been for a while: they are called for at once. */
-	__builtin_prefetch(&application->decided, 1);
-	for (uint32_t at = 0; at < 192; at += 64)
-		__builtin_prefetch(item->packet->data + at);
+	/* What connections begin with, and all that there is of many: nothing of the packet itself is needed. (UDP's payload may have been taken for a tunnel's.) */
+	if (!(item->bits & FLOW_ITEM_PAYLOAD) && hot->key.protocol == FLOW_PROTOCOL_TCP) {
+		if (item->tcp_flags & FLOW_TCP_SYN)
+			weir_application_begin(application);
+		return;
+	}
 	struct weir_application_flow flow = named_flow(hot, &source, &destination);
 	bool reversed = !!(item->bits & FLOW_ITEM_HIGH) != !!(hot->state & FLOW_SOURCE_IS_HIGH);
 
@@ -67,8 +98,6 @@ void flow_name_record(struct flow_stage *stage, uint32_t entry, struct weir_flow
 	}
 	weir_application_describe(stage->options.applications, application, record);
 	record->application = copied(stage, record->application);
-	record->category = copied(stage, record->category);
-	record->evidence = copied(stage, record->evidence);
 	record->server_name = copied(stage, record->server_name);
 }
 

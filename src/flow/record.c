@@ -100,7 +100,7 @@ int flow_records_flush(struct flow_stage *stage, struct weir_fault *fault)
 int flow_record(struct flow_stage *stage, uint32_t entry, unsigned end_reason, struct weir_fault *fault)
 {
 	/* The most that vantages may take, and the names. */
-	enum { VANTAGES_BYTES = FLOW_VANTAGES_MAX * FLOW_VANTAGE_NAME, STRINGS_BYTES = VANTAGES_BYTES + 4 * FLOW_NAME_BYTES + 2 * FLOW_PROCESS_BYTES };
+	enum { VANTAGES_BYTES = FLOW_VANTAGES_MAX * FLOW_VANTAGE_NAME, STRINGS_BYTES = VANTAGES_BYTES + 2 * FLOW_NAME_BYTES + 2 * FLOW_PROCESS_BYTES };
 
 	if (stage->pending_count == FLOW_RECORDS_PENDING || FLOW_TEXT_BYTES - stage->text_used < STRINGS_BYTES) {
 		int error = flow_records_flush(stage, fault);

@@ -12,6 +12,7 @@
 #include "flow/vantages.h"
 #include "flow/wheel.h"
 
+#define FLOW_GROUP 8u /* items that are called for at once */
 #define FLOW_RECORDS_PENDING 256u
 #define FLOW_NAME_BYTES 1024u /* the most that one of a record's names takes */
 #define FLOW_TEXT_BYTES (128u << 10) /* strings of records that are pending */
@@ -35,6 +36,7 @@ struct flow_stage {
 	uint32_t pending_count;
 	uint32_t text_used;
 	char *text;
+	uint32_t called[FLOW_GROUP], called_count; /* items of the batch in hand whose packets the namer will want, and which have been called for */
 };
 
 /* Counts a batch's items, in their order. */
@@ -93,6 +95,7 @@ void flow_process_packet(struct flow_stage *stage, const struct flow_item *item)
 void flow_process_record(struct flow_stage *stage, uint32_t entry, struct weir_flow *record);
 
 /* The flow's application (naming.c): shows the namer a packet; takes what it says into a record; forgets the flow. Without a namer: nothing. */
+void flow_name_fetch(struct flow_stage *stage, const struct flow_item *items, uint32_t from, uint32_t to); /* a group, whose entries are guessed */
 void flow_name_packet(struct flow_stage *stage, uint32_t entry, const struct flow_item *item);
 void flow_name_expect(const struct flow_stage *stage, uint32_t entry); /* its record is about to be made: calls for what is needed then */
 void flow_name_record(struct flow_stage *stage, uint32_t entry, struct weir_flow *record);

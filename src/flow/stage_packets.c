@@ -11,7 +11,6 @@
 
 #define BUCKET_AHEAD 48u /* items: long enough for memory to answer, short enough to stay in the first cache */
 #define ENTRY_AHEAD 24u
-#define GROUP 8u /* items that are called for at once */
 
 /* ---- counting ---- */
 
@@ -229,7 +228,7 @@ struct fresh {
 	const struct weir_packet *packets[ENTRY_AHEAD];
 	uint32_t count;
 };
-_Static_assert(GROUP <= ENTRY_AHEAD, "a group's have room");
+_Static_assert(FLOW_GROUP <= ENTRY_AHEAD, "a group's have room");
 
 /* Guesses the entry of an item, and calls for what of it will be wanted. */
 static inline void fetch_entry(const struct flow_stage *stage, struct flow_item *item, struct fresh *fresh)
@@ -283,13 +282,15 @@ int flow_take_items(struct flow_stage *stage, struct flow_items *all, struct wei
 	struct fresh fresh = {.count = 0};
 	int error = 0;
 
+	stage->called_count = 0;
 	fetch_buckets(stage, items, 0, least(BUCKET_AHEAD, count));
 	fetch_entries(stage, items, 0, least(ENTRY_AHEAD, count), &fresh);
-	for (uint32_t from = 0; from < count && !error; from += GROUP) {
-		uint32_t to = least(from + GROUP, count);
+	for (uint32_t from = 0; from < count && !error; from += FLOW_GROUP) {
+		uint32_t to = least(from + FLOW_GROUP, count);
 		fetch_buckets(stage, items, from + BUCKET_AHEAD, least(to + BUCKET_AHEAD, count));
 		fetch_fresh(&fresh);
 		fetch_entries(stage, items, from + ENTRY_AHEAD, least(to + ENTRY_AHEAD, count), &fresh);
+		flow_name_fetch(stage, items, from + 2 * FLOW_GROUP, least(to + 2 * FLOW_GROUP, count));
 		for (uint32_t i = from; i < to && !error; i++) {
 			items[i].vantage = flow_vantage_of(&stage->vantages, items[i].interface_id);
 			if (flow_clock_is_due(stage, items[i].time_ns) || !take_usual(stage, &items[i]))

@@ -70,9 +70,11 @@ static bool ask_ndpi(struct weir_applications *a, const struct weir_application 
                      struct application_ndpi_verdict *verdict)
 {
 	int64_t time_ns;
-	struct weir_bytes kept = pending_read(a->pending, application->pending, &time_ns);
 
-	if (!a->ndpi || !kept.length || a->credit < NDPI_COST)
+	if (!a->ndpi || !application->pending || a->credit < NDPI_COST)
+		return false;
+	struct weir_bytes kept = pending_read(a->pending, application->pending, &time_ns);
+	if (!kept.length)
 		return false;
 	a->credit -= NDPI_COST;
 	application_ndpi_look(a->ndpi, flow, kept, time_ns, verdict);
@@ -118,7 +120,7 @@ static void settle_now(struct weir_applications *a, struct weir_application *app
 		/* What nDPI could not name it need not be asked again, for this endpoint. */
 		application_learn_endpoint(a, application_endpoint_key(a, flow), application->name, application->carrier);
 	}
-	if (!application->name && flow->protocol == 17) {
+	if (!application->name && flow->protocol == 17 && application->pending) {
 		int64_t time_ns;
 		uint16_t media = application_of_media(pending_read(a->pending, application->pending, &time_ns));
 		if (media)
@@ -129,9 +131,9 @@ static void settle_now(struct weir_applications *a, struct weir_application *app
 		bool tcp = flow->protocol == 6;
 		uint16_t first = application_source_serves(a, flow) ? flow->source_port : flow->destination_port;
 		uint16_t other = application_source_serves(a, flow) ? flow->destination_port : flow->source_port;
-		uint16_t name = tcp || flow->protocol == 17 ? application_of_port(tcp, first) : 0;
+		uint16_t name = tcp || flow->protocol == 17 ? application_of_port(&a->ports, tcp, first) : APPLICATION_NONE;
 		if (!name && (tcp || flow->protocol == 17))
-			name = application_of_port(tcp, other);
+			name = application_of_port(&a->ports, tcp, other);
 		if (name && !verdict.by_address)
 			set(application, name, 0, EVIDENCE_PORT);
 		else if (verdict.name)
@@ -157,7 +159,7 @@ static void name_by_port(const struct weir_applications *a, struct sighting *s, 
 		s->name = port == 993 ? APPLICATION_IMAPS : port == 995 ? APPLICATION_POPS : APPLICATION_SMTPS;
 		return;
 	}
-	uint16_t carried = application_of_port(s->name == APPLICATION_TLS, port);
+	uint16_t carried = application_of_port(&a->ports, s->name == APPLICATION_TLS, port);
 	if (!carried || application_entries[carried].category == CATEGORY_WEB || port > 10000)
 		return;
 	s->carrier = s->name;
@@ -283,6 +285,12 @@ static bool join(struct weir_applications *a, const struct weir_application *app
 	return true;
 }
 
+void weir_application_begin(struct weir_application *application)
+{
+	if (!application->decided && application->evidence == EVIDENCE_NONE)
+		application->evidence = BEGAN;
+}
+
 void weir_application_see(struct weir_applications *a, struct weir_application *application, const struct weir_application_flow *flow,
                           const struct weir_packet *packet, const struct weir_facts *facts, bool reversed)
 {
@@ -300,8 +308,8 @@ void weir_application_see(struct weir_applications *a, struct weir_application *
 		return;
 	}
 	if (!payload_of(packet, facts, &s, &kept)) {
-		if (kept.tcp_flags & 2 && application->evidence == EVIDENCE_NONE)
-			application->evidence = BEGAN;
+		if (kept.tcp_flags & 2)
+			weir_application_begin(application);
 		return;
 	}
 	a->seconds = packet->time_ns / 1000000000;
@@ -320,6 +328,17 @@ void weir_application_see(struct weir_applications *a, struct weir_application *
 	s.goes_on = s.unfinished = s.nameless = false;
 	s.server_name = (struct weir_bytes){NULL, 0};
 	application_see_payload(a, application, flow, &s, &kept, packet->time_ns);
+}
+
+/* Keeps of a payload that says nothing what it may be asked for again: nDPI is shown the first few, and media are known by headers. False: there is no room. */
+static bool keep(struct weir_applications *a, struct weir_application *application, const struct sighting *s, struct kept kept, int64_t time_ns)
+{
+	if (application->seen > (s->tcp ? NDPI_UNNAMED_TCP : NDPI_UNNAMED_UDP)) {
+		if (s->tcp)
+			return true;
+		kept.length = kept.length < RTP_HEADER ? kept.length : RTP_HEADER;
+	}
+	return pending_add(a->pending, &application->pending, time_ns, &kept, s->payload.data);
 }
 
 static bool has_known_port(const struct weir_applications *a, const struct weir_application_flow *flow)
@@ -412,7 +431,7 @@ void application_see_payload(struct weir_applications *a, struct weir_applicatio
 	}
 	/* nDPI knows beginnings. Of a connection that was met midway the port says as much. */
 	bool beginning = !s->tcp || application->evidence & BEGAN || !has_known_port(a, flow);
-	bool room = a->ndpi && beginning && pending_add(a->pending, &application->pending, time_ns, kept, payload.data);
+	bool room = a->ndpi && beginning && keep(a, application, s, *kept, time_ns);
 	if (application->seen >= (s->tcp ? LOOKS : UDP_LOOKS) || (a->ndpi && beginning && !room)) {
 		settle_now(a, application, flow);
 		application->decided = 1;
@@ -497,6 +516,8 @@ int weir_applications_new(const struct weir_applications_options *options, struc
 	}
 	if (a->use_ndpi)
 		a->ndpi = application_ndpi_new(); /* without it the rest still names most */
+	if (a->ndpi && options->begin)
+		application_ndpi_begin(a->ndpi);
 	*applications = a;
 	return 0;
 }

@@ -51,16 +51,26 @@ struct application_entry {
 };
 extern const struct application_entry application_entries[APPLICATIONS];
 
-/* The application of a well-known port, 0: none. tcp: of TCP, otherwise of UDP. */
-uint16_t application_of_port(bool tcp, uint16_t port);
-/* Which ports have one, a bit each: most ports are anybody's, and this says so in 5 instructions where the bisection takes 50. */
+/* Well-known ports, of UDP [0] and of TCP [1]. A bit for each that has an application: most ports are anybody's. Which it has is told by how many have one before it. */
+#define APPLICATION_PORTS 512
 struct application_ports {
-	uint64_t tcp[65536 / 64], udp[65536 / 64];
+	uint64_t known[2][65536 / 64];
+	uint16_t before[2][65536 / 64]; /* known ports below those of the word */
+	uint16_t applications[2][APPLICATION_PORTS];
 };
-void application_ports_fill(struct application_ports *known);
-static inline bool application_port_known(const struct application_ports *known, bool tcp, uint16_t port)
+void application_ports_fill(struct application_ports *ports);
+static inline bool application_port_known(const struct application_ports *ports, bool tcp, uint16_t port)
 {
-	return (tcp ? known->tcp : known->udp)[port / 64] >> port % 64 & 1;
+	return ports->known[tcp][port / 64] >> port % 64 & 1;
+}
+/* The application of a well-known port, 0: none. tcp: of TCP, otherwise of UDP. */
+static inline uint16_t application_of_port(const struct application_ports *ports, bool tcp, uint16_t port)
+{
+	uint64_t lower = ports->known[tcp][port / 64] & ((UINT64_C(1) << port % 64) - 1);
+
+	if (!application_port_known(ports, tcp, port))
+		return 0;
+	return ports->applications[tcp][ports->before[tcp][port / 64] + (unsigned)__builtin_popcountll(lower)];
 }
 uint16_t application_of_protocol(uint8_t protocol);
 uint16_t application_of_call(struct weir_bytes call); /* of ONC RPC, without record mark; 0: none that is known */
@@ -118,6 +128,8 @@ struct sighting {
 void application_look_tcp(struct sighting *sighting);
 void application_look_udp(struct sighting *sighting);
 
+#define RTP_HEADER 12
+
 /* What the kept datagrams of a flow are when nothing else is known: RTP or RTCP (RFC 3550) by their regular headers; 0: neither. */
 uint16_t application_of_media(struct weir_bytes kept);
 
@@ -169,7 +181,8 @@ void application_epm_towers(struct weir_bytes pdu, application_epm_learn *learn,
 /* ---- bounded memory ---- */
 
 /*
- * Learned pairs: a table of buckets of four, the last used first; the fifth pushes out the last. The caller hears of what is pushed out.
+ * Learned pairs: a table of buckets of four, the last used first. A fifth doubles the table, as long as it may grow, and else pushes out the last, of which the
+ * caller hears. Small while little is known: most of what is looked for then is not there, anywhere in it, and is found missing in a cache.
  */
 struct pair {
 	uint64_t key; /* 0: free */
@@ -177,7 +190,8 @@ struct pair {
 };
 struct pairs {
 	struct pair (*buckets)[4];
-	uint64_t mask;
+	uint64_t mask; /* buckets - 1 */
+	uint64_t most; /* what mask may become */
 };
 int pairs_new(struct pairs *pairs, uint64_t bytes);
 void pairs_free(struct pairs *pairs);
@@ -230,6 +244,13 @@ int pending_load(struct pending *pending, struct weir_state *state, struct weir_
 
 /* ---- nDPI ---- */
 
+/*
+ * How many packets nDPI is shown that say nothing to it. What it names it names by the first, or by a request and its answer: of some 5,600 flows that it named in captures of
+ * the world and of simulators, each by the first packet. Of those that it can't name it would look at all eight, each of them some 5 us.
+ */
+#define NDPI_UNNAMED_TCP 3
+#define NDPI_UNNAMED_UDP 2
+
 struct application_ndpi;
 struct application_ndpi_verdict {
 	uint16_t name, carrier; /* our numbers; from APPLICATIONS on: names that nDPI alone has. 0: not known */
@@ -241,6 +262,8 @@ struct application_ndpi_verdict {
 /* NULL: not built in, or another version than it was built with. */
 struct application_ndpi *application_ndpi_new(void);
 void application_ndpi_free(struct application_ndpi *ndpi);
+/* Makes it ready beside the caller. Where there is no thread to be had it is made ready when it is needed first, as without this. */
+void application_ndpi_begin(struct application_ndpi *ndpi);
 /* Forgets what it learned of flows. */
 void application_ndpi_forget(struct application_ndpi *ndpi);
 const char *application_ndpi_version(void); /* "" when it is not built in */

@@ -7,19 +7,53 @@
 
 /* ---- pairs ---- */
 
+#define PAIRS_FIRST 1024u /* buckets of a new table */
+
+/* A bucket is a cache line, and looked for anywhere: on large pages where there are any. */
+int pairs_resize(struct pairs *pairs, uint64_t count)
+{
+	struct pair(*buckets)[4] = os_pages_new(count * sizeof *buckets, false);
+
+	if (!buckets)
+		return WEIR_E_MEMORY;
+	pairs_free(pairs);
+	pairs->buckets = buckets;
+	pairs->mask = count - 1;
+	return 0;
+}
+
 int pairs_new(struct pairs *pairs, uint64_t bytes)
 {
 	uint64_t count = 1;
 
 	while (count * 2 * sizeof *pairs->buckets <= bytes)
 		count *= 2;
-	/* Pages that are never touched cost nothing. A bucket is a cache line, and looked for anywhere: on large pages where there are any. */
-	pairs->buckets = os_pages_new(count * sizeof *pairs->buckets, false);
-	pairs->mask = count - 1;
-	return pairs->buckets ? 0 : WEIR_E_MEMORY;
+	*pairs = (struct pairs){.most = count - 1};
+	return pairs_resize(pairs, count < PAIRS_FIRST ? count : PAIRS_FIRST);
 }
 
 void pairs_free(struct pairs *pairs) { os_pages_free(pairs->buckets, (pairs->mask + 1) * sizeof *pairs->buckets); }
+
+/* Twice as many buckets: each is divided among two, in its order. False: no memory, and nothing changed. */
+static bool grow(struct pairs *pairs)
+{
+	struct pairs larger = {.most = pairs->most};
+
+	if (pairs_resize(&larger, (pairs->mask + 1) * 2) < 0)
+		return false;
+	for (uint64_t i = 0; i <= pairs->mask; i++) {
+		unsigned used[2] = {0, 0};
+		for (unsigned j = 0; j < 4; j++) {
+			if (!pairs->buckets[i][j].key)
+				continue;
+			bool upper = (pairs->buckets[i][j].key >> 32 & larger.mask) != i;
+			larger.buckets[upper ? i + pairs->mask + 1 : i][used[upper]++] = pairs->buckets[i][j];
+		}
+	}
+	pairs_free(pairs);
+	*pairs = larger;
+	return true;
+}
 
 struct pair *pairs_find(struct pairs *pairs, uint64_t key)
 {
@@ -38,11 +72,13 @@ struct pair *pairs_find(struct pairs *pairs, uint64_t key)
 
 struct pair *pairs_put(struct pairs *pairs, uint64_t key, struct pair *out)
 {
-	struct pair *bucket = pairs->buckets[key >> 32 & pairs->mask];
-
 	*out = (struct pair){0, 0};
-	if (pairs_find(pairs, key))
+	struct pair *bucket = pairs_find(pairs, key);
+	if (bucket)
 		return bucket;
+	bucket = pairs->buckets[key >> 32 & pairs->mask];
+	while (bucket[3].key && pairs->mask < pairs->most && grow(pairs))
+		bucket = pairs->buckets[key >> 32 & pairs->mask];
 	*out = bucket[3];
 	memmove(bucket + 1, bucket, 3 * sizeof *bucket);
 	bucket[0] = (struct pair){key, 0};
@@ -321,6 +357,10 @@ struct weir_bytes pending_read(struct pending *pending, uint32_t reference, int6
 		return (struct weir_bytes){NULL, 0};
 	*time_ns = flow->time_ns;
 	for (uint32_t block = flow->first; block && bytes < flow->bytes; block = pending->blocks[block].next) {
+		/* It is long ago that they were written: the next comes while this is copied. */
+		const char *next = (const char *)&pending->blocks[pending->blocks[block].next];
+		for (uint32_t at = 0; at < sizeof *pending->blocks; at += 64)
+			__builtin_prefetch(next + at);
 		uint32_t some = flow->bytes - bytes < PENDING_BLOCK ? flow->bytes - bytes : PENDING_BLOCK;
 		memcpy(pending->whole + bytes, pending->blocks[block].data, some);
 		bytes += some;

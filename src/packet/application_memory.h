@@ -66,6 +66,11 @@ static inline struct name_slot *names_slot(const struct names *names, uint32_t n
 }
 uint32_t names_hash(const void *text, size_t length);
 
+/* ---- pairs ---- */
+
+/* In place of the buckets that there are so many, empty. WEIR_E_MEMORY: none, and nothing changed. */
+int pairs_resize(struct pairs *pairs, uint64_t count);
+
 /* ---- copies of payloads ---- */
 
 #define PENDING_FLOWS (1u << 20)

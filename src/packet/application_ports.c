@@ -5,7 +5,7 @@
 #define UDP 2
 #define BOTH 3
 
-/* In the order of the ports (a unit test sees to it): they are found by bisection. */
+/* In the order of the ports, with one row at most for each of a transport: a unit test sees to it. */
 static const struct port {
 	uint16_t port;
 	uint8_t transports;
@@ -94,32 +94,22 @@ static const struct port {
 	{61613, TCP, APPLICATION_STOMP}, {61616, TCP, APPLICATION_ACTIVEMQ},
 };
 
-uint16_t application_of_port(bool tcp, uint16_t port)
-{
-	size_t low = 0;
-	unsigned wanted = tcp ? TCP : UDP;
+_Static_assert(sizeof ports / sizeof ports[0] < APPLICATION_PORTS, "each has to find room");
 
-	/* The first row of this port. Without branches that depend on it: most ports are anybody's, and every other guess would be wrong. */
-	for (size_t left = sizeof ports / sizeof ports[0]; left > 1;) {
-		size_t half = left / 2;
-		low += ports[low + half - 1].port < port ? half : 0;
-		left -= half;
-	}
-	low += ports[low].port < port;
-	for (; low < sizeof ports / sizeof ports[0] && ports[low].port == port; low++)
-		if (ports[low].transports & wanted)
-			return ports[low].application;
-	return APPLICATION_NONE;
-}
-
-void application_ports_fill(struct application_ports *known)
+void application_ports_fill(struct application_ports *all)
 {
-	memset(known, 0, sizeof *known);
-	for (size_t i = 0; i < sizeof ports / sizeof ports[0]; i++) {
-		if (ports[i].transports & TCP)
-			known->tcp[ports[i].port / 64] |= UINT64_C(1) << ports[i].port % 64;
-		if (ports[i].transports & UDP)
-			known->udp[ports[i].port / 64] |= UINT64_C(1) << ports[i].port % 64;
+	memset(all, 0, sizeof *all);
+	for (unsigned tcp = 0; tcp < 2; tcp++) {
+		uint16_t count = 0;
+		size_t at = 0;
+		for (unsigned word = 0; word < 65536 / 64; word++) {
+			all->before[tcp][word] = count;
+			for (; at < sizeof ports / sizeof ports[0] && ports[at].port / 64 == word; at++)
+				if (ports[at].transports & (tcp ? TCP : UDP)) {
+					all->known[tcp][word] |= UINT64_C(1) << ports[at].port % 64;
+					all->applications[tcp][count++] = ports[at].application;
+				}
+		}
 	}
 }
 

@@ -50,9 +50,10 @@ int pairs_load(struct pairs *pairs, struct weir_state *state, struct weir_fault 
 
 	if (error)
 		return error;
-	if (head[0] != pairs->mask || head[1] > pairs->mask + 1)
+	if (head[0] > pairs->most || (head[0] & (head[0] + 1)) != 0 || head[1] > head[0] + 1)
 		return wrong(fault);
-	memset(pairs->buckets, 0, (size_t)(pairs->mask + 1) * sizeof *pairs->buckets);
+	if (pairs_resize(pairs, head[0] + 1) < 0)
+		return weir_fail(fault, WEIR_E_MEMORY, "no memory for the state of application naming");
 	for (uint64_t i = 0; i < head[1]; i++) {
 		if ((error = weir_state_get(state, &number, sizeof number, fault)))
 			return error;

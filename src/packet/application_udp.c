@@ -500,7 +500,7 @@ uint16_t application_of_media(struct weir_bytes whole)
 		memcpy(&kept, whole.data + at, sizeof kept);
 		const uint8_t *p = whole.data + at + sizeof kept;
 		unsigned way = kept.reversed & 1;
-		if (kept.length > whole.length - at - sizeof kept || kept.length < 12 || p[0] >> 6 != 2)
+		if (kept.length > whole.length - at - sizeof kept || kept.length < RTP_HEADER || p[0] >> 6 != 2)
 			return APPLICATION_NONE;
 		if (p[1] >= 200 && p[1] <= 207) {
 			rtcp += (weir_load_be16(p + 2) + 1u) * 4 <= kept.wire_length;
