@@ -160,8 +160,10 @@ static int advance(struct query *query, bool can_wait, int64_t *bound, struct we
 			result = 2;
 			break;
 		}
-		if (!query->settings.pipelined || !query_reading_load(query, true))
+		query->awaited = query->settings.pipelined;
+		if (!query->settings.pipelined || !query_reading_load(query))
 			wait_ready(query);
+		query->awaited = false;
 	}
 	pthread_mutex_unlock(&query->lock);
 	return result;
@@ -204,7 +206,7 @@ static bool query_ahead(struct weir_source *source)
 	struct query *query = (struct query *)source;
 
 	pthread_mutex_lock(&query->lock);
-	bool loaded = query_reading_load(query, false);
+	bool loaded = query_reading_load(query);
 	pthread_mutex_unlock(&query->lock);
 	return loaded;
 }

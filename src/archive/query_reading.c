@@ -57,8 +57,8 @@ static struct load *enter_load(struct query *query, const struct query_task *tas
 	return load;
 }
 
-/* Takes the next task if there is room, and no more than `more` too far ahead. NULL: there is none, nothing is left, or the end is near: *left tells whether to come again. With the lock. */
-static struct load *take_load(struct query *query, unsigned more, bool *left)
+/* Takes the next task if there is room, and it is not too far ahead. NULL: there is none, nothing is left, or the end is near: *left tells whether to come again. With the lock. */
+static struct load *take_load(struct query *query, bool *left)
 {
 	const struct query_task *task;
 	struct weir_fault fault = {0};
@@ -76,7 +76,7 @@ static struct load *take_load(struct query *query, unsigned more, bool *left)
 		return NULL;
 	}
 	*left = true;
-	if (query->load_count >= most_ahead(query, task) + more)
+	if (query->load_count >= most_ahead(query, task) + query->awaited)
 		return NULL;
 	if (query_reading_has_room(query, query_reading_memory(task)))
 		return enter_load(query, task);
@@ -139,7 +139,7 @@ static void *work(void *argument)
 	pthread_mutex_lock(&query->lock);
 	struct loader *loader = make_loader(query);
 	while (loader && left) {
-		struct load *load = take_load(query, 0, &left);
+		struct load *load = take_load(query, &left);
 		if (load)
 			do_load(query, loader, load);
 		else if (left)
@@ -152,10 +152,10 @@ static void *work(void *argument)
 	return NULL;
 }
 
-bool query_reading_load(struct query *query, bool waiting)
+bool query_reading_load(struct query *query)
 {
 	bool left;
-	struct load *load = take_load(query, waiting, &left);
+	struct load *load = take_load(query, &left);
 
 	if (!load)
 		return false;

@@ -28,6 +28,7 @@ struct query {
 	struct query_tasks *tasks;  /* lock */
 	struct load *loads, **loads_end;
 	unsigned load_count;
+	bool awaited;               /* the consumer of a pipeline can't go on without the first of them: one more may be loaded meanwhile */
 	struct loader *idle[QUERY_THREADS_MAX]; /* of pipelines' threads, for the next that comes */
 	unsigned idle_count;
 	uint64_t memory_used;
@@ -50,11 +51,8 @@ void query_reading_start(struct query *query);
 /* Ends them, and frees what was needed for loading. Loads that are there stay. */
 void query_reading_end(struct query *query);
 
-/*
- * Loads the next chunk on the calling thread, if there is one for which there is room and it is not too far ahead: one further for who would otherwise wait for
- * another thread that is loading. With the lock, which it lets go of meanwhile. False: it did not.
- */
-bool query_reading_load(struct query *query, bool waiting);
+/* Loads the next chunk on the calling thread, if there is one for which there is room and it is not too far ahead. With the lock, which it lets go of meanwhile. False: it did not. */
+bool query_reading_load(struct query *query);
 
 /* Whether there is room for so many more bytes. With the lock. */
 bool query_reading_has_room(const struct query *query, uint64_t memory);
