@@ -2,43 +2,23 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "archive/index_read.h"
 #include "archive/journal_read.h"
 #include "archive/query_interfaces.h"
+#include "archive/query_rows.h"
 #include "archive/segment_scan.h"
-#include "core/clock.h"
 #include "file/sealed.h"
 
 /* Indexes are held against their checksum as long as that stays below what a short query takes; `weir verify` does all. */
 #define CHECKED_BYTES (64u << 20)
 
-#define SPAN_CLASSES 35
-
-/* A segment within the time, as the catalog has it. */
-struct row {
-	char *path; /* relative */
-	uint32_t vantage;
-	uint64_t sequence;
-	enum weir_codec codec;
-	int64_t first_ns;
-	bool open;
-};
-
-struct vantage {
-	char *node, *interface;
-	uint32_t rank;
-};
-
 struct query_tasks {
 	struct weir_campaign *campaign;
 	struct plan *plan;
 	int64_t from_ns, to_ns;
-	struct row *rows; /* by first_ns */
-	size_t row_count, row_capacity, next_row;
-	struct vantage *vantages;
-	uint32_t vantage_count;
+	struct query_rows rows;
+	size_t next_row;
 	struct query_segment **active; /* of which chunks are left */
 	size_t active_count, active_capacity;
 	struct query_task next;
@@ -69,14 +49,7 @@ void query_tasks_free(struct query_tasks *tasks)
 		return;
 	for (size_t i = 0; i < tasks->active_count; i++)
 		query_segment_drop(tasks->active[i]);
-	for (size_t i = 0; i < tasks->row_count; i++)
-		free(tasks->rows[i].path);
-	for (uint32_t i = 0; i < tasks->vantage_count; i++) {
-		free(tasks->vantages[i].node);
-		free(tasks->vantages[i].interface);
-	}
-	free(tasks->vantages);
-	free(tasks->rows);
+	query_rows_free(&tasks->rows);
 	free(tasks->active);
 	plan_free(tasks->plan);
 	query_interfaces_free(&tasks->interfaces);
@@ -86,139 +59,6 @@ void query_tasks_free(struct query_tasks *tasks)
 static int no_memory(struct weir_fault *fault)
 {
 	return weir_fail(fault, WEIR_E_MEMORY, "no memory to plan the query");
-}
-
-static int vantage_of(struct query_tasks *tasks, const char *node, const char *interface, uint32_t *number)
-{
-	for (uint32_t i = 0; i < tasks->vantage_count; i++)
-		if (strcmp(tasks->vantages[i].node, node) == 0 && strcmp(tasks->vantages[i].interface, interface) == 0) {
-			*number = i;
-			return 0;
-		}
-	struct vantage *more = realloc(tasks->vantages, (tasks->vantage_count + 1) * sizeof *more);
-	if (!more)
-		return WEIR_E_MEMORY;
-	tasks->vantages = more;
-	struct vantage made = {.node = strdup(node), .interface = strdup(interface)};
-	if (!made.node || !made.interface) {
-		free(made.node);
-		free(made.interface);
-		return WEIR_E_MEMORY;
-	}
-	*number = tasks->vantage_count;
-	more[tasks->vantage_count++] = made;
-	return 0;
-}
-
-static const char *text_of(sqlite3_stmt *statement, int column)
-{
-	const char *text = (const char *)sqlite3_column_text(statement, column);
-	return text ? text : "";
-}
-
-static int add_row(struct query_tasks *tasks, sqlite3_stmt *statement, bool open, struct weir_fault *fault)
-{
-	if (tasks->row_count == tasks->row_capacity) {
-		size_t capacity = tasks->row_capacity ? tasks->row_capacity * 2 : 64;
-		struct row *rows = realloc(tasks->rows, capacity * sizeof *rows);
-		if (!rows)
-			return no_memory(fault);
-		tasks->rows = rows;
-		tasks->row_capacity = capacity;
-	}
-	struct row row = {
-		.sequence = (uint64_t)sqlite3_column_int64(statement, 3),
-		/* What is open has no times yet: it comes first, and is looked into. */
-		.first_ns = open ? INT64_MIN : sqlite3_column_int64(statement, 5),
-		.open = open,
-	};
-	if (codec_from_name(text_of(statement, 4), &row.codec) < 0)
-		return weir_fail(fault, WEIR_E_CORRUPT, "the catalog has a segment of an unknown codec: %s (weir catalog rebuild makes it again)",
-		                 text_of(statement, 0));
-	row.path = strdup(text_of(statement, 0));
-	if (!row.path)
-		return no_memory(fault);
-	tasks->rows[tasks->row_count++] = row;
-	return vantage_of(tasks, text_of(statement, 1), text_of(statement, 2), &tasks->rows[tasks->row_count - 1].vantage) < 0
-		? no_memory(fault) : 0;
-}
-
-static int64_t minus(int64_t a, int64_t b)
-{
-	int64_t difference;
-	return __builtin_sub_overflow(a, b, &difference) ? INT64_MIN : difference;
-}
-
-/* The rows of one class of durations: those that could reach into the time begin at most that long before it. */
-static int read_class(struct query_tasks *tasks, sqlite3_stmt *statement, int class, struct weir_fault *fault)
-{
-	bool open = class < 0;
-	int64_t longest = open ? 0 : class >= 33 ? INT64_MAX : NS_PER_SECOND << class;
-	int rc;
-
-	sqlite3_bind_int(statement, 1, class);
-	sqlite3_bind_int64(statement, 2, open ? INT64_MIN : minus(tasks->from_ns, longest));
-	sqlite3_bind_int64(statement, 3, open ? INT64_MAX : tasks->to_ns);
-	sqlite3_bind_int64(statement, 4, open ? INT64_MIN : tasks->from_ns);
-	while ((rc = sqlite3_step(statement)) == SQLITE_ROW) {
-		int code = add_row(tasks, statement, open, fault);
-		if (code < 0)
-			return code;
-	}
-	int code = rc == SQLITE_DONE ? 0 : catalog_fail(tasks->campaign->catalog, "cannot read the catalog", fault);
-	sqlite3_reset(statement);
-	return code;
-}
-
-static int read_catalog(struct query_tasks *tasks, const struct weir_query *query, struct weir_fault *fault)
-{
-	static const char sql[] =
-		"SELECT path, node, interface, seq, codec, first_ns FROM segments WHERE span_class = ?1 AND first_ns BETWEEN ?2 AND ?3"
-		" AND last_ns >= ?4 AND (packets > 0 OR span_class < 0) AND (?5 IS NULL OR node = ?5) AND (?6 IS NULL OR interface = ?6)";
-	sqlite3_stmt *statement;
-	int code = 0;
-
-	if (sqlite3_prepare_v2(catalog_database(tasks->campaign->catalog), sql, -1, &statement, NULL) != SQLITE_OK)
-		return catalog_fail(tasks->campaign->catalog, "cannot read the catalog", fault);
-	if (query->node)
-		sqlite3_bind_text(statement, 5, query->node, -1, SQLITE_STATIC);
-	if (query->interface)
-		sqlite3_bind_text(statement, 6, query->interface, -1, SQLITE_STATIC);
-	for (int class = -1; class < SPAN_CLASSES && code == 0; class++)
-		code = read_class(tasks, statement, class, fault);
-	sqlite3_finalize(statement);
-	return code;
-}
-
-static int by_name(const void *a, const void *b)
-{
-	const struct vantage *x = *(const struct vantage *const *)a, *y = *(const struct vantage *const *)b;
-	int order = strcmp(x->node, y->node);
-	return order ? order : strcmp(x->interface, y->interface);
-}
-
-/* Equal times are in the order of node and interface. */
-static int rank_vantages(struct query_tasks *tasks, struct weir_fault *fault)
-{
-	struct vantage **order = malloc((tasks->vantage_count ? tasks->vantage_count : 1) * sizeof *order);
-
-	if (!order)
-		return no_memory(fault);
-	for (uint32_t i = 0; i < tasks->vantage_count; i++)
-		order[i] = &tasks->vantages[i];
-	qsort(order, tasks->vantage_count, sizeof *order, by_name);
-	for (uint32_t i = 0; i < tasks->vantage_count; i++)
-		order[i]->rank = i;
-	free(order);
-	return 0;
-}
-
-static int by_first(const void *a, const void *b)
-{
-	const struct row *x = a, *y = b;
-	if (x->first_ns != y->first_ns)
-		return x->first_ns < y->first_ns ? -1 : 1;
-	return strcmp(x->path, y->path);
 }
 
 int query_tasks_new(struct weir_campaign *campaign, const struct weir_query *query, struct plan *plan,
@@ -235,16 +75,12 @@ int query_tasks_new(struct weir_campaign *campaign, const struct weir_query *que
 	tasks->plan = plan;
 	tasks->from_ns = query->from_ns;
 	tasks->to_ns = query->to_ns;
-	int code = tasks->from_ns > tasks->to_ns ? 0 : read_catalog(tasks, query, fault);
-	if (code == 0)
-		code = rank_vantages(tasks, fault);
+	int code = query_rows_read(&tasks->rows, campaign->catalog, query, fault);
 	if (code < 0) {
 		query_tasks_free(tasks);
 		return code;
 	}
-	if (tasks->row_count)
-		qsort(tasks->rows, tasks->row_count, sizeof *tasks->rows, by_first);
-	tasks->statistics.segments_time = tasks->row_count;
+	tasks->statistics.segments_time = tasks->rows.count;
 	*out = tasks;
 	return 0;
 }
@@ -311,7 +147,7 @@ static int select_chunks(struct query_tasks *tasks, const struct index *index, u
 	return 0;
 }
 
-static struct query_segment *new_segment(struct query_tasks *tasks, const struct row *row)
+static struct query_segment *new_segment(struct query_tasks *tasks, const struct query_row *row)
 {
 	char path[PATH_MAX];
 	struct query_segment *segment = calloc(1, sizeof *segment);
@@ -319,7 +155,7 @@ static struct query_segment *new_segment(struct query_tasks *tasks, const struct
 	if (!segment)
 		return NULL;
 	atomic_init(&segment->references, 1);
-	segment->vantage = tasks->vantages[row->vantage].rank;
+	segment->vantage = tasks->rows.vantages[row->vantage].rank;
 	segment->sequence = row->sequence;
 	segment->codec = row->codec;
 	segment->path = campaign_path(tasks->campaign, row->path, path, NULL) < 0 ? NULL : strdup(path);
@@ -330,25 +166,8 @@ static struct query_segment *new_segment(struct query_tasks *tasks, const struct
 	return segment;
 }
 
-/* Whether the segment was deleted by retention since the catalog was asked: its row is gone, and the loss in the ledger. */
-static bool was_deleted(struct query_tasks *tasks, const struct row *row)
-{
-	sqlite3_stmt *statement;
-	char path[PATH_MAX];
-	bool deleted;
-
-	if (campaign_path(tasks->campaign, row->path, path, NULL) < 0 || access(path, F_OK) == 0 ||
-	    sqlite3_prepare_v2(catalog_database(tasks->campaign->catalog), "SELECT 1 FROM segments WHERE path = ?1", -1, &statement, NULL) !=
-	    SQLITE_OK)
-		return false;
-	sqlite3_bind_text(statement, 1, row->path, -1, SQLITE_STATIC);
-	deleted = sqlite3_step(statement) == SQLITE_DONE;
-	sqlite3_finalize(statement);
-	return deleted;
-}
-
 /* The index of a closed segment. What is wrong with it is noted. */
-static int open_index(struct query_tasks *tasks, const struct row *row, const struct query_segment *segment, struct index *index,
+static int open_index(struct query_tasks *tasks, const struct query_row *row, const struct query_segment *segment, struct index *index,
                       struct weir_fault *fault)
 {
 	char path[PATH_MAX + 16];
@@ -368,7 +187,7 @@ static int open_index(struct query_tasks *tasks, const struct row *row, const st
 	}
 	if (code == WEIR_E_MEMORY || code == WEIR_E_PERMISSION)
 		*fault = own;
-	else if (code < 0 && !(sealed && code == WEIR_E_NOT_FOUND) && !was_deleted(tasks, row))
+	else if (code < 0 && !(sealed && code == WEIR_E_NOT_FOUND) && !query_row_was_deleted(tasks->campaign, row))
 		note_damage(tasks, &own);
 	return code;
 }
@@ -382,21 +201,11 @@ static void index_of_scan(const struct segment_scan *scan, struct index *index)
 	index->prologue = (struct weir_bytes){scan->prologue, scan->prologue_bytes};
 }
 
-/* Every segment's vantage is among them. */
-static const struct vantage *vantage_ranked(const struct query_tasks *tasks, uint32_t rank)
-{
-	const struct vantage *vantage = tasks->vantages;
-
-	while (vantage->rank != rank)
-		vantage++;
-	return vantage;
-}
-
 /* The chunks that selected one row's segment gives, if any, are to be read from now on. */
 static int activate_selected(struct query_tasks *tasks, struct query_segment *segment, struct weir_bytes prologue,
                              struct weir_fault *fault)
 {
-	const struct vantage *named = vantage_ranked(tasks, segment->vantage);
+	const struct query_vantage_row *named = query_rows_ranked(&tasks->rows, segment->vantage);
 	struct query_vantage vantage = {segment->vantage, named->node, named->interface};
 	int code = 0;
 
@@ -412,7 +221,7 @@ static int activate_selected(struct query_tasks *tasks, struct query_segment *se
 }
 
 /* A journal counts as a chunk of its segment that is not yet there. */
-static int expand_journal(struct query_tasks *tasks, const struct row *row, struct journal *journal, struct weir_fault *fault)
+static int expand_journal(struct query_tasks *tasks, const struct query_row *row, struct journal *journal, struct weir_fault *fault)
 {
 	struct query_segment *segment = new_segment(tasks, row);
 	struct index *index = calloc(1, sizeof *index);
@@ -447,7 +256,7 @@ static bool scan_has(const struct segment_scan *scan, uint8_t number)
 	return false;
 }
 
-static int expand_scan(struct query_tasks *tasks, const struct row *row, const struct segment_scan *scan,
+static int expand_scan(struct query_tasks *tasks, const struct query_row *row, const struct segment_scan *scan,
                        struct weir_fault *fault)
 {
 	struct query_segment *segment = new_segment(tasks, row);
@@ -481,7 +290,7 @@ static void note_scan_damage(void *context, const struct weir_fault *fault)
  * A segment without an index: still being written, or its index is lost. The journals are opened before the segment is looked
  * through, so that a chunk that moves from one into the other meanwhile is found in one of them.
  */
-static int expand_unindexed(struct query_tasks *tasks, const struct row *row, struct weir_fault *fault)
+static int expand_unindexed(struct query_tasks *tasks, const struct query_row *row, struct weir_fault *fault)
 {
 	struct segment_scan_options options = {.resume = !row->open, .damage = row->open ? NULL : note_scan_damage, .context = tasks,
 	                                       .identities = tasks->campaign->identities};
@@ -525,7 +334,7 @@ static int expand_unindexed(struct query_tasks *tasks, const struct row *row, st
 	return code;
 }
 
-static int expand_closed(struct query_tasks *tasks, const struct row *row, struct weir_fault *fault)
+static int expand_closed(struct query_tasks *tasks, const struct query_row *row, struct weir_fault *fault)
 {
 	struct query_segment *segment = new_segment(tasks, row);
 	struct index *index = malloc(sizeof *index);
@@ -541,7 +350,7 @@ static int expand_closed(struct query_tasks *tasks, const struct row *row, struc
 	if (code < 0) {
 		query_segment_drop(segment);
 		if (code != WEIR_E_MEMORY && code != WEIR_E_PERMISSION)
-			code = was_deleted(tasks, row) ? 0 : expand_unindexed(tasks, row, fault);
+			code = query_row_was_deleted(tasks->campaign, row) ? 0 : expand_unindexed(tasks, row, fault);
 	} else {
 		segment->big = index->header.big_endian;
 		code = select_chunks(tasks, index, plan_chunks(tasks->plan, index), segment, fault);
@@ -575,10 +384,10 @@ int query_tasks_peek(struct query_tasks *tasks, const struct query_task **task, 
 	if (!tasks->peeked) {
 		size_t first = first_active(tasks);
 
-		while (tasks->next_row < tasks->row_count &&
+		while (tasks->next_row < tasks->rows.count &&
 		       (first == tasks->active_count ||
-		        tasks->rows[tasks->next_row].first_ns <= tasks->active[first]->chunks[tasks->active[first]->next].first_ns)) {
-			const struct row *row = &tasks->rows[tasks->next_row++];
+		        tasks->rows.list[tasks->next_row].first_ns <= tasks->active[first]->chunks[tasks->active[first]->next].first_ns)) {
+			const struct query_row *row = &tasks->rows.list[tasks->next_row++];
 			int code = row->open ? expand_unindexed(tasks, row, fault) : expand_closed(tasks, row, fault);
 
 			if (code < 0)
