@@ -11,6 +11,8 @@
 
 #define PIECES 64u
 #define KEPT_BYTES ((size_t)16 << 20) /* buffers that are held, whole: no more than stays in a third-level cache */
+/* Who hashes is with what is kept, or so little before it, and not far behind: at what was read before its turn, or before the run went on. */
+#define NEAR_BYTES ((uint64_t)4 << 20)
 /* A source that has not read for so long is busy with something else, or shows nothing of what it reads. */
 #define IDLE_NS 20000000
 
@@ -31,6 +33,7 @@ struct run_feed {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	bool ended, hashing;         /* hashing: somebody is at it, and comes back soon */
+	pthread_t hasher;            /* who was at it last */
 	size_t input;                /* the one that is hashed */
 	int64_t read_ns;             /* when its source has last read */
 	uint64_t at;                 /* what is before it in that one is hashed */
@@ -46,6 +49,12 @@ static bool has_room(const struct run_feed *feed, const struct weir_buffer *buff
 	return feed->count < PIECES && feed->kept_bytes <= KEPT_BYTES && buffer->size <= KEPT_BYTES - feed->kept_bytes;
 }
 
+/* Whether room will be made soon. A thread that hashes between two calls of fill would wait for itself. With the lock; something is kept. */
+static bool comes_soon(const struct run_feed *feed)
+{
+	return feed->hashing && !pthread_equal(feed->hasher, pthread_self()) && feed->pieces[feed->first].offset <= feed->at + NEAR_BYTES;
+}
+
 /* Waits until who is hashing has made room, but not for ever. */
 static void wait_for_room(struct run_feed *feed, const struct weir_buffer *buffer)
 {
@@ -58,7 +67,7 @@ static void wait_for_room(struct run_feed *feed, const struct weir_buffer *buffe
 		until.tv_nsec -= 1000000000;
 		until.tv_sec++;
 	}
-	while (!timed_out && !feed->ended && feed->hashing && !has_room(feed, buffer) && buffer->size <= KEPT_BYTES)
+	while (!timed_out && !feed->ended && buffer->size <= KEPT_BYTES && !has_room(feed, buffer) && comes_soon(feed))
 		timed_out = pthread_cond_timedwait(&feed->changed, &feed->lock, &until);
 }
 
@@ -121,6 +130,7 @@ size_t run_feed_next(struct run_feed *feed, uint64_t at, size_t most, const uint
 	while (feed->count && feed->pieces[feed->first].offset + feed->pieces[feed->first].length <= at)
 		weir_buffer_drop(pop(feed).buffer);
 	feed->hashing = true;
+	feed->hasher = pthread_self();
 	if (feed->count && feed->pieces[feed->first].offset <= at) {
 		struct piece piece = pop(feed);
 		size_t before = (size_t)(at - piece.offset);

@@ -326,6 +326,7 @@ static int run_on_threads(const struct weir_pipeline *pipeline, int threads, str
 		return weir_fail(fault, WEIR_E_MEMORY, "no memory for batches of packets");
 	schedule->pipeline = pipeline;
 	schedule->end = UINT64_MAX;
+	schedule->beside = pipeline->beside; /* it may not be done with what the run before brought */
 	make_stations(schedule);
 	pthread_mutex_init(&schedule->lock, NULL);
 	pthread_cond_init(&schedule->changed, NULL);
