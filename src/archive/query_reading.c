@@ -161,6 +161,7 @@ bool query_reading_load(struct query *query)
 		return false;
 	struct loader *loader = query->idle_count ? query->idle[--query->idle_count] : make_loader(query);
 	if (!loader) {
+		pthread_cond_signal(&query->ready);
 		/* The failure ends the query before anybody looks for what this would have held. */
 		load->ready = true;
 		return false;
@@ -184,8 +185,8 @@ void query_reading_start(struct query *query)
 			/* With one at least it goes on, slower. */
 			if (query->thread_count == 0)
 				weir_fail_errno(&query->failure, system, NULL, "cannot start a thread for the query");
-			pthread_mutex_unlock(&query->lock);
 			query->threads_wanted = query->thread_count;
+			pthread_mutex_unlock(&query->lock);
 			return;
 		}
 		query->thread_count++;

@@ -121,15 +121,20 @@ int run_hash_open(struct run_hashes *known, const char *path, struct run_feed *f
                   struct weir_fault *fault)
 {
 	struct run_hash_work *work = calloc(1, sizeof *work);
-	int error = 0;
+	int file = open(path, O_RDONLY | O_CLOEXEC), system = file < 0 ? errno : 0, error = 0;
 
 	*out = NULL;
-	if (!work)
+	if (!work) {
+		if (file >= 0)
+			close(file);
 		return weir_fail(fault, WEIR_E_MEMORY, "no memory to hash a file");
-	*work = (struct run_hash_work){.known = known, .feed = feed, .path = strdup(path), .hex = hex, .file = open(path, O_RDONLY | O_CLOEXEC),
+	}
+	*work = (struct run_hash_work){.known = known, .feed = feed, .path = strdup(path), .hex = hex, .file = file,
 	                               .sha256 = sha256_new(), .buffer = malloc(READ_BYTES)};
-	if (work->file < 0 || fstat(work->file, &work->status) != 0)
-		error = weir_fail_errno(fault, errno, path, "could not be hashed");
+	if (file >= 0 && fstat(file, &work->status) != 0)
+		system = errno;
+	if (system)
+		error = weir_fail_errno(fault, system, path, "could not be hashed");
 	else if (!work->path || !work->sha256 || !work->buffer)
 		error = weir_fail(fault, WEIR_E_MEMORY, "no memory to hash a file");
 	if (error || (known && find(known, path, &work->status, hex))) {

@@ -155,7 +155,7 @@ static void wake_another(struct schedule *schedule)
 
 	bool can_beside = schedule->beside && !schedule->beside_busy;
 
-	if (schedule->waiting && (can_fill || can_beside || schedule->ahead || find_ready(schedule, NULL)))
+	if (schedule->waiting && (can_fill || (!schedule->ended && (can_beside || schedule->ahead)) || find_ready(schedule, NULL)))
 		pthread_cond_signal(&schedule->changed);
 }
 

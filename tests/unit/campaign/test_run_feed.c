@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <weir/file.h>
@@ -154,6 +155,53 @@ static void gaps_overlaps_and_other_inputs_do_no_harm(void **state)
 	assert_int_equal(huge.references, 1);
 }
 
+static void drop_nothing(struct weir_buffer *buffer) { (void)buffer; }
+
+/* Fills a feed from offset on, and gives it 50 pieces more. How often the thread went to sleep for those. */
+static long sleeps_when_full(struct run_feed *feed, struct weir_buffer *buffer, uint64_t offset)
+{
+	struct rusage before, after;
+
+	for (unsigned i = 0; i < 64; i++, offset += 4)
+		give(run_feed_tap(feed, 0), buffer, offset);
+	getrusage(RUSAGE_THREAD, &before);
+	for (unsigned i = 0; i < 50; i++, offset += 4)
+		give(run_feed_tap(feed, 0), buffer, offset);
+	getrusage(RUSAGE_THREAD, &after);
+	return after.ru_nvcsw - before.ru_nvcsw;
+}
+
+static void *hash_a_little(void *feed)
+{
+	const uint8_t *data;
+
+	run_feed_next(feed, 0, 1, &data);
+	return NULL;
+}
+
+static void the_source_does_not_wait_for_itself_nor_for_who_is_far_behind(void **state)
+{
+	struct weir_buffer buffer = {.data = (uint8_t[]){1, 2, 3, 4}, .size = 4096, .references = 1, .release = drop_nothing};
+	pthread_t thread;
+
+	(void)state;
+	for (int elsewhere = 0; elsewhere <= 1; elsewhere++) {
+		struct run_feed *feed = run_feed_new(1);
+
+		run_feed_turn(feed, 0);
+		/* There is something, so that who hashes is at it. */
+		give(run_feed_tap(feed, 0), &buffer, elsewhere ? (uint64_t)1 << 30 : 0);
+		if (elsewhere) {
+			assert_int_equal(pthread_create(&thread, NULL, hash_a_little, feed), 0);
+			pthread_join(thread, NULL);
+		} else {
+			hash_a_little(feed);
+		}
+		assert_in_range(sleeps_when_full(feed, &buffer, elsewhere ? ((uint64_t)1 << 30) + 4 : 4), 0, 10);
+		run_feed_free(feed);
+	}
+}
+
 static void *read_beside(void *tap)
 {
 	read_all(capture_path, tap);
@@ -228,6 +276,7 @@ int main(void)
 		cmocka_unit_test(what_was_read_is_not_read_again),
 		cmocka_unit_test(what_there_was_no_room_for_is_read),
 		cmocka_unit_test(gaps_overlaps_and_other_inputs_do_no_harm),
+		cmocka_unit_test(the_source_does_not_wait_for_itself_nor_for_who_is_far_behind),
 		cmocka_unit_test(beside_the_source_it_is_the_same),
 		cmocka_unit_test(all_of_a_plain_file_is_shown_and_nothing_of_others),
 	};
