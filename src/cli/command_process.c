@@ -176,9 +176,12 @@ static void print_summary(const struct weir_run_summary *s)
 	printf("flows       %s records\n", format_count(s->flows, a));
 	if (s->damages)
 		printf("damage      %s places, %s\n", format_count(s->damages, a), format_size(s->damaged_bytes, b));
-	printf("took        %s", format_duration(s->elapsed_ns, a));
+	printf("took        %.2f s", seconds);
 	if (!s->resumed && seconds > 0)
-		printf(", %spackets/s; %s of it for SHA-256 of the input", format_rate((double)s->packets / seconds, b), format_duration(s->hashing_ns, c));
+		printf(", %spackets/s", format_rate((double)s->packets / seconds, b));
+	/* Beside the rest it takes no time of its own. */
+	if (s->hashing_ns >= NS_PER_SECOND / 100)
+		printf("; %.2f s of it waiting for SHA-256 of the input", (double)s->hashing_ns / NS_PER_SECOND);
 	putchar('\n');
 }
 
