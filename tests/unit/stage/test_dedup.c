@@ -1,5 +1,5 @@
 /* Duplicates: src/stage/dedup*.c; small windows in test_dedup_recent.c. */
-#include "../unit.h"
+#include "dedup_stages.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -232,26 +232,6 @@ static uint32_t frame_of(const struct seen *seen, uint8_t *p)
 	if (seen->six)
 		weir_store_be16(p + 8, seen->id);
 	return (uint32_t)(p + 28 - start);
-}
-
-struct stages {
-	struct weir_stage *digest, *dedup;
-};
-
-static struct stages stages_new(const struct weir_dedup_options *options)
-{
-	struct stages stages;
-	struct weir_fault fault = {0};
-
-	if (weir_dedup_stages_new(options, &stages.digest, &stages.dedup, &fault) != 0)
-		fail_msg("%s", fault.message);
-	return stages;
-}
-
-static void stages_free(struct stages *stages)
-{
-	weir_stage_close(stages->digest);
-	weir_stage_close(stages->dedup);
 }
 
 /* Runs packets through both in batches of `size`; what is removed is 1 in `removed`. */

@@ -1,5 +1,5 @@
 /* Exact duplicates in small windows: src/stage/dedup_recent.c and what dedup_digest.c makes for it, against comparing all bytes. */
-#include "../unit.h"
+#include "dedup_stages.h"
 
 #include <stdlib.h>
 
@@ -34,26 +34,6 @@ static void frame_make(struct frame *frame, uint32_t interface_id, uint32_t leng
 	memcpy(p + 14, (uint8_t[]){0x45, 0, 0, 0, 0, 1, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2, 3, 232, 7, 208}, 24);
 	weir_store_be16(p + 16, (uint16_t)(length < 42 ? 28 : length - 14));
 	weir_store_be16(p + 38, (uint16_t)(length < 42 ? 8 : length - 34));
-}
-
-struct stages {
-	struct weir_stage *digest, *dedup;
-};
-
-static struct stages stages_new(const struct weir_dedup_options *options)
-{
-	struct stages stages;
-	struct weir_fault fault = {0};
-
-	if (weir_dedup_stages_new(options, &stages.digest, &stages.dedup, &fault) != 0)
-		fail_msg("%s", fault.message);
-	return stages;
-}
-
-static void stages_free(struct stages *stages)
-{
-	weir_stage_close(stages->digest);
-	weir_stage_close(stages->dedup);
 }
 
 /* A batch of packets, in memory that is exactly as long as each and gone afterwards, so that the sanitizer finds what is read of a batch before. */
