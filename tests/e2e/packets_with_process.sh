@@ -1,6 +1,7 @@
 #!/bin/bash
 # Packets carry the process that they belong to: every one of ten thousand connections, those that are hard to tell, through files, archive and flows.
 # timeout: 180
+# run: alone
 . "$(dirname "$0")/lib.sh"
 need_namespaces
 need_command python3 nsenter
