@@ -18,8 +18,8 @@ struct weir_applications_options {
 	uint64_t memory_bytes; /* for what is undecided and for names learned (DNS answers, endpoint maps, endpoints); 0 = 64 MiB. Past it
 	                          the oldest is forgotten. */
 	bool no_ndpi;          /* without nDPI, even where it is built in */
-	bool begin;            /* make nDPI ready at once, on a thread of its own that ends with that: it takes 40 ms, for which the first flow that it is
-	                          asked about would wait. For who has much to name. What is said of flows is the same. */
+	uint64_t input_bytes;  /* about how much there is to name; 0: not known. When it is much nDPI is made ready at once, on a thread of its own that ends with that: it takes
+	                          40 ms, for which the first flow that it is asked about would wait. What is said of flows is the same. */
 };
 
 int weir_applications_new(const struct weir_applications_options *options, struct weir_applications **applications,

@@ -53,7 +53,7 @@ int chain_hash(int fd, bool sealed, const _Atomic int *stop, uint64_t *bytes, ch
 }
 
 struct chain_digest {
-	EVP_MD_CTX *context;
+	struct sha256 *sha256;
 	uint64_t bytes;
 	bool failed;
 };
@@ -63,8 +63,8 @@ struct chain_digest *chain_digest_new(void)
 	struct chain_digest *digest = calloc(1, sizeof *digest);
 
 	if (digest)
-		digest->context = EVP_MD_CTX_new();
-	if (!digest || !digest->context || EVP_DigestInit_ex(digest->context, EVP_sha256(), NULL) != 1) {
+		digest->sha256 = sha256_new();
+	if (!digest || !digest->sha256) {
 		chain_digest_free(digest);
 		return NULL;
 	}
@@ -73,7 +73,7 @@ struct chain_digest *chain_digest_new(void)
 
 void chain_digest_add(struct chain_digest *digest, const void *data, size_t length)
 {
-	digest->failed |= EVP_DigestUpdate(digest->context, data, length) != 1;
+	digest->failed |= sha256_add(digest->sha256, data, length) != 0;
 	digest->bytes += length;
 }
 
@@ -84,19 +84,14 @@ uint64_t chain_digest_bytes(const struct chain_digest *digest)
 
 int chain_digest_end(struct chain_digest *digest, char hex[static SHA256_HEX])
 {
-	uint8_t bytes[32];
-
-	if (digest->failed || EVP_DigestFinal_ex(digest->context, bytes, NULL) != 1)
-		return EIO;
-	signing_to_hex(bytes, sizeof bytes, hex);
-	return 0;
+	return digest->failed ? EIO : sha256_end(digest->sha256, hex);
 }
 
 void chain_digest_free(struct chain_digest *digest)
 {
 	if (!digest)
 		return;
-	EVP_MD_CTX_free(digest->context);
+	sha256_free(digest->sha256);
 	free(digest);
 }
 

@@ -29,8 +29,6 @@ int run_read_plan(const char *folder, const char *name, const char *at, struct r
 
 /* ---- the stages ---- */
 
-#define MUCH_TO_NAME (UINT64_C(64) << 20) /* bytes of input, among which there will be something for nDPI */
-
 static bool wants(const struct run *run, unsigned stage)
 {
 	return run->plan.stages & stage;
@@ -71,7 +69,7 @@ static int make_stages(struct run *run, struct weir_fault *fault)
 		error = weir_dedup_stages_new(&dedup, &run->digest, &run->dedup, fault);
 	}
 	if (!error && wants(run, WEIR_RUN_APPS) && wants(run, WEIR_RUN_FLOWS)) {
-		struct weir_applications_options applications = {.memory_bytes = memory / 16, .begin = run->plan.input_bytes >= MUCH_TO_NAME};
+		struct weir_applications_options applications = {.memory_bytes = memory / 16, .input_bytes = run->plan.input_bytes};
 		error = weir_applications_new(&applications, &run->applications, fault);
 	}
 	if (!error && wants(run, WEIR_RUN_FLOWS)) {

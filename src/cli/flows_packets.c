@@ -43,8 +43,6 @@ static void nothing_close(struct weir_sink *sink) {}
 
 static const struct weir_sink_ops nothing_ops = {.name = "nothing", .consume = nothing_consume, .finish = nothing_finish, .close = nothing_close};
 
-#define MUCH_TO_NAME (UINT64_C(64) << 20) /* bytes of input, among which there will be something for nDPI */
-
 struct run {
 	struct weir_pipeline pipeline;
 	size_t stage_count;
@@ -162,7 +160,7 @@ static int add_flow_stages(struct run *run, const struct flows_request *request,
 	if (!error)
 		error = add_decapsulation(run, fault);
 	if (!error && !request->no_applications)
-		error = weir_applications_new(&(struct weir_applications_options){.begin = run->total >= MUCH_TO_NAME}, &run->applications, fault);
+		error = weir_applications_new(&(struct weir_applications_options){.input_bytes = run->total}, &run->applications, fault);
 	options.applications = run->applications;
 	if (!error)
 		error = weir_flow_stage_new(&options, &run->flow_stage, fault);

@@ -11,6 +11,7 @@
 #include "packet/application_memory.h"
 #include "packet/application_namer.h"
 
+#define MUCH_TO_NAME (UINT64_C(64) << 20) /* bytes of input, among which there will be something for nDPI */
 #define QUIC_LOOKS 3 /* datagrams: a hello may fill two */
 #define TLS_LOOKS 12 /* segments: hellos and the certificates */
 #define ASKING 0x80  /* a bit of evidence: packets are kept to ask nDPI for the service */
@@ -516,7 +517,7 @@ int weir_applications_new(const struct weir_applications_options *options, struc
 	}
 	if (a->use_ndpi)
 		a->ndpi = application_ndpi_new(); /* without it the rest still names most */
-	if (a->ndpi && options->begin)
+	if (a->ndpi && options->input_bytes >= MUCH_TO_NAME)
 		application_ndpi_begin(a->ndpi);
 	*applications = a;
 	return 0;

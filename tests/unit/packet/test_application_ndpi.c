@@ -8,7 +8,7 @@
 
 static struct weir_applications *namer_of(bool begin)
 {
-	struct weir_applications_options options = {.begin = begin};
+	struct weir_applications_options options = {.input_bytes = begin ? UINT64_MAX : 0};
 	struct weir_applications *namer;
 	struct weir_fault fault;
 
